@@ -1,0 +1,114 @@
+//! One key's operations, as the search sees them: intervals and classes.
+
+use std::hash::BuildHasher;
+
+use partita_history::{History, OpId, Value};
+use rustc_hash::{FxBuildHasher, FxHashMap};
+
+use crate::InputError;
+use crate::model::{Class, Specification};
+use crate::monitor::Monitor;
+
+/// An operation that says something about the object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) id: OpId,
+    /// Its class, an index into [`Classes`].
+    pub(crate) class: u32,
+    /// The position at which it was invoked.
+    pub(crate) invoked: u32,
+    /// The position by which it had taken effect; none if it may never do.
+    pub(crate) deadline: Option<u32>,
+}
+
+/// The classes that occur, each once.
+#[derive(Debug, Default)]
+pub(crate) struct Classes {
+    all: Vec<Class>,
+    observers: Vec<bool>,
+    /// For each hash, the last class that has it.
+    by_hash: FxHashMap<u64, u32>,
+    /// For each class, the one before it that has the same hash.
+    same_hash: Vec<Option<u32>>,
+}
+
+impl Classes {
+    fn intern(&mut self, class: Class, specification: &dyn Specification) -> u32 {
+        let hash = FxBuildHasher.hash_one(&class);
+        let last = self.by_hash.get(&hash).copied();
+        let mut same = last;
+        while let Some(id) = same {
+            if self.all[id as usize] == class {
+                return id;
+            }
+            same = self.same_hash[id as usize];
+        }
+        let id = self.all.len() as u32;
+        self.observers.push(specification.is_observer(&class));
+        self.all.push(class);
+        self.same_hash.push(last);
+        self.by_hash.insert(hash, id);
+        id
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Class> {
+        self.all.iter()
+    }
+
+    pub(crate) fn get(&self, id: u32) -> &Class {
+        &self.all[id as usize]
+    }
+
+    pub(crate) fn is_observer(&self, id: u32) -> bool {
+        self.observers[id as usize]
+    }
+}
+
+/// The operations of one key that say something about it, in the order of their invocations.
+///
+/// # Errors
+/// When an operation makes no sense to the model.
+pub(crate) fn classify(
+    history: &History,
+    operations: &[OpId],
+    specification: &dyn Specification,
+) -> Result<(Vec<Entry>, Classes), InputError> {
+    let mut classes = Classes::default();
+    let mut entries = Vec::with_capacity(operations.len());
+    for &id in operations {
+        let operation = &history.operations[id];
+        let class = specification
+            .classify(operation)
+            .map_err(|message| InputError::new(id, operation, message))?;
+        let Some(class) = class else { continue };
+        let class = classes.intern(class, specification);
+        let deadline = operation.deadline();
+        if deadline.is_none() && classes.is_observer(class) {
+            continue;
+        }
+        entries.push(Entry {
+            id,
+            class,
+            invoked: operation.invoked.position,
+            deadline,
+        });
+    }
+    Ok((entries, classes))
+}
+
+/// A key as the search sees it.
+pub(crate) struct Object<'a> {
+    pub(crate) history: &'a History,
+    pub(crate) specification: &'a dyn Specification,
+    pub(crate) key: Option<&'a Value>,
+    pub(crate) classes: Classes,
+    /// What judges it without a search, if there is such a thing and it may be used.
+    pub(crate) monitor: Option<Box<dyn Monitor>>,
+    /// Whether what no monitor can judge is searched.
+    pub(crate) may_search: bool,
+    pub(crate) entries: Vec<Entry>,
+}

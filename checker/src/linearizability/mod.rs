@@ -1,0 +1,163 @@
+//! Linearizability: is there an order of all operations that real time allows and a sequential object accepts?
+//!
+//! Each key is judged by itself (P-compositionality: Horn and Kroening, FORTE 2015), by a monitor of its model
+//! where one applies (`crate::monitor`), which takes near-linear time. Otherwise, reads of values that can't
+//! have been there (`orphan`) show most violations of registers without a search. If there is
+//! none, the reduced configuration graph (`graph`; after Lowe, Testing for linearizability, 2017) is walked depth first, and
+//! breadth first if that takes too much memory. A violation is then made small (`minimise`), confirmed by an
+//! exhaustive search that shares no code with this one, and told in words (`story`).
+
+mod breadth_first;
+mod depth_first;
+pub(crate) mod entry;
+mod explain;
+mod graph;
+mod judge;
+mod lookahead;
+mod mask;
+mod minimise;
+mod orphan;
+mod problem;
+mod search;
+mod story;
+mod summary;
+mod transitions;
+mod usage;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
+use partita_history::{History, Outcome as OpOutcome};
+
+use crate::model::{Engine, Model, Options};
+use crate::monitor;
+use crate::verdict::{Analysis, Anomaly, KeyResult, Verdict};
+use crate::{InputError, Witness};
+
+use entry::Object;
+use judge::{Judgement, Outcome};
+use search::Budget;
+
+/// Judges a history. `stop` is asked now and then whether to give up (for a time limit, or a cancelled run);
+/// what is then not yet known is [`Verdict::Unknown`].
+///
+/// # Errors
+/// When an operation makes no sense to the model.
+pub fn check(
+    history: &History,
+    model: &Model,
+    options: &Options,
+    stop: &(dyn Fn() -> bool + Sync),
+) -> Result<Analysis, InputError> {
+    check_with_witness(history, model, options, stop).map(|(analysis, _)| analysis)
+}
+
+/// As [`check`], and gives for each linearizable key the linearization found, unless only the breadth-first
+/// search could find one, which keeps none. If the verdict is valid and there is one for every key,
+/// [`crate::verify`] accepts them.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_with_witness(
+    history: &History,
+    model: &Model,
+    options: &Options,
+    stop: &(dyn Fn() -> bool + Sync),
+) -> Result<(Analysis, Vec<Witness>), InputError> {
+    let specification = (model.specification)(options);
+    let budget = Budget {
+        configurations: options.configurations_max,
+        bytes: options.memory_bytes_max,
+        stop,
+    };
+    let mut objects = Vec::new();
+    for (key, operations) in history.by_key() {
+        let (entries, classes) = entry::classify(history, &operations, &*specification)?;
+        objects.push(Object {
+            history,
+            specification: &*specification,
+            key,
+            monitor: match options.engine {
+                Engine::Search => None,
+                Engine::Auto | Engine::Monitor => monitor::of(model.name, &classes, &*specification),
+            },
+            may_search: options.engine != Engine::Monitor,
+            classes,
+            entries,
+        });
+    }
+    let judgements: Vec<Judgement> = objects
+        .iter()
+        .map(|object| judge::judge(object, budget))
+        .collect();
+    let keys: Vec<KeyResult> = objects.iter().zip(&judgements).map(summary::key_result).collect();
+    let exercised = history.operations.iter().any(|op| op.outcome == OpOutcome::Ok);
+    let verdict = keys
+        .iter()
+        .map(|key| key.verdict)
+        .fold(Verdict::Valid, Verdict::join)
+        .join(if exercised {
+            Verdict::Valid
+        } else {
+            Verdict::NotExercised
+        });
+    let inapplicable = judgements.iter().find_map(|judgement| match judgement.outcome {
+        Outcome::NotApplicable(why) => Some(why),
+        _ => None,
+    });
+    let anomalies = anomalies(&objects, &judgements, options, budget);
+    let analysis = Analysis {
+        checker: "linearizability".to_owned(),
+        model: model.name.to_owned(),
+        verdict,
+        reason: summary::reason(verdict, &keys, &anomalies, inapplicable),
+        anomalies,
+        keys,
+        assumptions: options.assumptions(),
+    };
+    let witnesses = objects
+        .iter()
+        .zip(judgements)
+        .filter_map(|(object, judgement)| match judgement.outcome {
+            Outcome::Linearizable(Some(order)) => Some(Witness {
+                key: object.key.cloned(),
+                order,
+            }),
+            _ => None,
+        })
+        .collect();
+    Ok((analysis, witnesses))
+}
+
+/// Explains the violations whose prefixes are shortest; the smallest counterexample comes first.
+fn anomalies(
+    objects: &[Object<'_>],
+    judgements: &[Judgement],
+    options: &Options,
+    budget: Budget<'_>,
+) -> Vec<Anomaly> {
+    let mut violated: Vec<_> = objects
+        .iter()
+        .zip(judgements)
+        .filter_map(|(object, judgement)| match &judgement.outcome {
+            Outcome::Violated(violation) => Some((object, violation)),
+            _ => None,
+        })
+        .collect();
+    violated.sort_by_key(|(object, violation)| {
+        object
+            .entries
+            .partition_point(|entry| entry.invoked < violation.position)
+    });
+    violated.truncate(options.explained_max);
+    let mut anomalies: Vec<Anomaly> = violated
+        .into_iter()
+        .map(|(object, violation)| {
+            let core = minimise::minimise(object, violation, budget);
+            explain::explain(object, violation, &core, budget)
+        })
+        .collect();
+    anomalies.sort_by_key(|anomaly| anomaly.operations.len());
+    anomalies
+}

@@ -1,0 +1,490 @@
+//! Names a violation, and tells it to a tired on-call engineer.
+//!
+//! The templates are tried from the plainest to the most general; each states only what the history proves.
+
+use std::collections::BTreeSet;
+
+use partita_history::{Operation, Outcome, Value};
+
+use super::entry::{Entry, Object};
+use super::judge::{self, Violation};
+use super::orphan::{self, Orphan};
+use super::words::{Words, client, client_via, list, sentence};
+use crate::model::Access;
+use crate::verdict::Partial;
+
+/// The most operations that a story lists.
+const LISTED_MAX: usize = 12;
+
+/// The name and the story of a violation.
+pub(crate) fn tell(
+    object: &Object<'_>,
+    violation: &Violation,
+    core: &[Entry],
+    partials: &[Partial],
+) -> (&'static str, String) {
+    let teller = Teller {
+        object,
+        words: Words::new(object.history),
+        prefix: judge::prefix(object, violation.position),
+    };
+    let orphan = orphan::find(&teller.prefix, &object.classes, object.specification)
+        .filter(|orphan| teller.prefix[orphan.reader].id == violation.culprit);
+    orphan
+        .and_then(|orphan| teller.orphan(&orphan))
+        .or_else(|| teller.two_swaps(core))
+        .or_else(|| teller.inversion(core, violation))
+        .or_else(|| teller.unseen(core, violation))
+        .unwrap_or_else(|| ("not linearizable", teller.general(core, violation, partials)))
+}
+
+struct Teller<'a> {
+    object: &'a Object<'a>,
+    words: Words,
+    /// The entries of the violating prefix.
+    prefix: Vec<Entry>,
+}
+
+impl<'a> Teller<'a> {
+    fn operation(&self, entry: &Entry) -> &'a Operation {
+        &self.object.history.operations[entry.id]
+    }
+
+    fn access(&self, entry: &Entry) -> Option<Access<'a>> {
+        self.object
+            .specification
+            .access(self.object.classes.get(entry.class))
+    }
+
+    /// `x = 7`
+    fn holds(&self, value: &Value) -> String {
+        self.object.specification.describe_state(self.object.key, value)
+    }
+
+    /// What a client was told: `n3 answered client 7 that x = 7`.
+    fn claim(&self, entry: &Entry, value: &Value) -> String {
+        let operation = self.operation(entry);
+        let holds = self.holds(value);
+        let told = match &operation.node {
+            Some(node) => format!("{node} told {}", client(operation)),
+            None => format!("{} was told", client(operation)),
+        };
+        match (operation.f.as_str(), operation.outcome) {
+            ("read", _) => match &operation.node {
+                Some(node) => format!("{node} answered {} that {holds}", client(operation)),
+                None => format!("{} read {holds}", client(operation)),
+            },
+            (_, Outcome::Fail) => format!("{told} that its compare-and-set was refused because {holds}"),
+            _ => format!("{told} that its compare-and-set had succeeded, having found {holds}"),
+        }
+    }
+
+    fn orphan(&self, orphan: &Orphan) -> Option<(&'static str, String)> {
+        let reader = &self.prefix[orphan.reader];
+        let at = sentence(&self.words.ended(self.operation(reader)));
+        let Some(value) = self.access(reader)?.requires() else {
+            let operation = self.operation(reader);
+            let text = format!(
+                "{at} {} was told that its compare-and-set was refused for not finding the value it expected, yet the \
+                 answer says that it saw {}, which is that very value.",
+                client_via(operation),
+                operation.observed.clone().unwrap_or_default(),
+            );
+            return Some(("contradictory refusal", text));
+        };
+        match orphan.overwriter {
+            None => Some(self.never_written(reader, value, &at)),
+            Some(overwriter) => Some(self.overwritten(reader, &self.prefix[overwriter], value, orphan, &at)),
+        }
+    }
+
+    /// Nothing had left the value yet.
+    fn never_written(&self, reader: &Entry, value: &Value, at: &str) -> (&'static str, String) {
+        let claim = self.claim(reader, value);
+        let object = self.object;
+        let by_input = |operation: &&Operation| {
+            operation.key.as_ref() == object.key
+                && match operation.f.as_str() {
+                    "write" => operation.input == *value,
+                    _ => operation.input.as_pair().is_some_and(|(_, to)| to == value),
+                }
+        };
+        let return_position = reader.deadline.unwrap_or(u32::MAX);
+        let mut writers = object.history.operations.iter().filter(by_input);
+        let failed = writers
+            .clone()
+            .find(|w| w.outcome == Outcome::Fail && w.invoked.position < return_position);
+        if let Some(failed) = failed {
+            let error = failed
+                .error
+                .as_ref()
+                .map_or(String::new(), |error| format!(" ({error})"));
+            return (
+                "read of a failed write",
+                format!(
+                    "{at} {claim}, but the only {} of that value, by {}, had been reported as failed {}{error}: \
+                     a failed operation must have no effect.",
+                    failed.f,
+                    client_via(failed),
+                    self.words.ended(failed),
+                ),
+            );
+        }
+        let later = writers.find(|w| w.outcome != Outcome::Fail && w.invoked.position > return_position);
+        if let Some(later) = later {
+            let gap = self
+                .words
+                .gap(self.operation(reader), later)
+                .map_or("only after that answer".to_owned(), |gap| {
+                    format!("{gap} after that answer")
+                });
+            return (
+                "read from the future",
+                format!(
+                    "{at} {claim}, but the first {} of that value, by {}, began {}, {gap}: a read from the future.",
+                    later.f,
+                    client_via(later),
+                    self.words.at(later.invoked),
+                ),
+            );
+        }
+        (
+            "read from nowhere",
+            format!(
+                "{at} {claim}, but nobody ever wrote that value, and the initial value is {}.",
+                object.specification.initial()
+            ),
+        )
+    }
+
+    /// The value had certainly been overwritten when the reader began.
+    fn overwritten(
+        &self,
+        reader: &Entry,
+        overwriter: &Entry,
+        value: &Value,
+        orphan: &Orphan,
+        at: &str,
+    ) -> (&'static str, String) {
+        let (reads, writes) = (self.operation(reader), self.operation(overwriter));
+        let newer = self
+            .access(overwriter)
+            .and_then(Access::produces)
+            .cloned()
+            .unwrap_or_default();
+        let claim = self.claim(reader, value);
+        let acknowledged = format!(
+            "{} had been acknowledged to {} {}",
+            self.holds(&newer),
+            client_via(writes),
+            self.words.ended(writes)
+        );
+        let gap = self.gap_before(writes, reads);
+        let more = match self.overwriters_between(overwriter, reader) {
+            0 => String::new(),
+            1 => ", as had one more change since".to_owned(),
+            more => format!(", as had {more} more changes since"),
+        };
+        let origin = match &orphan.writers[..] {
+            [] => format!("{value} was the initial value and nothing wrote it again"),
+            [writer] => {
+                let writer = self.operation(&self.prefix[*writer]);
+                format!(
+                    "{value} was the older value (written by {} {}), and nothing wrote it again",
+                    client_via(writer),
+                    self.words.ended(writer)
+                )
+            }
+            several => format!(
+                "all {} writes of {value} were over before that, and nothing wrote it again",
+                several.len()
+            ),
+        };
+        if self.is_lost(overwriter, reader, value, &newer) {
+            let text = format!(
+                "{} {} was acknowledged to {}, but no operation ever saw it: {} {claim}, though the acknowledgement had \
+                 come {gap}; {origin}. The acknowledged write was lost.",
+                sentence(&self.words.ended(writes)),
+                self.holds(&newer),
+                client_via(writes),
+                self.words.ended(reads),
+            );
+            return ("lost write", text);
+        }
+        let text = format!("{at} {claim}, but {acknowledged}, {gap}{more}; {origin}: a stale read.");
+        ("stale read", text)
+    }
+
+    /// `379 ms before this read began`
+    fn gap_before(&self, first: &Operation, second: &Operation) -> String {
+        let what = match second.f.as_str() {
+            "cas" => "compare-and-set",
+            f => f,
+        };
+        self.words.gap(first, second).map_or_else(
+            || format!("before this {what} began"),
+            |gap| format!("{gap} before this {what} began"),
+        )
+    }
+
+    /// How many further completed mutators lie wholly between these two.
+    fn overwriters_between(&self, overwriter: &Entry, reader: &Entry) -> usize {
+        let between = |entry: &&Entry| {
+            entry.id != overwriter.id
+                && self
+                    .access(entry)
+                    .is_some_and(|access| access.produces().is_some())
+                && overwriter
+                    .deadline
+                    .is_some_and(|deadline| entry.invoked > deadline)
+                && entry.deadline.is_some_and(|deadline| deadline < reader.invoked)
+        };
+        self.prefix.iter().filter(between).count()
+    }
+
+    /// Whether the newer value vanished, and was not merely not yet known somewhere: nothing in the whole history
+    /// saw it, and the older one was built upon, or seen afterwards through different nodes (or clients).
+    fn is_lost(&self, overwriter: &Entry, reader: &Entry, older: &Value, newer: &Value) -> bool {
+        let requires = |entry: &Entry, value| {
+            self.access(entry)
+                .is_some_and(|access| access.requires() == Some(value))
+        };
+        if self.object.entries.iter().any(|entry| requires(entry, newer)) {
+            return false;
+        }
+        if self
+            .access(reader)
+            .is_some_and(|access| access.produces().is_some())
+        {
+            return true;
+        }
+        let after = |entry: &&Entry| {
+            overwriter
+                .deadline
+                .is_some_and(|deadline| entry.invoked > deadline)
+        };
+        let places: BTreeSet<(Option<&str>, u64)> = self
+            .object
+            .entries
+            .iter()
+            .filter(after)
+            .filter(|entry| requires(entry, older))
+            .map(|entry| self.operation(entry))
+            .map(|operation| match &operation.node {
+                Some(node) => (Some(node.as_str()), 0),
+                None => (None, operation.process),
+            })
+            .collect();
+        places.len() > 1
+    }
+
+    /// How many of `entries` may have left `value` (the initial value counts as one), and the first of them.
+    fn producers<'e>(&self, entries: &'e [Entry], value: &Value) -> (usize, Option<&'e Entry>) {
+        let mut producers = entries
+            .iter()
+            .filter(|entry| self.access(entry).and_then(Access::produces) == Some(value));
+        let first = producers.next();
+        let initial = usize::from(self.object.specification.initial() == *value);
+        (initial + usize::from(first.is_some()) + producers.count(), first)
+    }
+
+    fn two_swaps(&self, core: &[Entry]) -> Option<(&'static str, String)> {
+        let swaps: Vec<(&Entry, &Value, &Value)> = core
+            .iter()
+            .filter(|entry| entry.deadline.is_some())
+            .filter_map(|entry| match self.access(entry)? {
+                Access::Swap { from, to } => Some((entry, from, to)),
+                _ => None,
+            })
+            .collect();
+        let pairs = swaps
+            .iter()
+            .enumerate()
+            .flat_map(|(i, a)| swaps[..i].iter().map(move |b| (b, a)));
+        for (a, b) in pairs {
+            let (count, writer) = self.producers(core, a.1);
+            if a.1 != b.1 || count > 1 {
+                continue;
+            }
+            let tell = |(entry, _, to): &(&Entry, &Value, &Value)| {
+                let operation = self.operation(entry);
+                format!(
+                    "{}'s, to {to}, acknowledged {}",
+                    client_via(operation),
+                    self.words.ended(operation)
+                )
+            };
+            let origin = match (self.producers(&self.prefix, a.1).0, writer) {
+                (0 | 1, Some(writer)) => {
+                    format!("which only {} ever wrote", client_via(self.operation(writer)))
+                }
+                (0 | 1, None) => "which was the initial value and was never written".to_owned(),
+                _ => "which nothing wrote in between".to_owned(),
+            };
+            let text = format!(
+                "Two compare-and-sets both succeeded from {}, {origin}: {}, and {}. After the first of them the value \
+                 was no longer {}, so the second had to be refused.",
+                self.holds(a.1),
+                tell(a),
+                tell(b),
+                a.1
+            );
+            return Some(("two compare-and-sets from one value", text));
+        }
+        None
+    }
+
+    /// A reader saw the newer of two values, and another one that began afterwards saw the older.
+    fn inversion(&self, core: &[Entry], violation: &Violation) -> Option<(&'static str, String)> {
+        let last = core.iter().find(|entry| entry.id == violation.culprit)?;
+        let older = self.access(last)?.requires()?;
+        let first = core.iter().find(|entry| {
+            entry.deadline.is_some_and(|deadline| deadline < last.invoked)
+                && self
+                    .access(entry)
+                    .is_some_and(|a| a.produces().is_none() && a.requires().is_some_and(|v| v != older))
+        })?;
+        let newer = self.access(first)?.requires()?;
+        // With one writer of each, the older value is the older one if its writer was over before the other began,
+        // or handed its value on to it; or if there is no third value that could have come in between.
+        let ((1, older_writer), (1, newer_writer)) =
+            (self.producers(core, older), self.producers(core, newer))
+        else {
+            return None;
+        };
+        let over_before = older_writer
+            .zip(newer_writer)
+            .is_some_and(|(older_writer, newer_writer)| {
+                older_writer
+                    .deadline
+                    .is_some_and(|deadline| deadline < newer_writer.invoked)
+            });
+        let handed_on = newer_writer.and_then(|writer| self.access(writer)?.requires()) == Some(older);
+        let only_these = core.iter().all(|entry| {
+            let produced = self.access(entry).and_then(Access::produces);
+            produced.is_none_or(|value| value == older || value == newer)
+        });
+        if !(only_these || over_before || handed_on) {
+            return None;
+        }
+        let gap = self
+            .words
+            .gap(self.operation(first), self.operation(last))
+            .map_or_else(
+                || "After that".to_owned(),
+                |gap| format!("{} after that", sentence(&gap.to_string())),
+            );
+        let text = format!(
+            "{} {}. {gap} another operation began, and {} {}: the older value came back after the newer one had been \
+             seen, and nothing can have written it again.",
+            sentence(&self.words.ended(self.operation(first))),
+            self.claim(first, newer),
+            self.words.ended(self.operation(last)),
+            self.claim(last, older),
+        );
+        Some(("new/old inversion", text))
+    }
+
+    /// For models that are not single values: an answer in which nothing shows of an operation that had ended
+    /// before the question was asked.
+    fn unseen(&self, core: &[Entry], violation: &Violation) -> Option<(&'static str, String)> {
+        let Object {
+            classes,
+            specification,
+            ..
+        } = self.object;
+        let last = core.iter().find(|entry| entry.id == violation.culprit)?;
+        let class = |entry: &Entry| classes.get(entry.class);
+        // Other observers than reads don't answer with a state.
+        let is_read = self.operation(last).f == "read";
+        if self.access(last).is_some() || !is_read || !classes.is_observer(last.class) {
+            return None;
+        }
+        let shows = |completed: &[Entry], entry: &Entry| {
+            let completed: Vec<_> = completed.iter().map(class).collect();
+            specification.last_use(&completed, &[class(entry)]) != [None]
+        };
+        let unseen = core.iter().find(|entry| {
+            !classes.is_observer(entry.class)
+                && entry.deadline.is_some_and(|deadline| deadline < last.invoked)
+                && !shows(&[*last], entry)
+        })?;
+        let (writes, reads) = (self.operation(unseen), self.operation(last));
+        let completed: Vec<Entry> = self
+            .object
+            .entries
+            .iter()
+            .filter(|entry| entry.deadline.is_some())
+            .copied()
+            .collect();
+        let (name, ending) = if shows(&completed, unseen) {
+            ("stale read", "though others did see it: a stale read")
+        } else {
+            (
+                "lost write",
+                "and no operation ever saw it: the acknowledged write was lost",
+            )
+        };
+        let text = format!(
+            "{} {}, but {} had been acknowledged to {} {}, {}; nothing of that shows in the answer, {ending}.",
+            sentence(&self.words.ended(reads)),
+            self.claim(last, &class(last).result),
+            specification.describe(writes),
+            client_via(writes),
+            self.words.ended(writes),
+            self.gap_before(writes, reads),
+        );
+        Some((name, text))
+    }
+
+    fn general(&self, core: &[Entry], violation: &Violation, partials: &[Partial]) -> String {
+        let operations = &self.object.history.operations;
+        let describe = |id: usize| self.object.specification.describe(&operations[id]);
+        let mut listed: Vec<String> = core
+            .iter()
+            .take(LISTED_MAX)
+            .map(|entry| {
+                let operation = self.operation(entry);
+                let until = match (operation.outcome, operation.completed) {
+                    (Outcome::Info, _) | (_, None) => "on, its end unknown".to_owned(),
+                    (_, Some(end)) => format!("to {}", self.words.moment(end)),
+                };
+                format!(
+                    "{}: {} (from {} {until})",
+                    client_via(operation),
+                    describe(entry.id),
+                    self.words.moment(operation.invoked)
+                )
+            })
+            .collect();
+        if core.len() > LISTED_MAX {
+            listed.push(format!("{} more", core.len() - LISTED_MAX));
+        }
+        let culprit = &operations[violation.culprit];
+        let furthest = partials.first().map_or_else(String::new, |partial| {
+            let state = partial
+                .steps
+                .last()
+                .map_or("at the start".to_owned(), |step| format!("after {}", describe(step.operation)));
+            let stuck: Vec<String> = partial
+                .stuck
+                .iter()
+                .take(3)
+                .map(|stuck| format!("{} ({})", describe(stuck.operation), stuck.why))
+                .collect();
+            format!(
+                " The order that gets furthest ends {state}; what would have to come next is impossible there: {}.",
+                list(&stuck)
+            )
+        });
+        format!(
+            "No order of these {} operations explains what the clients saw: {}. It became certain {}, when this one ended: {}: {}.\
+             {furthest}",
+            core.len(),
+            listed.join("; "),
+            self.words.ended(culprit),
+            client_via(culprit),
+            describe(violation.culprit),
+        )
+    }
+}

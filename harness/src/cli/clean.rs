@@ -1,0 +1,40 @@
+//! `partita clean`: removes whatever a dead run left behind. Of this, every `run` ends the processes when it starts.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use partita_checker::Verdict;
+
+use super::{Failure, print};
+use crate::run::directory;
+
+/// Arguments of `clean`.
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    /// Where run directories are
+    #[arg(long, default_value = "runs")]
+    runs_dir: PathBuf,
+}
+
+pub(super) fn main(arguments: &Arguments) -> Result<Verdict, Failure> {
+    let removed = partita_nemesis::clean::clean();
+    for process in &removed {
+        print(&format!(
+            "killed process {} of run {}: {}\n",
+            process.pid, process.run, process.command
+        ));
+    }
+    if removed.is_empty() {
+        print("no process of a dead run was left (namespaces, rules and links end with their processes)\n");
+    }
+    for run in directory::killed(&arguments.runs_dir) {
+        directory::remove_data(&run).with_context(|| format!("`{}` can't be cleaned", run.display()))?;
+        print(&format!(
+            "{} was killed before it had a verdict; its nodes' data is removed; `partita check {}` judges what it \
+             recorded\n",
+            run.display(),
+            run.join("history.jsonl").display()
+        ));
+    }
+    Ok(Verdict::Valid)
+}

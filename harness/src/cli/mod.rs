@@ -1,0 +1,121 @@
+//! The command line: one verb a file.
+
+mod check;
+mod clean;
+mod doctor;
+mod list;
+mod node;
+mod reading;
+mod report;
+mod run;
+mod units;
+mod verify;
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use partita_checker::Verdict;
+
+/// We broke, or the target would not start.
+pub(crate) const OWN_FAILURE: u8 = 255;
+/// Arguments that can't be used, or input that can't be read.
+const EXIT_USAGE: u8 = 254;
+
+#[derive(Parser)]
+#[command(
+    name = "partita",
+    version,
+    about = "Is a replicated system linearizable under faults? If not, why; if so, how hard was it tried?",
+    after_help = "Exit codes: 0 valid, 1 invalid, 2 unknown, 3 not exercised, 254 usage, 255 harness failure."
+)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Run one test: a cluster under faults, a verdict, a report
+    Run(run::Arguments),
+    /// Check recorded histories
+    Check(check::Arguments),
+    /// Check a linearization that `check --witness` wrote
+    Verify(verify::Arguments),
+    /// Build the report of a run again
+    Report(report::Arguments),
+    /// List targets, workloads, faults, models, formats and defects
+    List(list::Arguments),
+    /// Show what this machine allows, and how to get more
+    Doctor,
+    /// Remove whatever a dead run left behind
+    Clean(clean::Arguments),
+    /// (internal) One of our own servers, as a process
+    #[command(hide = true)]
+    Node(node::Arguments),
+}
+
+/// Why a command ended without a verdict.
+pub(crate) enum Failure {
+    /// The user has to change something: exit code 254.
+    Usage(anyhow::Error),
+    /// We broke, or the target would not start: exit code 255.
+    Harness(anyhow::Error),
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Failure::Harness(error)
+    }
+}
+
+impl Failure {
+    fn usage(error: impl Into<anyhow::Error>) -> Self {
+        Failure::Usage(error.into())
+    }
+}
+
+/// Parses the arguments and does what they say.
+pub(crate) fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version come as errors too; nothing can be done if they can't be printed.
+            let _ = error.print();
+            return if error.use_stderr() {
+                EXIT_USAGE.into()
+            } else {
+                ExitCode::SUCCESS
+            };
+        }
+    };
+    let done = match arguments.verb {
+        Verb::Run(arguments) => run::main(arguments),
+        Verb::Check(arguments) => check::main(arguments),
+        Verb::Verify(arguments) => verify::main(&arguments),
+        Verb::Report(arguments) => report::main(&arguments),
+        Verb::List(arguments) => list::main(&arguments),
+        Verb::Doctor => doctor::main(),
+        Verb::Clean(arguments) => clean::main(&arguments),
+        Verb::Node(arguments) => node::main(arguments),
+    };
+    let (code, error) = match done {
+        Ok(verdict) => return verdict.exit_code().into(),
+        Err(Failure::Usage(error)) => (EXIT_USAGE, error),
+        Err(Failure::Harness(error)) => (Verdict::HarnessFailure.exit_code(), error),
+    };
+    say(&format!("error: {error:#}"));
+    code.into()
+}
+
+/// Prints a result. That the reader went away is not our failure.
+fn print(text: &str) {
+    let mut stdout = io::stdout().lock();
+    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+}
+
+/// Tells the user something on the side.
+fn say(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}

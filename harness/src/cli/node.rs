@@ -1,0 +1,92 @@
+//! `partita node ...`: one of our own servers, as a process of a cluster.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context;
+use partita_checker::Verdict;
+use partita_protocols::defect::UnknownDefect;
+use partita_replica::{NodeOptions, UnknownProtocol};
+
+use super::Failure;
+
+/// Arguments of `node`.
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    /// The protocol
+    protocol: String,
+    /// This node's name
+    #[arg(long)]
+    id: String,
+    /// Where it stores what must survive
+    #[arg(long)]
+    data: PathBuf,
+    /// Where it listens for its peers
+    #[arg(long)]
+    listen_peer: SocketAddr,
+    /// Where it listens for clients
+    #[arg(long)]
+    listen_client: SocketAddr,
+    /// Another member, as NAME=ADDRESS
+    #[arg(long = "peer", value_parser = peer)]
+    peers: Vec<(String, SocketAddr)>,
+    /// Milliseconds between a leader's heartbeats
+    #[arg(long, default_value_t = 50)]
+    heartbeat_ms: u64,
+    /// Milliseconds without a leader before an election
+    #[arg(long, default_value_t = 500)]
+    election_ms: u64,
+    /// A deliberate bug to switch on
+    #[arg(long)]
+    defect: Option<String>,
+}
+
+/// `n2=127.0.0.1:7002`
+fn peer(text: &str) -> Result<(String, SocketAddr), String> {
+    let (name, address) = text.split_once('=').ok_or("expected NAME=ADDRESS")?;
+    Ok((
+        name.to_owned(),
+        address
+            .parse()
+            .map_err(|_| format!("`{address}` is no address"))?,
+    ))
+}
+
+pub(super) fn main(arguments: Arguments) -> Result<Verdict, Failure> {
+    let protocol = arguments
+        .protocol
+        .parse()
+        .map_err(|error: UnknownProtocol| Failure::usage(error))?;
+    let defect = arguments.defect.as_deref().map(str::parse).transpose();
+    let defect = defect.map_err(|error: UnknownDefect| Failure::usage(error))?;
+    let mut options = NodeOptions::new(
+        protocol,
+        arguments.id,
+        arguments.data,
+        arguments.listen_peer,
+        arguments.listen_client,
+    );
+    options.peers = arguments
+        .peers
+        .into_iter()
+        .map(|(name, address)| (name, address.to_string()))
+        .collect();
+    options.heartbeat = Duration::from_millis(arguments.heartbeat_ms);
+    options.election = Duration::from_millis(arguments.election_ms);
+    options.defect = defect;
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .init();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(NODE_THREADS)
+        .enable_all()
+        .build()
+        .context("the node's threads can't be made")?;
+    runtime.block_on(partita_replica::run(options))?;
+    Ok(Verdict::Valid)
+}
+
+/// Several nodes share the machine.
+const NODE_THREADS: usize = 2;

@@ -1,0 +1,94 @@
+//! What `check` and `verify` must know to make sense of a recorded history.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
+
+use anyhow::{Context, anyhow};
+use partita_checker::{FailMeaning, Model, NilReads, Options};
+use partita_history::format::{self, Format};
+use partita_history::{History, Value};
+
+use super::{Failure, say};
+use crate::plan::unknown;
+
+/// How a history is written, and what it means.
+#[derive(clap::Args)]
+pub(super) struct Reading {
+    /// The format of the files (see `partita list formats`); `auto`: found by looking at each
+    #[arg(long, default_value = "auto")]
+    format: String,
+    /// Values are `[key value]`, as tests with jepsen.independent write them
+    #[arg(long)]
+    independent: bool,
+    /// The model to judge against (see `partita list models`)
+    #[arg(long, default_value = "cas-register")]
+    model: String,
+    /// The value before anything is written, as JSON
+    #[arg(long, default_value = "null")]
+    initial: String,
+    /// What a failed operation says: `dropped`: it did not happen; `observed`: also, that it could not
+    #[arg(long, default_value = "dropped", value_parser = ["dropped", "observed"])]
+    fail: String,
+    /// Whether a read of null is taken at its word (`exact`), or says nothing (`any`)
+    #[arg(long, default_value = "exact", value_parser = ["exact", "any"])]
+    nil_reads: String,
+}
+
+impl Reading {
+    /// The model of this name.
+    pub(super) fn model(&self) -> Result<&'static Model, Failure> {
+        Model::by_name(&self.model).ok_or_else(|| {
+            let names = partita_checker::model::ALL.iter().map(|model| model.name);
+            Failure::Usage(anyhow!(unknown("model", &self.model, names)))
+        })
+    }
+
+    /// The format of this name; none if it is to be found by looking.
+    pub(super) fn format(&self) -> Result<Option<&'static Format>, Failure> {
+        match self.format.as_str() {
+            "auto" => Ok(None),
+            name => format::find(name).map(Some).ok_or_else(|| {
+                let names = std::iter::once("auto").chain(format::ALL.iter().map(|format| format.name));
+                Failure::Usage(anyhow!(unknown("format", name, names)))
+            }),
+        }
+    }
+
+    /// What the checker is to assume.
+    pub(super) fn options(&self) -> Options {
+        Options {
+            // JSON if it is JSON, else the text itself.
+            initial: serde_json::from_str(&self.initial)
+                .unwrap_or_else(|_| Value::from(self.initial.as_str())),
+            fail: match self.fail.as_str() {
+                "observed" => FailMeaning::Observed,
+                _ => FailMeaning::Dropped,
+            },
+            nil_reads: match self.nil_reads.as_str() {
+                "any" => NilReads::Any,
+                _ => NilReads::Exact,
+            },
+            ..Options::default()
+        }
+    }
+
+    /// Reads a history. In the directory of a run that was killed, the last line may be cut short.
+    pub(super) fn read(&self, file: &Path, format: Option<&Format>) -> anyhow::Result<History> {
+        let opened = File::open(file).with_context(|| format!("`{}` can't be opened", file.display()))?;
+        let beside = |name: &str| file.with_file_name(name).exists();
+        let killed = beside("plan.toml") && !beside("verdict.json");
+        if killed {
+            say(&format!(
+                "{}: of a run that did not end; judging what was recorded",
+                file.display()
+            ));
+        }
+        let options = format::Options {
+            cut_short: killed,
+            independent: self.independent,
+        };
+        format::read(BufReader::new(opened), format, &options)
+            .with_context(|| format!("`{}`", file.display()))
+    }
+}

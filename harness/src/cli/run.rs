@@ -1,0 +1,251 @@
+//! `partita run [TARGET]`: one test.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, anyhow};
+use clap::Parser;
+use jiff::Timestamp;
+use partita_checker::Verdict;
+use partita_nemesis::lab::{self, EnterError, NetworkChoice};
+use partita_reports::run::Summary;
+use partita_targets::Options;
+
+use super::{Failure, print, say, units};
+use crate::plan::{Plan, Request};
+use crate::progress::Progress;
+use crate::run::directory;
+use crate::run::phases::{self, Setting};
+
+/// Arguments of `run`.
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    /// The system under test (see `partita list targets`)
+    #[arg(default_value = "raft")]
+    target: String,
+    /// How many nodes
+    #[arg(long, default_value_t = 5)]
+    nodes: usize,
+    /// What clients do (see `partita list workloads`)
+    #[arg(long, default_value = "register")]
+    workload: String,
+    /// Faults, with commas between (see `partita list faults`); `all` or `none`
+    #[arg(long, default_value = "partition,kill,pause", value_delimiter = ',')]
+    nemesis: Vec<String>,
+    /// How long clients work
+    #[arg(long, default_value = "30s", value_parser = units::duration)]
+    time_limit: Duration,
+    /// How many clients work at a time
+    #[arg(long, default_value_t = 10)]
+    concurrency: u32,
+    /// Operations a second, over all clients
+    #[arg(long, default_value_t = 500.0)]
+    rate: f64,
+    /// How long a client waits for an operation before its outcome is unknown
+    #[arg(long, default_value = "1s", value_parser = units::duration)]
+    operation_timeout: Duration,
+    /// The seed of everything random; drawn and printed if not given
+    #[arg(long, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    seed: Option<u64>,
+    /// How nodes are connected: network namespaces and iptables, or forwarders on loopback
+    #[arg(long, default_value = "auto", value_parser = ["auto", "netns", "proxy"])]
+    network: String,
+    /// A deliberate bug to switch on in our own servers (see `partita list defects`)
+    #[arg(long)]
+    defect: Option<String>,
+    /// Another program for the target's nodes
+    #[arg(long)]
+    binary: Option<PathBuf>,
+    /// How long the checker may take
+    #[arg(long, default_value = "60s", value_parser = units::duration)]
+    checker_time: Duration,
+    /// How much memory the checker may take
+    #[arg(long, default_value = "4GiB", value_parser = units::bytes)]
+    checker_memory: u64,
+    /// Where run directories are made
+    #[arg(long, default_value = "runs")]
+    runs_dir: PathBuf,
+    /// Print one JSON object on standard output, and nothing else
+    #[arg(long)]
+    json: bool,
+    /// Tell nothing while the run goes on
+    #[arg(long)]
+    quiet: bool,
+}
+
+/// So that `run` alone gives the defaults.
+#[derive(Parser)]
+struct Defaults {
+    #[command(flatten)]
+    arguments: Arguments,
+}
+
+pub(super) fn main(arguments: Arguments) -> Result<Verdict, Failure> {
+    let began = Instant::now();
+    let started = Timestamp::now();
+    let quiet = arguments.quiet || arguments.json;
+    if arguments.runs_dir.to_str().is_none() {
+        return Err(Failure::usage(anyhow!(
+            "--runs-dir must be valid UTF-8, as the nodes are told of it"
+        )));
+    }
+    let plan = Plan::new(request(&arguments)?).map_err(Failure::Usage)?;
+    let target = partita_targets::find(&plan.target).context("the target is not there")?;
+    let workload = partita_workloads::find(&plan.workload).context("the workload is not there")?;
+    let options = Options {
+        own_program: std::env::current_exe().context("our own program can't be found")?,
+        binary: plan.binary.clone(),
+        defect: plan.defect.clone(),
+    };
+    let program = target.locate(&options).map_err(|error| match &options.binary {
+        Some(_) => Failure::usage(anyhow!(error)),
+        None => Failure::Harness(anyhow!(error)),
+    })?;
+    tracing_subscriber::fmt()
+        .with_max_level(tracing_subscriber::filter::LevelFilter::WARN)
+        .with_writer(std::io::stderr)
+        .init();
+
+    // From here on this process may be another one, in namespaces of its own; there are no threads yet.
+    let choice: NetworkChoice = plan
+        .network
+        .parse()
+        .map_err(|error: String| Failure::usage(anyhow!(error)))?;
+    let lab = lab::enter(choice).map_err(|error| match error {
+        EnterError::Impossible { .. } => Failure::usage(error),
+        error => Failure::Harness(error.into()),
+    })?;
+    let (directory, _lock) = directory::create(&arguments.runs_dir, &plan, started)?;
+    let mut summary = Summary {
+        format: 1,
+        run: directory
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned(),
+        command: plan.command(&defaults()?),
+        seed: plan.seed,
+        target: plan.target.clone(),
+        workload: plan.workload.clone(),
+        defect: plan.defect.clone(),
+        nodes: plan.nodes.clone(),
+        network: format!("{}: {}", lab.kind(), lab.why()),
+        started: started.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        facts: lab.facts(),
+        ..Summary::default()
+    };
+    if !quiet {
+        say(&format!(
+            "{}\nnetwork {}\nwriting to {}",
+            summary.command,
+            summary.network,
+            directory.display()
+        ));
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(CONTROLLER_THREADS)
+        .enable_all()
+        .build()
+        .context("the controller's threads can't be made")?;
+    let ran = runtime.block_on(async {
+        let progress = Progress::new(quiet).context("signals can't be listened for")?;
+        let setting = Setting {
+            plan: &plan,
+            target,
+            workload,
+            options: &options,
+            program: &program,
+            lab: &lab,
+            directory: &directory,
+            began,
+            progress: &progress,
+        };
+        phases::run(&setting, &mut summary).await
+    });
+    if let Err(error) = &ran {
+        summary.verdict = Verdict::HarnessFailure;
+        summary.exit_code = summary.verdict.exit_code();
+        summary.reason = format!("{error:#}");
+    }
+    let finished = finish(&arguments, &directory, &summary);
+    // What went wrong first is what to mend; that it could then not be reported either is its consequence.
+    ran.and(finished)?;
+    Ok(summary.verdict)
+}
+
+/// The controller must leave the cores to the nodes.
+const CONTROLLER_THREADS: usize = 2;
+
+fn request(arguments: &Arguments) -> anyhow::Result<Request> {
+    // Nodes start in folders of their own; a bare name is looked for on the search path.
+    let binary = match &arguments.binary {
+        Some(path) if path.components().count() > 1 => Some(std::path::absolute(path)?),
+        other => other.clone(),
+    };
+    Ok(Request {
+        target: arguments.target.clone(),
+        binary,
+        defect: arguments.defect.clone(),
+        workload: arguments.workload.clone(),
+        nodes: arguments.nodes,
+        network: arguments.network.clone(),
+        nemesis: arguments.nemesis.clone(),
+        concurrency: arguments.concurrency,
+        rate: arguments.rate,
+        time_limit: arguments.time_limit,
+        operation_timeout: arguments.operation_timeout,
+        checker_time: arguments.checker_time,
+        checker_memory_bytes: arguments.checker_memory,
+        // Short enough to be typed.
+        seed: arguments
+            .seed
+            .unwrap_or_else(|| RandomState::new().build_hasher().finish() >> 32),
+    })
+}
+
+/// The plan that `partita run` alone gives.
+fn defaults() -> anyhow::Result<Plan> {
+    Plan::new(request(&Defaults::try_parse_from(["run"])?.arguments)?)
+}
+
+/// Writes what came of the run, and tells it.
+fn finish(arguments: &Arguments, directory: &Path, summary: &Summary) -> anyhow::Result<()> {
+    directory::write(directory, "verdict.json", &serde_json::to_string_pretty(summary)?)?;
+    if summary.verdict == Verdict::Valid {
+        directory::remove_data(directory).context("the nodes' data can't be removed")?;
+    }
+    partita_reports::write(directory)?;
+    let run = partita_reports::load(directory)?;
+    if arguments.json {
+        print(&format!("{}\n", json(summary, directory)));
+    } else {
+        let color = std::io::stdout().is_terminal();
+        print(&partita_reports::text(&run, TEXT_WIDTH, color));
+    }
+    Ok(())
+}
+
+/// The width of the summary, in columns.
+const TEXT_WIDTH: usize = 100;
+
+/// The one object that `--json` prints.
+fn json(summary: &Summary, directory: &Path) -> serde_json::Value {
+    let anomalies: Vec<_> = summary.checks.iter().flat_map(|check| &check.anomalies).collect();
+    serde_json::json!({
+        "verdict": summary.verdict,
+        "exit_code": summary.exit_code,
+        "reason": summary.reason,
+        "anomalies": anomalies,
+        "ops": summary.operations,
+        "rate": summary.rate,
+        "faults": summary.faults,
+        "not_exercised": summary.not_exercised,
+        "run_dir": directory.display().to_string(),
+        "seed": summary.seed,
+        "command": summary.command,
+        "network": summary.network,
+        "facts": summary.facts,
+    })
+}

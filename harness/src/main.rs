@@ -1,0 +1,11 @@
+//! The `partita` command: see the README.
+
+mod cli;
+mod plan;
+mod progress;
+mod run;
+
+fn main() -> std::process::ExitCode {
+    // A panic is our own failure, and has told of itself.
+    std::panic::catch_unwind(|| cli::main(std::env::args_os())).unwrap_or_else(|_| cli::OWN_FAILURE.into())
+}

@@ -1,0 +1,469 @@
+//! The plan of a run: all that is needed to repeat it.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use partita_generator::faults::{self, FaultKind, PlannedFault};
+use partita_nemesis::fault;
+use partita_protocols::Defect;
+use serde::{Deserialize, Serialize};
+
+/// The version of `plan.toml`.
+const FORMAT: u32 = 1;
+/// Larger clusters than this are surely a mistake.
+const NODES_MAX: usize = 9;
+/// More clients than this are surely a mistake.
+const CONCURRENCY_MAX: u32 = 1_000;
+/// Loads are bounded.
+const RATE_MAX: f64 = 100_000.0;
+/// Loads are bounded.
+const TIME_LIMIT_MAX: Duration = Duration::from_secs(24 * 3600);
+
+/// `plan.toml`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Plan {
+    /// The version of the format.
+    pub(crate) format: u32,
+    /// The seed of everything random.
+    pub(crate) seed: u64,
+    /// The system under test.
+    pub(crate) target: String,
+    /// A program for it other than the one found.
+    pub(crate) binary: Option<PathBuf>,
+    /// A deliberate bug of our own servers.
+    pub(crate) defect: Option<String>,
+    /// What clients do.
+    pub(crate) workload: String,
+    /// The names of the nodes.
+    pub(crate) nodes: Vec<String>,
+    /// How nodes are connected: as asked, `auto` included.
+    pub(crate) network: String,
+    /// Clients at a time.
+    pub(crate) concurrency: u32,
+    /// Operations a second.
+    pub(crate) rate: f64,
+    /// How long clients work.
+    pub(crate) time_limit_ms: u64,
+    /// How long a client waits for an operation.
+    pub(crate) operation_timeout_ms: u64,
+    /// How long the checkers may take.
+    pub(crate) checker_time_ms: u64,
+    /// How much memory the checkers may take.
+    pub(crate) checker_memory_bytes: u64,
+    /// The faults that the schedule was drawn from, as asked for: `kill`, `partition:halves`, `all`.
+    pub(crate) nemesis: Vec<String>,
+    /// The schedule.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) faults: Vec<PlannedFault>,
+}
+
+/// What the command line asks for.
+pub(crate) struct Request {
+    pub(crate) target: String,
+    pub(crate) binary: Option<PathBuf>,
+    pub(crate) defect: Option<String>,
+    pub(crate) workload: String,
+    pub(crate) nodes: usize,
+    pub(crate) network: String,
+    pub(crate) nemesis: Vec<String>,
+    pub(crate) concurrency: u32,
+    pub(crate) rate: f64,
+    pub(crate) time_limit: Duration,
+    pub(crate) operation_timeout: Duration,
+    pub(crate) checker_time: Duration,
+    pub(crate) checker_memory_bytes: u64,
+    pub(crate) seed: u64,
+}
+
+impl Plan {
+    /// Checks what was asked for, and draws the schedule.
+    ///
+    /// # Errors
+    /// When something is unknown or out of range: what, and what there is instead.
+    pub(crate) fn new(request: Request) -> anyhow::Result<Plan> {
+        let target = partita_targets::find(&request.target).with_context(|| {
+            unknown(
+                "target",
+                &request.target,
+                partita_targets::ALL.iter().map(|t| t.name()),
+            )
+        })?;
+        let workload = partita_workloads::find(&request.workload).with_context(|| {
+            unknown(
+                "workload",
+                &request.workload,
+                partita_workloads::ALL.iter().map(|w| w.name()),
+            )
+        })?;
+        if let Some(missing) = workload
+            .functions()
+            .iter()
+            .find(|f| !target.functions().contains(f))
+        {
+            bail!(
+                "workload `{}` needs `{missing}`, which target `{}` does not have",
+                workload.name(),
+                target.name()
+            );
+        }
+        if let Some(defect) = &request.defect {
+            let names = || Defect::ALL.iter().map(|defect| defect.name());
+            if target.name() != "raft" {
+                bail!(
+                    "`--defect` is for our own servers (raft), not for `{}`",
+                    target.name()
+                );
+            }
+            if !names().any(|name| name == defect) {
+                bail!(unknown("defect", defect, names()));
+            }
+        }
+        if !(1..=NODES_MAX).contains(&request.nodes) {
+            bail!("--nodes {} is out of range: 1 to {NODES_MAX}", request.nodes);
+        }
+        if !(1..=CONCURRENCY_MAX).contains(&request.concurrency) {
+            bail!(
+                "--concurrency {} is out of range: 1 to {CONCURRENCY_MAX}",
+                request.concurrency
+            );
+        }
+        if !(request.rate > 0.0 && request.rate <= RATE_MAX) {
+            bail!(
+                "--rate {} is out of range: more than 0, at most {RATE_MAX}",
+                request.rate
+            );
+        }
+        if request.time_limit.is_zero() || request.time_limit > TIME_LIMIT_MAX {
+            bail!("--time-limit is out of range: more than 0, at most 24h");
+        }
+        let kinds = kinds(&request.nemesis, request.nodes)?;
+        let time_limit_ms = millis(request.time_limit);
+        Ok(Plan {
+            format: FORMAT,
+            seed: request.seed,
+            target: request.target,
+            binary: request.binary,
+            defect: request.defect,
+            workload: request.workload,
+            nodes: (1..=request.nodes).map(|node| format!("n{node}")).collect(),
+            network: request.network,
+            concurrency: request.concurrency,
+            rate: request.rate,
+            time_limit_ms,
+            operation_timeout_ms: millis(request.operation_timeout),
+            checker_time_ms: millis(request.checker_time),
+            checker_memory_bytes: request.checker_memory_bytes,
+            faults: faults::schedule(request.seed, &kinds, time_limit_ms),
+            nemesis: request
+                .nemesis
+                .into_iter()
+                .filter(|name| name != "none")
+                .collect(),
+        })
+    }
+
+    /// The clients' time, as a duration.
+    pub(crate) fn time_limit(&self) -> Duration {
+        Duration::from_millis(self.time_limit_ms)
+    }
+
+    /// The faults that were asked for: each by its name, and by a shape if one was asked for.
+    pub(crate) fn asked(&self) -> BTreeSet<(&str, Option<&str>)> {
+        if self.nemesis == ["all"] {
+            return fault::ALL.iter().map(|fault| (fault.name(), None)).collect();
+        }
+        self.nemesis.iter().map(|asked| named(asked)).collect()
+    }
+
+    /// The command line that repeats the run: whatever differs from the defaults, and the seed.
+    pub(crate) fn command(&self, defaults: &Plan) -> String {
+        let mut command = format!("partita run {}", self.target);
+        let mut option = |differs: bool, name: &str, value: String| {
+            if differs {
+                command.push_str(&format!(" --{name} {value}"));
+            }
+        };
+        let binary = self
+            .binary
+            .as_ref()
+            .map(|path| quoted(&path.display().to_string()));
+        option(binary.is_some(), "binary", binary.unwrap_or_default());
+        option(
+            self.defect.is_some(),
+            "defect",
+            self.defect.clone().unwrap_or_default(),
+        );
+        option(
+            self.workload != defaults.workload,
+            "workload",
+            self.workload.clone(),
+        );
+        option(
+            self.nodes.len() != defaults.nodes.len(),
+            "nodes",
+            self.nodes.len().to_string(),
+        );
+        option(self.network != defaults.network, "network", self.network.clone());
+        let nemesis = if self.nemesis.is_empty() {
+            "none".to_owned()
+        } else {
+            self.nemesis.join(",")
+        };
+        option(self.nemesis != defaults.nemesis, "nemesis", nemesis);
+        option(
+            self.concurrency != defaults.concurrency,
+            "concurrency",
+            self.concurrency.to_string(),
+        );
+        option(self.rate != defaults.rate, "rate", self.rate.to_string());
+        let in_ms = |ms: u64| {
+            if ms.is_multiple_of(1000) {
+                format!("{}s", ms / 1000)
+            } else {
+                format!("{ms}ms")
+            }
+        };
+        option(
+            self.time_limit_ms != defaults.time_limit_ms,
+            "time-limit",
+            in_ms(self.time_limit_ms),
+        );
+        option(
+            self.operation_timeout_ms != defaults.operation_timeout_ms,
+            "operation-timeout",
+            in_ms(self.operation_timeout_ms),
+        );
+        option(
+            self.checker_time_ms != defaults.checker_time_ms,
+            "checker-time",
+            in_ms(self.checker_time_ms),
+        );
+        option(
+            self.checker_memory_bytes != defaults.checker_memory_bytes,
+            "checker-memory",
+            self.checker_memory_bytes.to_string(),
+        );
+        option(true, "seed", self.seed.to_string());
+        command
+    }
+}
+
+/// The faults asked for, in the shapes that so many nodes can have: `kill` in all its shapes, `kill:leader` in one.
+/// `none` is none, and `all` is all.
+fn kinds(asked: &[String], nodes: usize) -> anyhow::Result<Vec<FaultKind>> {
+    let all = || fault::ALL.iter().map(|fault| fault.name());
+    let asked: Vec<&str> = match asked {
+        [none] if none == "none" => Vec::new(),
+        [every] if every == "all" => all().collect(),
+        asked => asked.iter().map(String::as_str).collect(),
+    };
+    let mut kinds: Vec<FaultKind> = Vec::new();
+    for asked in asked {
+        let (name, shape) = named(asked);
+        let fault =
+            fault::find(name).with_context(|| unknown("fault", name, all().chain(["all", "none"])))?;
+        let mut shapes = fault::shapes(fault, nodes);
+        if let Some(shape) = shape {
+            if !shapes.iter().any(|known| known == shape) {
+                let kind = format!("shape of `{name}` for {nodes} nodes");
+                bail!(unknown(&kind, shape, shapes.iter().map(String::as_str)));
+            }
+            shapes.retain(|known| known == shape);
+        }
+        match kinds.iter_mut().find(|kind| kind.name == name) {
+            Some(kind) => kind.shapes.extend(
+                shapes
+                    .into_iter()
+                    .filter(|shape| !kind.shapes.contains(shape))
+                    .collect::<Vec<_>>(),
+            ),
+            None => kinds.push(FaultKind {
+                name: name.to_owned(),
+                shapes,
+            }),
+        }
+    }
+    Ok(kinds)
+}
+
+/// `kill:leader` is the fault `kill` in the shape `leader`; `kill` is that fault in any shape.
+fn named(asked: &str) -> (&str, Option<&str>) {
+    asked
+        .split_once(':')
+        .map_or((asked, None), |(name, shape)| (name, Some(shape)))
+}
+
+/// "unknown target `x`; there are: a, b".
+pub(crate) fn unknown<'a>(kind: &str, name: &str, names: impl Iterator<Item = &'a str>) -> String {
+    format!(
+        "unknown {kind} `{name}`; there are: {}",
+        names.collect::<Vec<_>>().join(", ")
+    )
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A word as a shell reads it back.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:=".contains(c);
+    if word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn request() -> Request {
+        Request {
+            target: "raft".into(),
+            binary: None,
+            defect: None,
+            workload: "register".into(),
+            nodes: 5,
+            network: "auto".into(),
+            nemesis: vec!["all".into()],
+            concurrency: 10,
+            rate: 500.0,
+            time_limit: Duration::from_secs(30),
+            operation_timeout: Duration::from_secs(1),
+            checker_time: Duration::from_secs(60),
+            checker_memory_bytes: 1 << 32,
+            seed: 7,
+        }
+    }
+
+    /// A plan of thirty seconds with these faults.
+    pub(crate) fn plan(nemesis: &str) -> Plan {
+        Plan::new(Request {
+            nemesis: vec![nemesis.into()],
+            ..request()
+        })
+        .unwrap()
+    }
+
+    #[test]
+    fn plans_are_read_back_from_toml() {
+        let plan = plan("all");
+        assert!(!plan.faults.is_empty());
+        assert_eq!(
+            toml::from_str::<Plan>(&toml::to_string(&plan).unwrap()).unwrap(),
+            plan
+        );
+    }
+
+    #[test]
+    fn what_is_unknown_is_answered_with_what_there_is() {
+        let refused = |request: Request| Plan::new(request).unwrap_err().to_string();
+        let error = refused(Request {
+            target: "raaft".into(),
+            ..request()
+        });
+        assert!(
+            error.starts_with("unknown target `raaft`; there are: raft, etcd"),
+            "{error}"
+        );
+        let error = refused(Request {
+            workload: "x".into(),
+            ..request()
+        });
+        assert!(
+            error.starts_with("unknown workload `x`; there are: register"),
+            "{error}"
+        );
+        let error = refused(Request {
+            nemesis: vec!["flood".into()],
+            ..request()
+        });
+        assert!(
+            error.starts_with("unknown fault `flood`; there are: ") && error.contains("partition"),
+            "{error}"
+        );
+        let error = refused(Request {
+            defect: Some("x".into()),
+            ..request()
+        });
+        assert!(
+            error.starts_with("unknown defect `x`; there are: ") && error.contains("stale-reads"),
+            "{error}"
+        );
+        let error = refused(Request {
+            target: "etcd".into(),
+            defect: Some("stale-reads".into()),
+            ..request()
+        });
+        assert!(error.contains("our own servers"), "{error}");
+    }
+
+    #[test]
+    fn a_shape_can_be_asked_for_by_name() {
+        let plan = Plan::new(Request {
+            nemesis: vec!["kill:all".into(), "kill:leader".into()],
+            ..request()
+        })
+        .unwrap();
+        let shapes: std::collections::BTreeSet<_> =
+            plan.faults.iter().map(|fault| fault.shape.as_str()).collect();
+        assert_eq!(shapes, ["all", "leader"].into());
+    }
+
+    #[test]
+    fn bounds_are_kept() {
+        for bad in [
+            Request {
+                nodes: 0,
+                ..request()
+            },
+            Request {
+                nodes: 10,
+                ..request()
+            },
+            Request {
+                concurrency: 0,
+                ..request()
+            },
+            Request {
+                rate: f64::NAN,
+                ..request()
+            },
+            Request {
+                rate: 0.0,
+                ..request()
+            },
+            Request {
+                time_limit: Duration::ZERO,
+                ..request()
+            },
+        ] {
+            assert!(Plan::new(bad).is_err());
+        }
+    }
+
+    #[test]
+    fn the_command_repeats_the_plan() {
+        let defaults = plan("all");
+        assert_eq!(defaults.command(&defaults), "partita run raft --seed 7");
+        let other = Plan::new(Request {
+            defect: Some("stale-reads".into()),
+            binary: Some("/tmp/a b".into()),
+            nemesis: vec!["none".into()],
+            rate: 99.5,
+            time_limit: Duration::from_secs(20),
+            operation_timeout: Duration::from_millis(250),
+            ..request()
+        })
+        .unwrap();
+        assert_eq!(
+            other.command(&defaults),
+            "partita run raft --binary '/tmp/a b' --defect stale-reads --nemesis none --rate 99.5 \
+             --time-limit 20s --operation-timeout 250ms --seed 7"
+        );
+    }
+}

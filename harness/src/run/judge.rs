@@ -1,0 +1,311 @@
+//! The verdict of a run: what the checkers say, whether nodes stood and came back, and whether enough was
+//! done to say so.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use partita_checker::{Analysis, Verdict};
+use partita_history::{FaultEvent, FaultOutcome, FaultPhase, History, Outcome};
+use partita_reports::run::{FaultCount, Outcomes, Rate, Summary};
+use partita_workloads::Workload;
+
+use crate::plan::Plan;
+
+/// What the controller saw, apart from the history.
+#[derive(Debug, Default)]
+pub(crate) struct Observed {
+    /// How the load ended: `time limit`, `interrupted`.
+    pub(crate) ended: String,
+    /// How long clients worked, in seconds, without the final reads.
+    pub(crate) load_seconds: f64,
+    /// Operations in that time.
+    pub(crate) load: super::recorder::Counts,
+    /// Exits that nobody caused, each in words.
+    pub(crate) unexpected_exits: Vec<String>,
+    /// Why the cluster did not recover when all faults were healed; none if it did.
+    pub(crate) not_recovered: Option<String>,
+}
+
+/// Fills in everything of the summary that follows from the history and from what was observed.
+pub(crate) fn judge(
+    summary: &mut Summary,
+    plan: &Plan,
+    workload: &dyn Workload,
+    history: &History,
+    observed: &Observed,
+    linearizability: Analysis,
+) {
+    summary.ended.clone_from(&observed.ended);
+    summary.rate = Rate {
+        asked: plan.rate,
+        invoked: per_second(observed.load.invoked, observed.load_seconds),
+        ok: per_second(observed.load.ok, observed.load_seconds),
+    };
+    summary.operations = outcomes(history);
+    summary.faults = faults(&history.faults);
+    let last = history
+        .operations
+        .iter()
+        .filter_map(|operation| operation.completed)
+        .map(|moment| moment.time)
+        .max();
+    summary.duration_ms = last.unwrap_or(0) / 1_000_000;
+    summary.not_exercised = not_exercised(plan, workload, history, observed);
+    summary.checks = vec![linearizability, processes(observed), recovery(observed)];
+    let exercised = if summary.not_exercised.is_empty() {
+        Verdict::Valid
+    } else {
+        Verdict::NotExercised
+    };
+    summary.verdict = summary
+        .checks
+        .iter()
+        .fold(exercised, |verdict, check| verdict.join(check.verdict));
+    summary.exit_code = summary.verdict.exit_code();
+    summary.reason = reason(summary);
+}
+
+fn per_second(count: u64, seconds: f64) -> f64 {
+    if seconds > 0.0 {
+        count as f64 / seconds
+    } else {
+        0.0
+    }
+}
+
+fn outcomes(history: &History) -> BTreeMap<String, Outcomes> {
+    let mut counts: BTreeMap<String, Outcomes> = BTreeMap::new();
+    for operation in &history.operations {
+        let count = counts.entry(operation.f.clone()).or_default();
+        match operation.outcome {
+            Outcome::Ok => count.ok += 1,
+            Outcome::Fail => count.fail += 1,
+            Outcome::Info => count.info += 1,
+        }
+    }
+    counts
+}
+
+fn faults(events: &[FaultEvent]) -> BTreeMap<String, FaultCount> {
+    let mut counts: BTreeMap<String, FaultCount> = BTreeMap::new();
+    for event in events {
+        let count = counts.entry(event.f.clone()).or_default();
+        match (event.value.phase, event.value.outcome) {
+            (FaultPhase::Planned, _) => count.planned += 1,
+            (FaultPhase::Injected, Some(FaultOutcome::Took)) => {
+                count.took += 1;
+                for node in &event.value.nodes {
+                    let role = event.value.roles.get(node).map_or("unknown", String::as_str);
+                    *count.roles.entry(role.to_owned()).or_default() += 1;
+                }
+            }
+            (FaultPhase::Injected, Some(FaultOutcome::Skipped)) => count.skipped += 1,
+            (FaultPhase::Injected, _) => count.uncertain += 1,
+            (FaultPhase::Healed, Some(FaultOutcome::Took)) => count.healed += 1,
+            (FaultPhase::Healed, _) => {}
+        }
+    }
+    counts
+}
+
+fn not_exercised(
+    plan: &Plan,
+    workload: &dyn Workload,
+    history: &History,
+    observed: &Observed,
+) -> Vec<String> {
+    let mut missing = partita_workloads::shortfalls(workload, history);
+    for (name, shape) in plan.asked() {
+        let asked = shape.map_or(name.to_owned(), |shape| format!("{name}:{shape}"));
+        let planned: BTreeSet<u64> = plan
+            .faults
+            .iter()
+            .filter(|fault| fault.fault == name && shape.is_none_or(|shape| fault.shape == shape))
+            .map(|fault| fault.id)
+            .collect();
+        let took = history.faults.iter().any(|event| {
+            planned.contains(&event.value.id)
+                && event.value.phase == FaultPhase::Injected
+                && event.value.outcome == Some(FaultOutcome::Took)
+        });
+        if planned.is_empty() {
+            missing.push(format!(
+                "the time limit of {} ms left no time for `{asked}`",
+                plan.time_limit_ms
+            ));
+        } else if !took {
+            missing.push(format!("no `{asked}` took effect, of {} planned", planned.len()));
+        }
+    }
+    if observed.ended == "interrupted" {
+        missing.push("the run was interrupted before its time limit".into());
+    }
+    missing
+}
+
+/// A server that ends by itself is a finding.
+fn processes(observed: &Observed) -> Analysis {
+    let exits = &observed.unexpected_exits;
+    Analysis {
+        checker: "processes".into(),
+        verdict: if exits.is_empty() {
+            Verdict::Valid
+        } else {
+            Verdict::Invalid
+        },
+        reason: match exits.as_slice() {
+            [] => "no node ended by itself".into(),
+            [only] => format!("a node ended by itself: {only}"),
+            [first, rest @ ..] => format!("nodes ended by themselves: {first}, and {} more", rest.len()),
+        },
+        ..Analysis::default()
+    }
+}
+
+/// A cluster that does not come back when all faults are gone is a finding.
+fn recovery(observed: &Observed) -> Analysis {
+    Analysis {
+        checker: "recovery".into(),
+        verdict: if observed.not_recovered.is_none() {
+            Verdict::Valid
+        } else {
+            Verdict::Invalid
+        },
+        reason: match &observed.not_recovered {
+            None => {
+                "after the last healing every node answered, all knew one leader, and all that was used could be read"
+                    .into()
+            }
+            Some(why) => format!("the cluster did not recover when all faults were healed: {why}"),
+        },
+        ..Analysis::default()
+    }
+}
+
+/// One sentence: that of the check that made the verdict, or what was done and survived.
+fn reason(summary: &Summary) -> String {
+    if let Some(check) = summary
+        .checks
+        .iter()
+        .find(|check| check.verdict == summary.verdict)
+        && summary.verdict != Verdict::Valid
+    {
+        return check.reason.clone();
+    }
+    if let Some(first) = summary.not_exercised.first() {
+        return format!("nothing was violated, but too little was done: {first}");
+    }
+    let ok: u64 = summary.operations.values().map(|outcomes| outcomes.ok).sum();
+    let keys = summary.checks.iter().map(|check| check.keys.len()).sum::<usize>();
+    let took: Vec<_> = summary
+        .faults
+        .iter()
+        .filter(|(_, count)| count.took > 0)
+        .map(|(name, count)| format!("{} {name}", count.took))
+        .collect();
+    let faults = if took.is_empty() {
+        "no faults".into()
+    } else {
+        took.join(", ")
+    };
+    format!("linearizable: {ok} ok operations on {keys} keys, under {faults}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::tests::plan;
+
+    fn workload() -> &'static dyn Workload {
+        partita_workloads::find("register").unwrap()
+    }
+
+    fn rich_history() -> History {
+        use partita_history::{Event, EventType, OpEvent, Value};
+        let mut history = History::default();
+        for (i, f) in ["read", "write", "cas"].iter().cycle().take(300).enumerate() {
+            for kind in [EventType::Invoke, EventType::Ok] {
+                let event = OpEvent {
+                    index: 0,
+                    time: i as u64,
+                    process: 0,
+                    kind,
+                    f: (*f).into(),
+                    key: None,
+                    value: Value::Null,
+                    observed: None,
+                    node: None,
+                    error: None,
+                };
+                history.push(Event::Op(event)).unwrap();
+            }
+        }
+        history
+    }
+
+    fn verdict(plan: &Plan, history: &History, observed: &Observed, check: Verdict) -> (Verdict, String) {
+        let mut summary = Summary::default();
+        let analysis = Analysis {
+            verdict: check,
+            reason: "so said the checker".into(),
+            ..Analysis::default()
+        };
+        judge(&mut summary, plan, workload(), history, observed, analysis);
+        assert_eq!(summary.exit_code, summary.verdict.exit_code());
+        (summary.verdict, summary.reason)
+    }
+
+    #[test]
+    fn a_pass_is_never_given_for_work_that_was_not_done() {
+        let calm = plan("none");
+        let observed = Observed {
+            ended: "time limit".into(),
+            ..Observed::default()
+        };
+        assert_eq!(
+            verdict(&calm, &rich_history(), &observed, Verdict::Valid).0,
+            Verdict::Valid
+        );
+        assert_eq!(
+            verdict(&calm, &History::default(), &observed, Verdict::Valid).0,
+            Verdict::NotExercised
+        );
+        let (judged, why) = verdict(&plan("kill"), &rich_history(), &observed, Verdict::Valid);
+        assert_eq!(judged, Verdict::NotExercised);
+        assert!(why.contains("no `kill` took effect"), "{why}");
+        let interrupted = Observed {
+            ended: "interrupted".into(),
+            ..Observed::default()
+        };
+        assert_eq!(
+            verdict(&calm, &rich_history(), &interrupted, Verdict::Valid).0,
+            Verdict::NotExercised
+        );
+    }
+
+    #[test]
+    fn findings_outrank_a_poor_run_and_name_themselves() {
+        let observed = Observed {
+            ended: "interrupted".into(),
+            ..Observed::default()
+        };
+        let (judged, why) = verdict(&plan("kill"), &History::default(), &observed, Verdict::Invalid);
+        assert_eq!((judged, why.as_str()), (Verdict::Invalid, "so said the checker"));
+        let crashed = Observed {
+            unexpected_exits: vec!["n1: exit 101".into()],
+            ..Observed::default()
+        };
+        let (judged, why) = verdict(&plan("none"), &rich_history(), &crashed, Verdict::Valid);
+        assert_eq!(
+            (judged, why.as_str()),
+            (Verdict::Invalid, "a node ended by itself: n1: exit 101")
+        );
+        let stuck = Observed {
+            not_recovered: Some("no leader is known".into()),
+            ..Observed::default()
+        };
+        assert_eq!(
+            verdict(&plan("none"), &rich_history(), &stuck, Verdict::Valid).0,
+            Verdict::Invalid
+        );
+    }
+}

@@ -1,0 +1,19 @@
+//! One run, from the plan to the verdict.
+//!
+//! ```text
+//! plan -> network and nodes come up -> clients work while the nemesis follows its schedule
+//!      -> everything is healed -> the cluster recovers -> final reads -> checkers -> verdict -> report
+//! ```
+//! - [`directory`]: the run directory.
+//! - [`recorder`]: every event, in order, on disk before the next depends on it.
+//! - [`load`]: the clients.
+//! - [`watch`]: what nodes say of themselves.
+//! - [`phases`]: the above in their order.
+//! - [`judge`]: the verdict.
+
+pub(crate) mod directory;
+pub(crate) mod judge;
+pub(crate) mod load;
+pub(crate) mod phases;
+pub(crate) mod recorder;
+pub(crate) mod watch;

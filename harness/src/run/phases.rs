@@ -1,0 +1,385 @@
+//! The phases of a run, in their order.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use partita_checker::Analysis;
+use partita_generator::pace::Pace;
+use partita_generator::random;
+use partita_history::{History, jsonl};
+use partita_nemesis::fault::Context as Ground;
+use partita_nemesis::lab::Lab;
+use partita_nemesis::schedule::{self, Conductor};
+use partita_nemesis::{Cluster, CommandSpec, PortRole};
+use partita_reports::run::Summary;
+use partita_targets::{Node, Options, Program, Target};
+use partita_workloads::Workload;
+use tokio::sync::watch;
+
+use super::directory;
+use super::judge::{self, Observed};
+use super::load::{self, Clients};
+use super::recorder::Recorder;
+use super::watch::Watch;
+use crate::plan::Plan;
+use crate::progress::Progress;
+
+/// How long the nodes have to become a cluster.
+const START_LIMIT: Duration = Duration::from_secs(30);
+/// How long the cluster has to recover when all faults are healed.
+const RECOVERY_LIMIT: Duration = Duration::from_secs(30);
+/// How long a node has to say how it is.
+const STATUS_TIMEOUT: Duration = Duration::from_millis(500);
+/// How long killed nodes may take to be gone.
+const STOP_LIMIT: Duration = Duration::from_secs(10);
+/// Final reads a second.
+const FINAL_RATE: f64 = 200.0;
+/// The number of SIGKILL.
+const KILLED: i32 = 9;
+/// With less than this on the disk, in bytes, no node can be expected to live.
+const FREE_BYTES_MIN: u64 = 1 << 20;
+/// How many lines of a node's log are shown when it does not start.
+const TAIL_LINES: usize = 15;
+
+/// All that a run needs.
+pub(crate) struct Setting<'a> {
+    pub(crate) plan: &'a Plan,
+    pub(crate) target: &'static dyn Target,
+    pub(crate) workload: &'static dyn Workload,
+    pub(crate) options: &'a Options,
+    pub(crate) program: &'a Program,
+    pub(crate) lab: &'a Lab,
+    pub(crate) directory: &'a Path,
+    /// When the command was given.
+    pub(crate) began: Instant,
+    pub(crate) progress: &'a Progress,
+}
+
+/// Runs the plan and fills in the summary.
+///
+/// # Errors
+/// When the harness broke or the target would not start. Nothing outlives this call in either case.
+pub(crate) async fn run(setting: &Setting<'_>, summary: &mut Summary) -> anyhow::Result<()> {
+    let plan = setting.plan;
+    let mut observed = Observed::default();
+    let mut facts = BTreeMap::new();
+    facts.insert("target version".to_owned(), setting.program.version.clone());
+
+    let cluster = Cluster::start_network(setting.lab, &plan.nodes, setting.directory).await?;
+    let outcome = with_cluster(setting, &cluster, &mut observed, &mut facts).await;
+    observed.unexpected_exits = exits(&cluster);
+    let machine = machine_failed(&cluster, setting.directory);
+    facts.extend(cluster.facts().clone());
+    let left = cluster.stop_all(STOP_LIMIT).await;
+    outcome?;
+    if let Some(why) = machine {
+        bail!("{why}");
+    }
+    if !left.is_empty() {
+        bail!("could not be killed: {}", left.join(", "));
+    }
+
+    let history = read_history(setting.directory)?;
+    setting.progress.phase("checking");
+    let checking = Instant::now();
+    let (history, analysis) = check(setting, history).await?;
+    facts.insert(
+        "checker time".to_owned(),
+        format!("{} ms", checking.elapsed().as_millis()),
+    );
+    judge::judge(summary, plan, setting.workload, &history, &observed, analysis);
+    summary.facts.extend(facts);
+    Ok(())
+}
+
+/// From the start of the nodes to the last read.
+async fn with_cluster(
+    setting: &Setting<'_>,
+    cluster: &Arc<Cluster>,
+    observed: &mut Observed,
+    facts: &mut BTreeMap<String, String>,
+) -> anyhow::Result<()> {
+    let plan = setting.plan;
+    let nodes = Arc::new(members(cluster, plan));
+    let observer = setting
+        .target
+        .observer(&nodes, cluster.control_source(), STATUS_TIMEOUT)
+        .map_err(anyhow::Error::from_boxed)?;
+    let watch = Arc::new(Watch::new(observer, Arc::clone(&nodes)));
+    setting.progress.phase("starting");
+    start(setting, cluster, &nodes, &watch).await?;
+
+    let pace = Pace::new(plan.seed, plan.rate);
+    let rng = random(plan.seed, "operations");
+    let recorder = Recorder::new(setting.directory, setting.workload.generator(), pace, rng)
+        .context("the history can't be made")?;
+    let recorder = Arc::new(recorder);
+    facts.insert(
+        "time to first operation".to_owned(),
+        format!("{} ms", setting.began.elapsed().as_millis()),
+    );
+
+    let clients = Clients {
+        target: setting.target,
+        cluster: Arc::clone(&nodes),
+        concurrency: plan.concurrency,
+        timeout: Duration::from_millis(plan.operation_timeout_ms),
+    };
+    let (stop_metrics, metrics_stopped) = watch::channel(false);
+    let metrics = {
+        let (watch, recorder, directory) = (
+            Arc::clone(&watch),
+            Arc::clone(&recorder),
+            setting.directory.to_owned(),
+        );
+        tokio::spawn(async move { watch.record(&directory, &recorder, metrics_stopped).await })
+    };
+    let cpu_before = cpu();
+    let next = load_under_faults(setting, cluster, &watch, &clients, &recorder, observed).await?;
+    if let Some(each) = (cpu() - cpu_before)
+        .as_micros()
+        .checked_div(u128::from(observed.load.invoked))
+    {
+        facts.insert("controller CPU per operation".to_owned(), format!("{each} us"));
+    }
+
+    setting.progress.phase("recovering");
+    let recovering = Instant::now();
+    cluster.final_heal()?;
+    observed.not_recovered = watch.ready(RECOVERY_LIMIT, || None).await.err();
+    // A node that ended by itself is a finding; anything else that is not as it was is our own failure.
+    if let Err(amiss) = schedule::clean_bill(cluster).await
+        && cluster.unexpected_exits().is_empty()
+    {
+        bail!("not everything was healed: {}", amiss.join("; "));
+    }
+    facts.insert(
+        "recovery time".to_owned(),
+        format!("{} ms", recovering.elapsed().as_millis()),
+    );
+
+    setting.progress.phase("final reads");
+    if !final_reads(&clients, &recorder, plan.seed, next).await? {
+        let limit = RECOVERY_LIMIT.as_secs();
+        let why = format!("after {limit} s not all that was used could be read");
+        observed.not_recovered.get_or_insert(why);
+    }
+
+    stop_metrics.send_replace(true);
+    metrics.await.context("the metrics panicked")??;
+    Ok(())
+}
+
+/// Reads all that was used, until it was answered; false if that takes too long.
+async fn final_reads(
+    clients: &Clients,
+    recorder: &Arc<Recorder>,
+    seed: u64,
+    next: u64,
+) -> anyhow::Result<bool> {
+    recorder.finally(Pace::new(seed, FINAL_RATE));
+    let (stop, stopped) = watch::channel(false);
+    let limit = tokio::spawn(async move {
+        tokio::time::sleep(RECOVERY_LIMIT).await;
+        stop.send_replace(true);
+        // Held until the clients have seen it.
+        stop.closed().await;
+    });
+    load::work(clients, recorder, next, &stopped).await?;
+    limit.abort();
+    Ok(!*stopped.borrow())
+}
+
+/// Why exits say nothing about the target: the machine failed it.
+fn machine_failed(cluster: &Cluster, directory: &Path) -> Option<String> {
+    let exits = cluster.unexpected_exits();
+    let first = exits.first()?;
+    if let Some(killed) = exits.iter().find(|exit| exit.exit.signal() == Some(KILLED)) {
+        return Some(format!(
+            "{} was killed, and not by us: was there too little memory?",
+            killed.node
+        ));
+    }
+    let disk = nix::sys::statvfs::statvfs(directory).ok()?;
+    let free = disk.blocks_available() * disk.fragment_size();
+    (free < FREE_BYTES_MIN).then(|| format!("{} ended, and the disk is full", first.node))
+}
+
+/// The exits that nobody caused, in words.
+fn exits(cluster: &Cluster) -> Vec<String> {
+    let last_words = |node: &str| {
+        cluster
+            .find(node)
+            .map(|node| cluster.log_tail(node, 1))
+            .unwrap_or_default()
+    };
+    let told = cluster.unexpected_exits().into_iter();
+    told.map(|exit| {
+        format!(
+            "{}: {}; its log ends: {}",
+            exit.node,
+            exit.exit,
+            last_words(&exit.node).trim()
+        )
+    })
+    .collect()
+}
+
+/// Where each node is.
+fn members(cluster: &Cluster, plan: &Plan) -> Vec<Node> {
+    let names = plan.nodes.iter().enumerate();
+    names
+        .map(|(node, name)| Node {
+            name: name.clone(),
+            peer_listen: cluster.listen(node, PortRole::Peer),
+            client_listen: cluster.listen(node, PortRole::Client),
+            peer: cluster.peer_address(node),
+            client: cluster.client_address(node),
+            control: cluster.control_address(node),
+        })
+        .collect()
+}
+
+/// Starts all nodes and waits until they are a cluster.
+async fn start(
+    setting: &Setting<'_>,
+    cluster: &Cluster,
+    nodes: &[Node],
+    watch: &Watch,
+) -> anyhow::Result<()> {
+    for (number, node) in nodes.iter().enumerate() {
+        let data = directory::node_directory(setting.directory, &node.name).join("data");
+        let command = setting
+            .target
+            .command(setting.program, setting.options, nodes, node, &data);
+        let [program, arguments @ ..] = command.as_slice() else {
+            bail!("the target has no command")
+        };
+        let spec = CommandSpec {
+            program: program.into(),
+            args: arguments.to_vec(),
+            ..CommandSpec::default()
+        };
+        cluster.start(number, spec)?;
+    }
+    let given_up = || exits(cluster).into_iter().next();
+    let ready = tokio::select! {
+        ready = watch.ready(START_LIMIT, given_up) => ready,
+        () = setting.progress.interrupted() => Err("interrupted".into()),
+    };
+    if let Err(why) = ready {
+        let tails: Vec<_> = (0..nodes.len())
+            .map(|node| {
+                format!(
+                    "--- the end of {}'s log\n{}",
+                    cluster.name(node),
+                    cluster.log_tail(node, TAIL_LINES)
+                )
+            })
+            .collect();
+        bail!(
+            "{} did not start: {why}\n{}",
+            setting.target.name(),
+            tails.join("\n")
+        );
+    }
+    Ok(())
+}
+
+/// Lets the clients work and the nemesis follow its schedule, until the time limit or an interruption. All
+/// faults are healed when it returns. Gives back the number of the next process.
+async fn load_under_faults(
+    setting: &Setting<'_>,
+    cluster: &Arc<Cluster>,
+    watch: &Arc<Watch>,
+    clients: &Clients,
+    recorder: &Arc<Recorder>,
+    observed: &mut Observed,
+) -> anyhow::Result<u64> {
+    let (stop, stopped) = watch::channel(false);
+    let mut work = {
+        let (clients, recorder, stopped) = (clients.clone(), Arc::clone(recorder), stopped.clone());
+        tokio::spawn(async move { load::work(&clients, &recorder, 0, &stopped).await })
+    };
+    let nemesis = {
+        let (progress, sink, clock) = (
+            setting.progress.clone(),
+            Arc::clone(recorder),
+            Arc::clone(recorder),
+        );
+        let conductor = Conductor {
+            context: Ground {
+                cluster: Arc::clone(cluster),
+                observer: Arc::<Watch>::clone(watch),
+            },
+            sink: Arc::new(move |fault, value| {
+                progress.fault(fault, &value);
+                sink.fault(fault, value);
+            }),
+            clock: Arc::new(move || clock.now()),
+        };
+        let faults = setting.plan.faults.clone();
+        tokio::spawn(async move { schedule::run(&conductor, &faults, stopped).await })
+    };
+    let end = recorder.moment(0) + setting.plan.time_limit();
+    let early = tokio::select! {
+        () = setting.progress.show(recorder) => unreachable!("progress is shown until the load ends"),
+        () = tokio::time::sleep_until(end.into()) => { observed.ended = "time limit".into(); None }
+        () = setting.progress.interrupted() => { observed.ended = "interrupted".into(); None }
+        // Clients end before they are told to only when something broke.
+        ended = &mut work => Some(ended),
+    };
+    observed.load_seconds = recorder.now() as f64 / 1e9;
+    observed.load = recorder.counts();
+    stop.send_replace(true);
+    let nemesis = nemesis.await.context("the nemesis panicked");
+    let next = match early {
+        Some(ended) => ended,
+        None => work.await,
+    };
+    let next = next.context("the clients panicked")??;
+    nemesis??;
+    match recorder.broken() {
+        Some(error) => bail!("the history can't be written: {error}"),
+        None => Ok(next),
+    }
+}
+
+/// The processor time that the controller has used so far.
+fn cpu() -> Duration {
+    use nix::sys::resource::{UsageWho, getrusage};
+    let Ok(usage) = getrusage(UsageWho::RUSAGE_SELF) else {
+        return Duration::ZERO;
+    };
+    let time = usage.user_time() + usage.system_time();
+    Duration::from_micros(u64::try_from(nix::sys::time::TimeValLike::num_microseconds(&time)).unwrap_or(0))
+}
+
+fn read_history(directory: &Path) -> anyhow::Result<History> {
+    let path = directory.join("history.jsonl");
+    let read = || -> anyhow::Result<History> { Ok(jsonl::read(BufReader::new(File::open(&path)?), false)?) };
+    read().with_context(|| format!("`{}` can't be read back", path.display()))
+}
+
+/// Judges the history, off the runtime's threads.
+async fn check(setting: &Setting<'_>, history: History) -> anyhow::Result<(History, Analysis)> {
+    let model = partita_checker::Model::by_name(setting.workload.model())
+        .with_context(|| format!("the workload's model `{}` is not there", setting.workload.model()))?;
+    let options = partita_checker::Options {
+        memory_bytes_max: setting.plan.checker_memory_bytes,
+        ..partita_checker::Options::default()
+    };
+    let deadline = Instant::now().checked_add(Duration::from_millis(setting.plan.checker_time_ms));
+    let stop = move || deadline.is_some_and(|deadline| Instant::now() >= deadline);
+    tokio::task::spawn_blocking(move || {
+        let analysis = partita_checker::check(&history, model, &options, &stop)?;
+        Ok((history, analysis))
+    })
+    .await
+    .context("the checker panicked")?
+}

@@ -1,0 +1,206 @@
+//! What the nodes say of themselves: the metrics of a run, and whom the nemesis takes for the leader.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::Context;
+use futures_util::future::{join_all, try_join_all};
+use partita_reports::run::Metric;
+use partita_targets::{BoxFuture, Node, Observer, Status};
+use tokio::sync::watch;
+
+use super::recorder::Recorder;
+
+/// How often nodes are asked: several times within an election timeout.
+const PERIOD: Duration = Duration::from_millis(200);
+
+/// Asks the nodes how they are, and remembers what they said last.
+pub(crate) struct Watch {
+    observer: Box<dyn Observer>,
+    cluster: Arc<Vec<Node>>,
+    last: Mutex<Vec<Option<Status>>>,
+}
+
+impl Watch {
+    /// Nobody was asked yet.
+    pub(crate) fn new(observer: Box<dyn Observer>, cluster: Arc<Vec<Node>>) -> Self {
+        let last = Mutex::new(vec![None; cluster.len()]);
+        Watch {
+            observer,
+            cluster,
+            last,
+        }
+    }
+
+    /// Asks all nodes at once.
+    pub(crate) async fn look(&self) -> Vec<Result<Status, String>> {
+        let asked: Vec<_> = (0..self.cluster.len())
+            .map(|node| self.observer.status(node))
+            .collect();
+        let answers = join_all(asked).await;
+        let known = answers
+            .iter()
+            .map(|answer| answer.as_ref().ok().cloned())
+            .collect();
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = known;
+        answers
+    }
+
+    /// Writes metrics until `stop` becomes true. Every node is followed by itself, so that one that keeps silent
+    /// does not hold up the rest.
+    ///
+    /// # Errors
+    /// When they can't be written.
+    pub(crate) async fn record(
+        &self,
+        directory: &Path,
+        recorder: &Recorder,
+        stop: watch::Receiver<bool>,
+    ) -> anyhow::Result<()> {
+        let file =
+            File::create_new(directory.join("metrics.jsonl")).context("metrics.jsonl can't be made")?;
+        let nodes = (0..self.cluster.len()).map(|node| self.follow(node, &file, recorder, stop.clone()));
+        try_join_all(nodes)
+            .await
+            .context("metrics.jsonl can't be written")?;
+        Ok(())
+    }
+
+    async fn follow(
+        &self,
+        node: usize,
+        mut file: &File,
+        recorder: &Recorder,
+        mut stop: watch::Receiver<bool>,
+    ) -> anyhow::Result<()> {
+        let mut ticks = tokio::time::interval(PERIOD);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = stop.wait_for(|&stop| stop) => return Ok(()),
+                _ = ticks.tick() => {}
+            }
+            let status = self.observer.status(node).await.ok();
+            self.last.lock().unwrap_or_else(PoisonError::into_inner)[node].clone_from(&status);
+            let metric = metric(recorder.now(), &self.cluster[node].name, status);
+            let mut line = serde_json::to_vec(&metric)?;
+            line.push(b'\n');
+            file.write_all(&line)?;
+        }
+    }
+
+    /// Waits until every node answers and all name the same leader.
+    ///
+    /// # Errors
+    /// After `limit`, or as soon as `given_up` says why it is hopeless: what is amiss, node by node.
+    pub(crate) async fn ready(
+        &self,
+        limit: Duration,
+        given_up: impl Fn() -> Option<String>,
+    ) -> Result<(), String> {
+        let deadline = tokio::time::Instant::now() + limit;
+        loop {
+            let answers = self.look().await;
+            match amiss(&self.cluster, &answers) {
+                None => return Ok(()),
+                Some(amiss) if tokio::time::Instant::now() >= deadline => {
+                    return Err(format!("after {} s: {amiss}", limit.as_secs()));
+                }
+                Some(_) => {}
+            }
+            if let Some(why) = given_up() {
+                return Err(why);
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// The role of every node that answered when it was last asked. Of several that claim to lead, only the
+    /// one of the highest term is the leader.
+    fn roles_known(&self) -> BTreeMap<String, String> {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let leading = last
+            .iter()
+            .flatten()
+            .filter(|status| status.role == "leader")
+            .map(|status| status.term)
+            .max();
+        self.cluster
+            .iter()
+            .zip(last.iter())
+            .filter_map(|(node, status)| {
+                let status = status.as_ref()?;
+                let deposed = status.role == "leader" && Some(status.term) != leading;
+                let role = if deposed { "deposed leader" } else { &status.role };
+                Some((node.name.clone(), role.to_owned()))
+            })
+            .collect()
+    }
+}
+
+impl partita_nemesis::fault::Observer for Watch {
+    fn roles(&self) -> BoxFuture<'_, BTreeMap<String, String>> {
+        Box::pin(async { self.roles_known() })
+    }
+
+    fn answers<'a>(&'a self, node: &'a str) -> BoxFuture<'a, bool> {
+        Box::pin(async move {
+            match self.cluster.iter().position(|member| member.name == node) {
+                Some(node) => self.observer.status(node).await.is_ok(),
+                None => false,
+            }
+        })
+    }
+}
+
+/// What keeps the cluster from being whole, in words; none if nothing does.
+fn amiss(cluster: &[Node], answers: &[Result<Status, String>]) -> Option<String> {
+    let silent = cluster
+        .iter()
+        .zip(answers)
+        .find_map(|(node, answer)| Some((node, answer.as_ref().err()?)));
+    if let Some((node, error)) = silent {
+        return Some(format!("{} does not answer: {error}", node.name));
+    }
+    let mut leaders = cluster
+        .iter()
+        .zip(answers.iter().flatten())
+        .map(|(node, status)| (&node.name, &status.leader));
+    let (_, first) = leaders.next()?;
+    if first.is_none() {
+        return Some("no leader is known".into());
+    }
+    let (name, other) = leaders.find(|(_, leader)| *leader != first)?;
+    let named = |leader: &Option<String>| leader.clone().unwrap_or_else(|| "nobody".into());
+    Some(format!(
+        "{} takes {} for the leader, others take {}",
+        name,
+        named(other),
+        named(first)
+    ))
+}
+
+fn metric(time: u64, node: &str, status: Option<Status>) -> Metric {
+    let silent = Metric {
+        time,
+        node: node.to_owned(),
+        up: status.is_some(),
+        ..Metric::default()
+    };
+    match status {
+        None => silent,
+        Some(status) => Metric {
+            role: Some(status.role),
+            term: Some(status.term),
+            leader: status.leader,
+            commit: Some(status.commit),
+            applied: Some(status.applied),
+            log_bytes: Some(status.log_bytes),
+            ..silent
+        },
+    }
+}

@@ -1,0 +1,188 @@
+//! `partita check` on recorded histories.
+
+use std::path::Path;
+
+use crate::support::{partita, told};
+
+fn write(directory: &Path, name: &str, lines: &[&str]) -> String {
+    let path = directory.join(name);
+    std::fs::write(
+        &path,
+        lines.iter().map(|line| format!("{line}\n")).collect::<String>(),
+    )
+    .unwrap();
+    path.display().to_string()
+}
+
+const WRITE: [&str; 2] = [
+    r#"{"process":0,"type":"invoke","f":"write","value":1}"#,
+    r#"{"process":0,"type":"ok","f":"write","value":1}"#,
+];
+const READ: [&str; 2] = [
+    r#"{"process":1,"type":"invoke","f":"read","value":null}"#,
+    r#"{"process":1,"type":"ok","f":"read","value":1}"#,
+];
+const STALE: &str = r#"{"process":1,"type":"ok","f":"read","value":null}"#;
+
+#[test]
+fn verdicts_are_exit_codes_and_join_to_the_worst() {
+    let directory = tempfile::tempdir().unwrap();
+    let valid = write(
+        directory.path(),
+        "valid.jsonl",
+        &[WRITE[0], WRITE[1], READ[0], READ[1]],
+    );
+    let invalid = write(
+        directory.path(),
+        "invalid.jsonl",
+        &[WRITE[0], WRITE[1], READ[0], STALE],
+    );
+    let empty = write(directory.path(), "empty.jsonl", &[]);
+    let code = |files: &[&str]| {
+        let output = partita(&["check"]).args(files).output().unwrap();
+        (output.status.code(), told(&output))
+    };
+    assert_eq!(code(&[&valid]).0, Some(0));
+    assert_eq!(code(&[&invalid]).0, Some(1));
+    assert_eq!(code(&[&empty]).0, Some(3));
+    let (joined, text) = code(&[&valid, &invalid, &empty]);
+    assert_eq!(joined, Some(1));
+    assert!(
+        text.contains("3 files: 1 valid, 1 invalid, 1 not exercised; together: invalid"),
+        "{text}"
+    );
+}
+
+#[test]
+fn json_is_one_object_and_nothing_else() {
+    let directory = tempfile::tempdir().unwrap();
+    let invalid = write(
+        directory.path(),
+        "invalid.jsonl",
+        &[WRITE[0], WRITE[1], READ[0], STALE],
+    );
+    let output = partita(&["check", "--json", &invalid]).output().unwrap();
+    let object: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        (&object["verdict"], &object["exit_code"]),
+        (&"invalid".into(), &1.into())
+    );
+    assert_eq!(object["files"][0]["analysis"]["anomalies"][0]["confirmed"], true);
+}
+
+#[test]
+fn bad_input_is_told_by_file_and_line() {
+    let directory = tempfile::tempdir().unwrap();
+    let torn = write(
+        directory.path(),
+        "torn.jsonl",
+        &[WRITE[0], r#"{"process":0,"type":"#],
+    );
+    let refused = |arguments: &[&str], expected: &[&str]| {
+        let output = partita(&["check"]).args(arguments).output().unwrap();
+        let text = told(&output);
+        assert_eq!(output.status.code(), Some(254), "{text}");
+        for expected in expected {
+            assert!(text.contains(expected), "expected {expected:?} in {text}");
+        }
+    };
+    refused(&[&torn], &["torn.jsonl", "line 2", "EOF while parsing"]);
+    let strange = write(
+        directory.path(),
+        "strange.jsonl",
+        &[r#"{"process":0,"type":"invoke","f":"fly","value":1}"#],
+    );
+    refused(&[&strange], &["strange.jsonl", "fly"]);
+    refused(&["no/such/file"], &["no/such/file", "can't be opened"]);
+    refused(
+        &[&torn, "--model", "abacus"],
+        &["unknown model `abacus`; there are: ", "cas-register"],
+    );
+    refused(&[], &["required"]);
+    refused(&[&torn, "--time", "soon"], &["such as 30s"]);
+}
+
+#[test]
+fn every_format_is_read_plain_and_compressed() {
+    let directory = tempfile::tempdir().unwrap();
+    let edn = write(
+        directory.path(),
+        "history.edn",
+        &[
+            "[{:process 0, :type :invoke, :f :write, :value [\"x\" 1]}",
+            " {:process 0, :type :ok, :f :write, :value [\"x\" 1]}",
+            " {:process 0, :type :invoke, :f :read, :value [\"y\" nil]}",
+            " {:process 0, :type :ok, :f :read, :value [\"y\" nil]}]",
+        ],
+    );
+    let log = write(
+        directory.path(),
+        "etcd.log",
+        &[
+            "INFO  jepsen.util - 0\t:invoke\t:write\t1",
+            "INFO  jepsen.util - 0\t:ok\t:write\t1",
+            "INFO  jepsen.util - 1\t:invoke\t:read\tnil",
+            "INFO  jepsen.util - 1\t:ok\t:read\tnil",
+        ],
+    );
+    let compressed = directory.path().join("history.jsonl.zst");
+    let text = [WRITE[0], WRITE[1], READ[0], READ[1]].join("\n");
+    std::fs::write(&compressed, zstd::encode_all(text.as_bytes(), 3).unwrap()).unwrap();
+    let compressed = compressed.display().to_string();
+
+    let code = |arguments: &[&str]| {
+        let output = partita(&["check"]).args(arguments).output().unwrap();
+        (output.status.code(), told(&output))
+    };
+    assert_eq!(code(&[&compressed]).0, Some(0));
+    assert_eq!(code(&[&compressed, "--format", "jsonl"]).0, Some(0));
+    let (status, text) = code(&[&edn, "--independent"]);
+    assert!(status == Some(0) && text.contains("2 keys"), "{text}");
+    // Taken as they are, these are pairs in one register.
+    assert_eq!(code(&[&edn]).0, Some(1));
+    assert_eq!(code(&[&log]).0, Some(1));
+    let (status, text) = code(&[&log, "--format", "edn"]);
+    assert_eq!(status, Some(254), "{text}");
+    assert!(text.contains("line 1, column 1: expected an operation"), "{text}");
+    let (status, text) = code(&[&log, "--format", "abacus"]);
+    assert_eq!(status, Some(254), "{text}");
+    assert!(
+        text.contains("unknown format `abacus`; there are: auto, jsonl, "),
+        "{text}"
+    );
+    let strange = write(directory.path(), "strange", &["hello"]);
+    let (status, text) = code(&[&strange]);
+    assert_eq!(status, Some(254), "{text}");
+    assert!(text.contains("does not look like a history"), "{text}");
+}
+
+#[test]
+fn a_pass_can_be_proved_and_a_false_proof_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let history = write(
+        directory.path(),
+        "valid.jsonl",
+        &[WRITE[0], WRITE[1], READ[0], READ[1]],
+    );
+    let witness = directory.path().join("witness.json");
+    let checked = partita(&["check", &history, "--witness"])
+        .arg(&witness)
+        .output()
+        .unwrap();
+    assert_eq!(checked.status.code(), Some(0), "{}", told(&checked));
+    let verify = || partita(&["verify", &history]).arg(&witness).output().unwrap();
+    let verified = verify();
+    assert_eq!(verified.status.code(), Some(0), "{}", told(&verified));
+    assert!(
+        told(&verified).contains("orders 2 operations on 1 keys"),
+        "{}",
+        told(&verified)
+    );
+    let text = std::fs::read_to_string(&witness).unwrap();
+    std::fs::write(&witness, text.replace("[0,1]", "[1,0]")).unwrap();
+    let refused = verify();
+    assert_eq!(refused.status.code(), Some(1), "{}", told(&refused));
+    assert!(told(&refused).contains("operation 1"), "{}", told(&refused));
+    std::fs::write(&witness, "[7]").unwrap();
+    assert_eq!(verify().status.code(), Some(254));
+}

@@ -1,0 +1,8 @@
+//! The command as a user meets it: the built binary, real processes, real faults.
+
+mod checking;
+mod defects;
+mod house;
+mod runs;
+mod support;
+mod trouble;

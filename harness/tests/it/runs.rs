@@ -1,0 +1,166 @@
+//! Runs that end well.
+
+use std::path::Path;
+
+use crate::support::{has_netns, json, one_at_a_time, partita, run, skip_without, told};
+
+/// Asserts a valid run, and gives what it printed.
+fn valid(runs: &Path, arguments: &[&str]) -> serde_json::Value {
+    let output = run(runs, arguments);
+    assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+    let told = json(&output);
+    assert_eq!(told["verdict"], "valid");
+    told
+}
+
+#[test]
+fn raft_survives_kills_and_partitions_through_forwarders() {
+    let _turn = one_at_a_time();
+    let runs = tempfile::tempdir().unwrap();
+    let arguments = [
+        "--network",
+        "proxy",
+        "--nodes",
+        "3",
+        "--time-limit",
+        "12s",
+        "--nemesis",
+        "partition:isolate-one,kill:one",
+        "--seed",
+        "1",
+    ];
+    let told = valid(runs.path(), &arguments);
+    assert!(told["faults"]["partition"]["took"].as_u64() >= Some(1), "{told}");
+    assert!(told["faults"]["kill"]["took"].as_u64() >= Some(1), "{told}");
+    assert!(told["network"].as_str().unwrap().starts_with("proxy"), "{told}");
+    let directory = Path::new(told["run_dir"].as_str().unwrap());
+    for file in [
+        "plan.toml",
+        "history.jsonl",
+        "faults.jsonl",
+        "metrics.jsonl",
+        "verdict.json",
+        "report.html",
+        "junit.xml",
+    ] {
+        assert!(directory.join(file).exists(), "no {file}");
+    }
+    assert_eq!(
+        std::fs::canonicalize(runs.path().join("latest")).unwrap(),
+        directory
+    );
+
+    // What was recorded can be judged again, and reported again.
+    let history = directory.join("history.jsonl");
+    let checked = partita(&["check"]).arg(&history).output().unwrap();
+    assert_eq!(
+        checked.status.code(),
+        Some(0),
+        "{}",
+        crate::support::told(&checked)
+    );
+    let before = std::fs::read(directory.join("report.html")).unwrap();
+    let reported = partita(&["report"]).arg(directory).output().unwrap();
+    assert_eq!(
+        reported.status.code(),
+        Some(0),
+        "{}",
+        crate::support::told(&reported)
+    );
+    assert!(
+        std::fs::read(directory.join("report.html")).unwrap() == before,
+        "the report depends on more than the run"
+    );
+}
+
+#[test]
+fn raft_survives_partitions_and_pauses_in_namespaces() {
+    let _turn = one_at_a_time();
+    if skip_without("network namespaces and iptables", has_netns()) {
+        return;
+    }
+    let runs = tempfile::tempdir().unwrap();
+    let arguments = [
+        "--network",
+        "netns",
+        "--time-limit",
+        "15s",
+        "--nemesis",
+        "partition:isolate-one,pause:one",
+        "--seed",
+        "2",
+    ];
+    let told = valid(runs.path(), &arguments);
+    assert!(told["faults"]["partition"]["took"].as_u64() >= Some(1), "{told}");
+    assert!(told["faults"]["pause"]["took"].as_u64() >= Some(1), "{told}");
+}
+
+#[test]
+fn etcd_survives_partitions_and_kills() {
+    let _turn = one_at_a_time();
+    let there = std::process::Command::new("etcd")
+        .arg("--version")
+        .output()
+        .is_ok();
+    if skip_without("etcd (apt-get install etcd-server)", there) {
+        return;
+    }
+    let runs = tempfile::tempdir().unwrap();
+    let network = if has_netns() { "netns" } else { "proxy" };
+    let told = json(&{
+        let mut command = partita(&["run", "etcd", "--json", "--nodes", "3", "--network", network]);
+        command.args([
+            "--time-limit",
+            "15s",
+            "--nemesis",
+            "partition:isolate-one,kill:one",
+            "--seed",
+            "3",
+            "--rate",
+            "200",
+        ]);
+        let output = command.arg("--runs-dir").arg(runs.path()).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", crate::support::told(&output));
+        output
+    });
+    assert!(told["faults"]["partition"]["took"].as_u64() >= Some(1), "{told}");
+    assert!(told["faults"]["kill"]["took"].as_u64() >= Some(1), "{told}");
+    assert!(
+        told["facts"]["target version"]
+            .as_str()
+            .unwrap()
+            .starts_with("etcd 3."),
+        "{told}"
+    );
+}
+
+#[test]
+fn two_runs_side_by_side_leave_each_other_alone() {
+    let _turn = one_at_a_time();
+    let runs = tempfile::tempdir().unwrap();
+    let start = |seed: &str| {
+        let mut command = partita(&[
+            "run",
+            "--json",
+            "--nodes",
+            "3",
+            "--time-limit",
+            "6s",
+            "--nemesis",
+            "kill",
+        ]);
+        command
+            .args(["--rate", "100", "--seed", seed, "--runs-dir"])
+            .arg(runs.path());
+        command
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap()
+    };
+    let both = [start("4"), start("4")].map(|child| child.wait_with_output().unwrap());
+    for output in &both {
+        assert_eq!(output.status.code(), Some(0), "{}", told(output));
+    }
+    assert_ne!(json(&both[0])["run_dir"], json(&both[1])["run_dir"]);
+}

@@ -1,0 +1,369 @@
+//! The nodes of a run, and the network between them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::host::{CommandSpec, Host, ProcessState, Room, UnexpectedExit};
+use crate::lab::{Lab, NetworkKind};
+use crate::mark::Mark;
+use crate::network::{Endpoint, Interference, Link, NODES_MAX, Netns, Network, PortRole, Proxy};
+
+/// Why a cluster can't be had, or does not do what it was told. A failure of the harness.
+#[derive(Debug, thiserror::Error)]
+pub enum ClusterError {
+    /// The names of the nodes can't be used.
+    #[error("{0}")]
+    Names(String),
+    /// The network can't be built or changed.
+    #[error("the network failed: {0}")]
+    Network(String),
+    /// A node's program can't be started.
+    #[error("can't start {node} ({program}): {source}")]
+    Start {
+        /// The node.
+        node: String,
+        /// Its program.
+        program: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A thread or a socket can't be made.
+    #[error("{doing}: {source}")]
+    System {
+        /// What was being done.
+        doing: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// The name of the clients' end of a link; no node may bear it.
+const CLIENTS: &str = "clients";
+
+/// Hosts and network of one run. When it is dropped, its processes are killed and its network vanishes.
+///
+/// Nodes are named by their position in the list that it was made from.
+#[derive(Debug)]
+pub struct Cluster {
+    // The network comes first: it holds rooms, and sockets inside them.
+    network: Network,
+    hosts: Vec<Host>,
+    mark: Mark,
+    facts: BTreeMap<String, String>,
+}
+
+impl Cluster {
+    /// Builds the network of these nodes; none is started yet. Logs go to `<run_dir>/nodes/<node>/node.log`.
+    ///
+    /// Names are made of lower-case letters, digits and `-`. Call it inside the runtime that is to serve the
+    /// forwarder.
+    pub async fn start_network(
+        lab: &Lab,
+        nodes: &[String],
+        run_dir: &Path,
+    ) -> Result<Arc<Cluster>, ClusterError> {
+        check_names(nodes)?;
+        let begun = Instant::now();
+        let run_dir = std::path::absolute(run_dir).map_err(|source| ClusterError::System {
+            doing: "find the run directory",
+            source,
+        })?;
+        let tools = lab.tools();
+        let mut hosts = Vec::new();
+        for name in nodes {
+            let room = Room::open(name, tools.is_some()).map_err(|source| ClusterError::System {
+                doing: "make a network namespace",
+                source,
+            })?;
+            hosts.push(Host::new(name, Arc::new(room), &run_dir));
+        }
+        let network = match tools {
+            Some(tools) => {
+                let rooms = hosts.iter().map(|host| Arc::clone(&host.room)).collect();
+                Network::Netns(Netns::build(tools, rooms).await.map_err(ClusterError::Network)?)
+            }
+            None => {
+                let processes = hosts.iter().map(|host| Arc::clone(&host.process)).collect();
+                let system = |source| ClusterError::System {
+                    doing: "open a port on loopback",
+                    source,
+                };
+                Network::Proxy(Proxy::build(processes).await.map_err(system)?)
+            }
+        };
+        let mut facts = lab.facts();
+        facts.extend(network.facts());
+        facts.insert(
+            "network built in".into(),
+            format!("{} ms", begun.elapsed().as_millis()),
+        );
+        Ok(Arc::new(Cluster {
+            network,
+            hosts,
+            mark: lab.mark().clone(),
+            facts,
+        }))
+    }
+
+    /// How many nodes there are.
+    pub fn len(&self) -> usize {
+        self.hosts.len()
+    }
+
+    /// Never: a cluster has nodes.
+    pub fn is_empty(&self) -> bool {
+        self.hosts.is_empty()
+    }
+
+    /// A node's name.
+    pub fn name(&self, node: usize) -> &str {
+        &self.hosts[node].name
+    }
+
+    /// The position of a node.
+    pub fn find(&self, name: &str) -> Option<usize> {
+        self.hosts.iter().position(|host| host.name == name)
+    }
+
+    /// A node's own folder in the run directory: its log, and whatever else it writes.
+    pub fn folder(&self, node: usize) -> &Path {
+        self.hosts[node].folder()
+    }
+
+    /// What a node is to bind.
+    pub fn listen(&self, node: usize, role: PortRole) -> SocketAddr {
+        self.network.listen(node, role)
+    }
+
+    /// What other nodes are to dial to reach a node.
+    pub fn peer_address(&self, node: usize) -> SocketAddr {
+        self.network.dial(node, PortRole::Peer)
+    }
+
+    /// What clients are to dial to reach a node.
+    pub fn client_address(&self, node: usize) -> SocketAddr {
+        self.network.dial(node, PortRole::Client)
+    }
+
+    /// What the controller is to dial to ask how a node is (its client port). No fault cuts this, provided that
+    /// it is dialled from [`control_source`](Cluster::control_source).
+    pub fn control_address(&self, node: usize) -> SocketAddr {
+        self.network.listen(node, PortRole::Client)
+    }
+
+    /// The local address to dial [`control_address`](Cluster::control_address) from; `None` if it does not
+    /// matter.
+    pub fn control_source(&self) -> Option<IpAddr> {
+        self.network.control_source()
+    }
+
+    /// Settings of hosts and network that a report should name.
+    pub fn facts(&self) -> &BTreeMap<String, String> {
+        &self.facts
+    }
+
+    /// What the network is made of.
+    pub fn kind(&self) -> NetworkKind {
+        match self.network {
+            Network::Netns(_) => NetworkKind::Netns,
+            Network::Proxy(_) => NetworkKind::Proxy,
+        }
+    }
+
+    /// Starts a node; does nothing if it runs. Returns its pid if it was started.
+    pub fn start(&self, node: usize, spec: CommandSpec) -> Result<Option<i32>, ClusterError> {
+        let program = spec.program.display().to_string();
+        let start_error = |source| ClusterError::Start {
+            node: self.name(node).into(),
+            program,
+            source,
+        };
+        self.hosts[node].start(spec, &self.mark).map_err(start_error)
+    }
+
+    /// Starts a node as it was last started; does nothing if it runs or never did. Returns its pid if it was
+    /// started.
+    pub fn restart(&self, node: usize) -> Result<Option<i32>, ClusterError> {
+        let start_error = |source| ClusterError::Start {
+            node: self.name(node).into(),
+            program: "as before".into(),
+            source,
+        };
+        self.hosts[node].restart(&self.mark).map_err(start_error)
+    }
+
+    /// What a node's process is doing.
+    pub fn status(&self, node: usize) -> ProcessState {
+        self.hosts[node].process.state()
+    }
+
+    /// Sends SIGKILL to a node with all its children. Returns its pid, if it ran.
+    pub fn kill(&self, node: usize) -> Option<i32> {
+        self.hosts[node].process.kill()
+    }
+
+    /// Sends SIGSTOP to a node with all its children. Returns its pid, if it ran.
+    pub fn pause(&self, node: usize) -> Option<i32> {
+        self.hosts[node].process.pause()
+    }
+
+    /// Sends SIGCONT to a paused node with all its children. Returns its pid, if it was paused.
+    pub fn resume(&self, node: usize) -> Option<i32> {
+        self.hosts[node].process.resume()
+    }
+
+    /// Waits until a killed process and its children are gone. Returns how it ended; `None` if that takes longer
+    /// than `patience`.
+    pub async fn gone(&self, node: usize, pid: i32, patience: Duration) -> Option<ProcessState> {
+        self.hosts[node].gone(pid, patience).await
+    }
+
+    /// Every exit so far that we did not cause.
+    pub fn unexpected_exits(&self) -> Vec<UnexpectedExit> {
+        let of_host = |host: &Host| {
+            let node = host.name.clone();
+            let exits = host.process.unexpected_exits().into_iter();
+            exits.map(move |(pid, exit, at)| UnexpectedExit {
+                node: node.clone(),
+                pid,
+                exit,
+                at,
+            })
+        };
+        self.hosts.iter().flat_map(of_host).collect()
+    }
+
+    /// The last lines of a node's log; empty if there is none.
+    pub fn log_tail(&self, node: usize, lines: usize) -> String {
+        self.hosts[node].log_tail(lines).unwrap_or_default()
+    }
+
+    /// Begins to interfere with links on behalf of a fault; returns once it is in force. What several faults do
+    /// to one link is counted: each is undone by itself.
+    pub async fn impose(
+        &self,
+        fault: u64,
+        interference: Interference,
+        links: BTreeSet<Link>,
+    ) -> Result<(), ClusterError> {
+        self.network
+            .impose(fault, interference, links)
+            .await
+            .map_err(ClusterError::Network)
+    }
+
+    /// Undoes what one fault does to links, and nothing else. Returns the links.
+    pub async fn lift(&self, fault: u64) -> Result<BTreeSet<Link>, ClusterError> {
+        self.network.lift(fault).await.map_err(ClusterError::Network)
+    }
+
+    /// The links that nothing is meant to get through just now.
+    pub fn cut_links(&self) -> BTreeSet<Link> {
+        self.network.cut()
+    }
+
+    /// A link as reports name it: `n1>n2`.
+    pub fn link_name(&self, link: Link) -> String {
+        let name = |end| match end {
+            Endpoint::Node(node) => self.name(node),
+            Endpoint::Clients => CLIENTS,
+        };
+        format!("{}>{}", name(link.from), name(link.to))
+    }
+
+    pub(crate) fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// Opens every link, continues every paused node, and starts every node that is down. Blocks for some
+    /// milliseconds. Returns what there was to do, in words.
+    pub fn final_heal(&self) -> Result<Vec<String>, ClusterError> {
+        let mut done = Vec::new();
+        let links = self.network.lift_all().map_err(ClusterError::Network)?;
+        if !links.is_empty() {
+            done.push(format!("opened {} links", links.len()));
+        }
+        for node in 0..self.len() {
+            let name = self.name(node);
+            if self.resume(node).is_some() {
+                done.push(format!("continued {name}"));
+            }
+            if let ProcessState::Killed(exit) | ProcessState::Exited(exit) = self.status(node)
+                && self.restart(node)?.is_some()
+            {
+                done.push(format!("restarted {name} ({exit})"));
+            }
+        }
+        Ok(done)
+    }
+
+    /// Kills every node with all its children. Returns the names of those that were not gone in time.
+    pub async fn stop_all(&self, patience: Duration) -> Vec<String> {
+        let killed: Vec<(usize, i32)> = (0..self.len())
+            .filter_map(|node| Some((node, self.kill(node)?)))
+            .collect();
+        let mut left = Vec::new();
+        for (node, pid) in killed {
+            if self.gone(node, pid, patience).await.is_none() {
+                left.push(self.name(node).to_owned());
+            }
+        }
+        left
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        for node in 0..self.len() {
+            self.kill(node);
+        }
+    }
+}
+
+fn check_names(nodes: &[String]) -> Result<(), ClusterError> {
+    let fits = |name: &String| {
+        let mut letters = name.chars();
+        letters.next().is_some_and(|first| first.is_ascii_lowercase())
+            && letters.all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-')
+            && name != CLIENTS
+    };
+    if let Some(name) = nodes.iter().find(|name| !fits(name)) {
+        let message =
+            format!("`{name}` is no name for a node: use letters a-z, digits and -, and not `{CLIENTS}`");
+        return Err(ClusterError::Names(message));
+    }
+    let distinct: BTreeSet<&String> = nodes.iter().collect();
+    if distinct.len() != nodes.len() || nodes.is_empty() || nodes.len() > NODES_MAX {
+        return Err(ClusterError::Names(format!(
+            "1 to {NODES_MAX} nodes with different names are needed"
+        )));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_would_confuse_paths_or_reports_are_refused() {
+        let check =
+            |names: &[&str]| check_names(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
+        assert!(check(&["n1", "n2", "node-3"]).is_ok());
+        for names in [
+            &[""][..],
+            &["../x"],
+            &["clients"],
+            &["N1"],
+            &["1n"],
+            &["n1", "n1"],
+            &[],
+        ] {
+            assert!(check(names).is_err(), "{names:?}");
+        }
+    }
+}

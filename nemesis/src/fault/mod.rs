@@ -1,0 +1,242 @@
+//! Everything that can be done to a cluster: one file each, and one line in [`ALL`].
+
+mod kill;
+mod partition;
+mod pause;
+mod selection;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use partita_history::FaultOutcome;
+
+use crate::cluster::Cluster;
+use crate::network::Evidence;
+
+/// A future in a box, which makes traits with async methods usable as objects.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Every fault there is.
+pub const ALL: &[&dyn Fault] = &[&partition::Partition, &kill::Kill, &pause::Pause];
+
+/// The fault of this name.
+pub fn find(name: &str) -> Option<&'static dyn Fault> {
+    ALL.iter().copied().find(|fault| fault.name() == name)
+}
+
+/// What the harness knows of the nodes from talking to them.
+pub trait Observer: Send + Sync {
+    /// The role (`leader`, `follower`, ...) of each node that is known, by name. What was last heard will do.
+    fn roles(&self) -> BoxFuture<'_, BTreeMap<String, String>>;
+
+    /// Whether a node answers just now, asked over its [control address](Cluster::control_address). A node that
+    /// is up but finds no quorum answers.
+    fn answers<'a>(&'a self, node: &'a str) -> BoxFuture<'a, bool>;
+}
+
+/// What a fault acts upon.
+#[derive(Clone)]
+pub struct Context {
+    /// The nodes and the network.
+    pub cluster: Arc<Cluster>,
+    /// Who knows the roles of the nodes.
+    pub observer: Arc<dyn Observer>,
+}
+
+/// Whom or how a fault hits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// Its name, in kebab case.
+    pub name: &'static str,
+    /// What it does, in words that follow the fault's name.
+    pub summary: &'static str,
+}
+
+/// Something that can be done to a cluster and undone.
+pub trait Fault: Sync {
+    /// Its name, in kebab case.
+    fn name(&self) -> &'static str;
+
+    /// What it does, in one sentence.
+    fn summary(&self) -> &'static str;
+
+    /// The shapes that it comes in.
+    fn shapes(&self) -> &'static [Shape];
+
+    /// Does it, and probes that it took. A fault that can't apply is skipped, with the reason as its evidence.
+    ///
+    /// `id` tells it from every other fault of the run; `seed` decides what is left open: which node is `one`.
+    fn inject<'a>(
+        &'a self,
+        context: &'a Context,
+        id: u64,
+        shape: &'a str,
+        seed: u64,
+    ) -> BoxFuture<'a, Injected>;
+}
+
+/// Undoes a fault, once, and probes that it is undone.
+type Undo = Box<dyn FnOnce(Context) -> BoxFuture<'static, Healed> + Send>;
+
+/// A fault that was injected, or skipped.
+pub struct Injected {
+    /// What was done, in words.
+    pub what: String,
+    /// The nodes that were hit.
+    pub nodes: Vec<String>,
+    /// The roles that they had just before, as far as known.
+    pub roles: BTreeMap<String, String>,
+    /// The directed links that were cut, as `n1>n2`.
+    pub links: Vec<String>,
+    /// What the probe found.
+    pub outcome: FaultOutcome,
+    /// What the probe saw, in words.
+    pub evidence: String,
+    undo: Option<Undo>,
+}
+
+/// A fault that was undone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Healed {
+    /// What the probe found.
+    pub outcome: FaultOutcome,
+    /// What the probe saw, in words.
+    pub evidence: String,
+}
+
+impl Injected {
+    /// Nothing was done.
+    fn skipped(what: &str, reason: impl Into<String>) -> Injected {
+        Injected {
+            what: what.to_owned(),
+            nodes: Vec::new(),
+            roles: BTreeMap::new(),
+            links: Vec::new(),
+            outcome: FaultOutcome::Skipped,
+            evidence: reason.into(),
+            undo: None,
+        }
+    }
+
+    /// Undoes the fault. `None` if it was skipped: there is nothing to undo.
+    pub async fn heal(self, context: &Context) -> Option<Healed> {
+        Some(self.undo?(context.clone()).await)
+    }
+}
+
+impl fmt::Debug for Injected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Injected")
+            .field("what", &self.what)
+            .field("nodes", &self.nodes)
+            .field("roles", &self.roles)
+            .field("links", &self.links)
+            .field("outcome", &self.outcome)
+            .field("evidence", &self.evidence)
+            .finish_non_exhaustive()
+    }
+}
+
+impl From<Evidence> for Healed {
+    fn from(evidence: Evidence) -> Self {
+        Healed {
+            outcome: evidence.outcome,
+            evidence: evidence.text,
+        }
+    }
+}
+
+/// The shapes of a fault that a cluster of this size can have.
+pub fn shapes(fault: &dyn Fault, nodes: usize) -> Vec<String> {
+    let possible = fault
+        .shapes()
+        .iter()
+        .filter(|shape| selection::obstacle(shape.name, nodes).is_none());
+    possible.map(|shape| shape.name.to_owned()).collect()
+}
+
+/// The nodes by role, for the nodes that were hit.
+fn roles_of(roles: &BTreeMap<String, String>, hit: &[String]) -> BTreeMap<String, String> {
+    let of_hit = roles.iter().filter(|(node, _)| hit.contains(node));
+    of_hit.map(|(node, role)| (node.clone(), role.clone())).collect()
+}
+
+/// What the leader is called, whatever the protocol calls it.
+const LEADER: &str = "leader";
+
+/// How long to wait for a leader to be known when a shape asks for one.
+const LEADER_PATIENCE: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// The roles, and the positions of the leaders, after waiting for one if it is `wanted`. There can be two: a
+/// deposed one may not know it yet.
+async fn roles_and_leaders(context: &Context, wanted: bool) -> (BTreeMap<String, String>, Vec<usize>) {
+    let deadline = tokio::time::Instant::now() + LEADER_PATIENCE;
+    loop {
+        let roles = context.observer.roles().await;
+        let leaders: Vec<usize> = roles
+            .iter()
+            .filter(|(_, role)| *role == LEADER)
+            .filter_map(|(node, _)| context.cluster.find(node))
+            .filter(|node| context.cluster.status(*node).pid().is_some())
+            .collect();
+        if !wanted || !leaders.is_empty() || tokio::time::Instant::now() >= deadline {
+            return (roles, leaders);
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn is_kebab_case(name: &str) -> bool {
+        !name.is_empty()
+            && name
+                .split('-')
+                .all(|word| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase()))
+    }
+
+    #[test]
+    fn names_are_unique_and_kebab_case_and_everything_says_what_it_is() {
+        let names: BTreeSet<_> = ALL.iter().map(|fault| fault.name()).collect();
+        assert_eq!(names.len(), ALL.len());
+        for fault in ALL {
+            assert!(
+                is_kebab_case(fault.name()) && fault.summary().ends_with('.'),
+                "{}",
+                fault.name()
+            );
+            let shapes: BTreeSet<_> = fault.shapes().iter().map(|shape| shape.name).collect();
+            assert!(shapes.len() == fault.shapes().len() && !shapes.is_empty());
+            for shape in fault.shapes() {
+                assert!(
+                    is_kebab_case(shape.name) && !shape.summary.is_empty(),
+                    "{}",
+                    shape.name
+                );
+            }
+            assert_eq!(find(fault.name()).unwrap().name(), fault.name());
+        }
+    }
+
+    #[test]
+    fn a_small_cluster_is_not_planned_what_it_cannot_have() {
+        let shapes = |nodes| shapes(find("partition").unwrap(), nodes);
+        assert!(shapes(5).contains(&"majorities-ring".to_owned()));
+        assert!(!shapes(3).contains(&"majorities-ring".to_owned()));
+        assert!(shapes(3).contains(&"bridge".to_owned()));
+        let all: Vec<_> = find("partition")
+            .unwrap()
+            .shapes()
+            .iter()
+            .map(|shape| shape.name.to_owned())
+            .collect();
+        assert_eq!(shapes(5), all);
+    }
+}

@@ -1,0 +1,139 @@
+//! Links are cut, in both directions or one. Connections stay open and silent, as when a cable is pulled.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use partita_history::FaultOutcome;
+
+use super::{BoxFuture, Context, Fault, Healed, Injected, Shape, roles_and_leaders, roles_of, selection};
+use crate::cluster::Cluster;
+use crate::network::{Evidence, Interference, Link, Period};
+
+/// See the module's text.
+pub(super) struct Partition;
+
+impl Fault for Partition {
+    fn name(&self) -> &'static str {
+        "partition"
+    }
+
+    fn summary(&self) -> &'static str {
+        "Cuts network links: nothing that is sent over them arrives, and connections stay open."
+    }
+
+    fn shapes(&self) -> &'static [Shape] {
+        selection::LINK_SHAPES
+    }
+
+    fn inject<'a>(
+        &'a self,
+        context: &'a Context,
+        id: u64,
+        shape: &'a str,
+        seed: u64,
+    ) -> BoxFuture<'a, Injected> {
+        Box::pin(inject(context, id, shape, seed))
+    }
+}
+
+async fn inject(context: &Context, id: u64, shape: &str, seed: u64) -> Injected {
+    let cluster = &context.cluster;
+    let (roles, leaders) = roles_and_leaders(context, selection::needs_leader(shape)).await;
+    let cut = match selection::cut(shape, cluster.len(), &leaders, seed) {
+        Ok(cut) => cut,
+        Err(reason) => return Injected::skipped(shape, reason),
+    };
+    let prelude = match selection::handover(cluster.len(), &leaders, seed) {
+        Ok((lag, _)) if shape == "handover" => Some(prelude(cluster, id, lag.links).await),
+        _ => None,
+    };
+    let imposed = cluster.impose(id, Interference::Stall, cut.links.clone()).await;
+    let lifted = match &prelude {
+        Some(_) => cluster.lift(id | PRELUDE).await.map(drop),
+        None => Ok(()),
+    };
+    let nodes: Vec<String> = cut
+        .nodes
+        .iter()
+        .map(|&node| cluster.name(node).to_owned())
+        .collect();
+    let (mut evidence, period) = cluster.network().probe_cut(cluster.len(), &cut.links).await;
+    if let Some(first) = prelude {
+        evidence.text = format!("first {}; then {}", first.text, evidence.text);
+        if first.outcome != FaultOutcome::Took {
+            evidence.outcome = FaultOutcome::Uncertain;
+        }
+    }
+    let (outcome, evidence) = match imposed.and(lifted) {
+        Ok(()) => (evidence.outcome, evidence.text),
+        Err(error) => (FaultOutcome::Uncertain, format!("{error}; {}", evidence.text)),
+    };
+    Injected {
+        what: describe(context, shape, &nodes, &cut.links),
+        roles: roles_of(&roles, &nodes),
+        nodes,
+        links: cut.links.iter().map(|link| cluster.link_name(*link)).collect(),
+        outcome,
+        evidence,
+        undo: Some(Box::new(move |context| Box::pin(heal(context, id, period)))),
+    }
+}
+
+/// How long nodes are cut off so that they lag.
+const LAG: Duration = Duration::from_secs(1);
+
+/// Cuts links for long enough that whoever is behind them lags. They stay cut: the cut that follows is to come
+/// with no moment in between.
+async fn prelude(cluster: &Cluster, id: u64, links: BTreeSet<Link>) -> Evidence {
+    let began = tokio::time::Instant::now();
+    let imposed = cluster
+        .impose(id | PRELUDE, Interference::Stall, links.clone())
+        .await;
+    let (evidence, _) = cluster.network().probe_cut(cluster.len(), &links).await;
+    tokio::time::sleep_until(began + LAG).await;
+    match imposed {
+        Ok(()) => evidence,
+        Err(error) => Evidence {
+            outcome: FaultOutcome::Uncertain,
+            text: format!("{error}; {}", evidence.text),
+        },
+    }
+}
+
+/// Tells the first of a fault's two cuts from the second; the numbers of a schedule never get there.
+const PRELUDE: u64 = 1 << 63;
+
+async fn heal(context: Context, id: u64, period: Period) -> Healed {
+    let lifted = context.cluster.lift(id).await;
+    let evidence = context
+        .cluster
+        .network()
+        .probe_healed(context.cluster.len(), &period)
+        .await;
+    match lifted {
+        Ok(_) => evidence.into(),
+        Err(error) => Healed {
+            outcome: FaultOutcome::Uncertain,
+            evidence: format!("{error}; {}", evidence.text),
+        },
+    }
+}
+
+fn describe(context: &Context, shape: &str, hit: &[String], links: &BTreeSet<Link>) -> String {
+    let hit_names = hit.join(", ");
+    let all = (0..context.cluster.len()).map(|node| context.cluster.name(node));
+    let others: Vec<&str> = all.filter(|name| !hit.iter().any(|hit| hit == name)).collect();
+    let others = others.join(", ");
+    match shape {
+        "majorities-ring" => format!(
+            "cut {} links so that each node sees another majority",
+            links.len()
+        ),
+        "bridge" => format!("two halves of {hit_names} that only {others} connects"),
+        "one-way-in" => format!("what {others} send to {hit_names}"),
+        "one-way-out" => format!("what {hit_names} sends to {others}"),
+        "clients" => format!("clients | {hit_names}"),
+        "handover" => format!("a minority of {others} until it lagged, then {hit_names} | {others}"),
+        _ => format!("{hit_names} | {others}"),
+    }
+}

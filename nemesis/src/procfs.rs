@@ -1,0 +1,164 @@
+//! What `/proc` tells about processes. Only here are its formats known.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+/// The fields of `/proc/<pid>/stat` that are used (proc_pid_stat(5)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stat {
+    /// R, S, D, T, t, Z, X, ...
+    pub(crate) state: char,
+    pub(crate) parent: i32,
+    pub(crate) group: i32,
+    /// When it started, in clock ticks since boot. With the pid it names a process for good: pids are reused.
+    pub(crate) started: u64,
+}
+
+impl Stat {
+    /// A zombie has ended, though its parent has not yet asked how.
+    pub(crate) fn has_ended(self) -> bool {
+        matches!(self.state, 'Z' | 'X' | 'x')
+    }
+
+    pub(crate) fn is_stopped(self) -> bool {
+        matches!(self.state, 'T' | 't')
+    }
+}
+
+/// `None` if there is no such process (any more).
+pub(crate) fn stat(pid: i32) -> Option<Stat> {
+    read_stat(Path::new(&format!("/proc/{pid}/stat")))
+}
+
+/// Whether there may be such a process: false only if there certainly is none.
+pub(crate) fn exists(pid: i32) -> bool {
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), None) != Err(nix::errno::Errno::ESRCH)
+}
+
+fn read_stat(path: &Path) -> Option<Stat> {
+    parse_stat(&String::from_utf8_lossy(&fs::read(path).ok()?))
+}
+
+/// The second field is the program's name in brackets, which may itself hold spaces and brackets.
+fn parse_stat(line: &str) -> Option<Stat> {
+    let fields: Vec<&str> = line[line.rfind(')')? + 1..].split_whitespace().collect();
+    Some(Stat {
+        state: fields.first()?.chars().next()?,
+        parent: fields.get(1)?.parse().ok()?,
+        group: fields.get(2)?.parse().ok()?,
+        started: fields.get(19)?.parse().ok()?,
+    })
+}
+
+/// The state of every thread of a process; empty if it is gone.
+pub(crate) fn thread_stats(pid: i32) -> Vec<Stat> {
+    let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else {
+        return Vec::new();
+    };
+    tasks
+        .flatten()
+        .filter_map(|task| read_stat(&task.path().join("stat")))
+        .collect()
+}
+
+/// Every process that this `/proc` shows.
+pub(crate) fn processes() -> Vec<i32> {
+    let Ok(entries) = fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .collect()
+}
+
+/// A process, those of its group, and all that descend from any of these: what a node consists of.
+pub(crate) fn family(leader: i32) -> BTreeSet<i32> {
+    let stats: Vec<(i32, Stat)> = processes()
+        .into_iter()
+        .filter_map(|pid| Some((pid, stat(pid)?)))
+        .collect();
+    let mut family: BTreeSet<i32> = stats
+        .iter()
+        .filter(|(pid, stat)| *pid == leader || stat.group == leader)
+        .map(|(pid, _)| *pid)
+        .collect();
+    loop {
+        let before = family.len();
+        for (pid, stat) in &stats {
+            if family.contains(&stat.parent) {
+                family.insert(*pid);
+            }
+        }
+        if family.len() == before {
+            return family;
+        }
+    }
+}
+
+/// The value of a variable in the environment that a process was started with.
+pub(crate) fn variable(pid: i32, name: &str) -> Option<String> {
+    let environment = fs::read(format!("/proc/{pid}/environ")).ok()?;
+    environment.split(|&byte| byte == 0).find_map(|entry| {
+        let entry = std::str::from_utf8(entry).ok()?;
+        Some(entry.strip_prefix(name)?.strip_prefix('=')?.to_owned())
+    })
+}
+
+/// A process's command line, in words that a person can read.
+pub(crate) fn command(pid: i32) -> String {
+    let bytes = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes).replace('\0', " ");
+    text.trim().to_owned()
+}
+
+/// One line of `/proc/<pid>/status`, without its name.
+pub(crate) fn status_field(pid: i32, name: &str) -> Option<String> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    status
+        .lines()
+        .find_map(|line| Some(line.strip_prefix(name)?.strip_prefix(':')?.trim().to_owned()))
+}
+
+/// The number of the PID namespace that a process lives in.
+pub(crate) fn pid_namespace(pid: i32) -> Option<u64> {
+    let link = fs::read_link(format!("/proc/{pid}/ns/pid")).ok()?;
+    let text = link.to_str()?;
+    text.strip_prefix("pid:[")?.strip_suffix(']')?.parse().ok()
+}
+
+/// How many threads this process has.
+pub(crate) fn own_threads() -> usize {
+    fs::read_dir("/proc/self/task").map_or(0, |tasks| tasks.count())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_with_brackets_and_spaces_does_not_mislead() {
+        let line = "42 (a) b) c) T 7 41 41 0 -1 4 1 2 3 4 5 6 7 8 20 0 1 0 987654 1 2";
+        assert_eq!(
+            parse_stat(line),
+            Some(Stat {
+                state: 'T',
+                parent: 7,
+                group: 41,
+                started: 987_654
+            })
+        );
+        assert_eq!(parse_stat("42 (a) T"), None);
+    }
+
+    #[test]
+    fn this_process_is_found() {
+        let pid = std::process::id().cast_signed();
+        let stat = stat(pid).unwrap();
+        assert!(!stat.has_ended() && !stat.is_stopped() && stat.started > 0);
+        assert!(thread_stats(pid).len() >= 2, "the test runner has threads");
+        assert!(family(pid).contains(&pid) && processes().contains(&pid));
+        assert_eq!(own_threads(), thread_stats(pid).len());
+    }
+}

@@ -1,0 +1,86 @@
+//! Labs, clusters and faults as they really are: namespaces, processes, packets. Without arguments it is the test
+//! suite; with them it is one of the processes that the suite needs.
+#![expect(clippy::print_stdout, reason = "what a test sees belongs on its output")]
+
+mod actor;
+mod node;
+mod scenes;
+mod stage;
+mod suite;
+
+use std::path::Path;
+
+use partita_nemesis::lab::{self, SearchPath};
+
+fn main() {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    match args.first().map(String::as_str) {
+        Some("doctor") => doctor(),
+        Some("node") => node::main(&args[1..]),
+        Some("scene") => scene(&args[1], &args[2], Path::new(&args[3])),
+        _ => suite::run(&args),
+    }
+}
+
+/// One finding a line; exit code 1 if anything is lacking.
+fn doctor() {
+    let findings = lab::probe(&search_path());
+    for finding in &findings {
+        println!(
+            "{}: {} {} {}",
+            finding.name, finding.ok, finding.detail, finding.remedy
+        );
+        assert_eq!(finding.ok, finding.remedy.is_empty());
+    }
+    std::process::exit(i32::from(findings.iter().any(|finding| !finding.ok)));
+}
+
+fn search_path() -> SearchPath {
+    match std::env::var_os("SEARCH_PATH") {
+        Some(path) => SearchPath::of(std::env::split_paths(&path)),
+        None => SearchPath::from_environment(),
+    }
+}
+
+/// `scene <name> <network> <run directory>`, in a process of its own, because a lab is entered only once.
+fn scene(name: &str, network: &str, run_dir: &Path) {
+    let lab = match lab::enter_with(network.parse().expect("a network"), &search_path()) {
+        Ok(lab) => lab,
+        Err(error) => {
+            println!("{error}");
+            std::process::exit(254);
+        }
+    };
+    println!("  {}: {}", lab.kind(), lab.why());
+    if name == "exit" {
+        std::process::exit(7);
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
+    let runtime = runtime.expect("a runtime");
+    runtime.block_on(async {
+        match name {
+            "play" => scenes::play(&lab, run_dir).await,
+            "stay-in-fault" => scenes::stay_in_fault(&lab, run_dir).await,
+            "old-kernel" => scenes::old_kernel(&lab, run_dir).await,
+            "wait" => std::future::pending().await,
+            "handle" => handle_signals().await,
+            _ => panic!("no scene {name}"),
+        }
+    });
+}
+
+/// Ends with exit code 9 when asked to end.
+async fn handle_signals() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).expect("a handler");
+    let mut interrupt = signal(SignalKind::interrupt()).expect("a handler");
+    println!("handlers are set");
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    std::process::exit(9);
+}

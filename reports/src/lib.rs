@@ -1,0 +1,25 @@
+//! Run directory in; one offline HTML file out.
+//!
+//! - [`run`]: what a run directory holds: the files and their shapes.
+//! - [`load()`]: reads one, whole or half-written; [`write()`] also puts the reports into it. Only these touch
+//!   the disk.
+//! - [`html()`], [`text()`], [`junit()`]: the same run for a browser, a terminal, a CI system.
+//!
+//! The page is made of two halves: a view model that this crate computes (so that a million operations become
+//! a small file), and a script in `assets/` that draws it.
+
+mod html;
+mod junit;
+mod load;
+mod recover;
+pub mod run;
+mod text;
+mod view;
+mod words;
+mod write;
+
+pub use html::html;
+pub use junit::junit;
+pub use load::{LoadError, NodeLog, Run, load};
+pub use text::text;
+pub use write::write;

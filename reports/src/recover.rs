@@ -1,0 +1,80 @@
+//! What can be said of a run that was killed before it was judged.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use partita_checker::Verdict;
+use partita_history::{FaultOutcome, FaultPhase, History, Outcome};
+
+use crate::run::{Rate, Summary};
+
+/// The summary of a run without a `verdict.json`: counts from the history, and a verdict of unknown.
+pub(crate) fn summary(directory: &Path, history: &History) -> Summary {
+    let name = directory
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    let mut summary = Summary {
+        run: name,
+        verdict: Verdict::Unknown,
+        exit_code: Verdict::Unknown.exit_code(),
+        reason: "The run was cut short before it was judged (there is no verdict.json): \
+                 `partita check` judges what was recorded."
+            .to_owned(),
+        ended: "cut short".to_owned(),
+        ..Summary::default()
+    };
+    count_operations(history, &mut summary);
+    count_faults(history, &mut summary);
+    summary
+}
+
+fn count_operations(history: &History, summary: &mut Summary) {
+    let mut nodes = BTreeSet::new();
+    let mut last_ns = 0;
+    for operation in &history.operations {
+        let count = summary.operations.entry(operation.f.clone()).or_default();
+        match operation.outcome {
+            Outcome::Ok => count.ok += 1,
+            Outcome::Fail => count.fail += 1,
+            Outcome::Info => count.info += 1,
+        }
+        nodes.extend(operation.node.clone());
+        last_ns = last_ns.max(operation.completed.unwrap_or(operation.invoked).time);
+    }
+    let first_ns = history
+        .operations
+        .first()
+        .map_or(0, |operation| operation.invoked.time);
+    summary.duration_ms = last_ns.saturating_sub(first_ns) / 1_000_000;
+    summary.nodes = nodes.into_iter().collect();
+    if summary.duration_ms > 0 {
+        let per_second = |count: u64| count as f64 * 1000.0 / summary.duration_ms as f64;
+        let ok = summary.operations.values().map(|count| count.ok).sum();
+        summary.rate = Rate {
+            asked: 0.0,
+            invoked: per_second(history.operations.len() as u64),
+            ok: per_second(ok),
+        };
+    }
+}
+
+fn count_faults(history: &History, summary: &mut Summary) {
+    for fault in &history.faults {
+        let count = summary.faults.entry(fault.f.clone()).or_default();
+        match (fault.value.phase, fault.value.outcome) {
+            (FaultPhase::Planned, _) => count.planned += 1,
+            (FaultPhase::Injected, Some(FaultOutcome::Took)) => {
+                count.took += 1;
+                for role in fault.value.roles.values() {
+                    *count.roles.entry(role.clone()).or_default() += 1;
+                }
+            }
+            (FaultPhase::Injected, Some(FaultOutcome::Skipped)) => count.skipped += 1,
+            (FaultPhase::Injected, _) => count.uncertain += 1,
+            (FaultPhase::Healed, Some(FaultOutcome::Took)) => count.healed += 1,
+            (FaultPhase::Healed, _) => {}
+        }
+    }
+}

@@ -1,0 +1,289 @@
+//! An anomaly, ready to be drawn: lanes, bars, arrows, attempts.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use partita_checker::{Anomaly, Edge, Partial, Step, Stuck};
+use partita_history::{OpId, Operation, Outcome};
+use serde::Serialize;
+
+use super::faults::Band;
+use super::seconds;
+use crate::load::Run;
+use crate::words;
+
+/// How many anomalies are drawn. The rest is counted.
+const ANOMALIES_MAX: usize = 20;
+/// How many operations of the counterexample are drawn.
+const CORE_MAX: usize = 60;
+/// How many operations around the counterexample are drawn, in grey.
+const CONTEXT_MAX: usize = 48;
+/// How many attempts at an order are shown, and how many of the last steps of each.
+const PARTIALS_MAX: usize = 12;
+const STEPS_MAX: usize = 100;
+/// The longest state or reason that is shown, in characters.
+const STATE_CHARS_MAX: usize = 300;
+/// How many lanes are drawn, unless the counterexample itself needs more.
+const LANES_MAX: usize = 9;
+
+/// One anomaly.
+#[derive(Serialize)]
+pub(super) struct Drawing {
+    checker: String,
+    name: String,
+    key: Option<String>,
+    story: String,
+    confirmed: bool,
+    /// Whether the history has times; if not, positions take their place.
+    timed: bool,
+    /// The processes, from top to bottom.
+    lanes: Vec<u64>,
+    operations: Vec<Bar>,
+    edges: Vec<Edge>,
+    partials: Vec<Attempt>,
+    /// How many operations on the same key in the same stretch are not drawn.
+    left_out: usize,
+    /// Faults in force in that stretch.
+    faults: Vec<InForce>,
+}
+
+/// One operation.
+#[derive(Serialize)]
+struct Bar {
+    id: OpId,
+    process: u64,
+    label: String,
+    /// The label where there is little room.
+    short: String,
+    node: Option<String>,
+    error: Option<String>,
+    outcome: &'static str,
+    part: Part,
+    /// Begin and end: positions in the history.
+    at: (u32, Option<u32>),
+    /// Begin and end: seconds.
+    time: (f64, Option<f64>),
+}
+
+/// What an operation has to do with the anomaly.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Part {
+    /// The contradiction became certain when it completed.
+    Culprit,
+    /// Belongs to the counterexample.
+    Core,
+    /// Happened at the same time on the same key.
+    Context,
+}
+
+/// How far an order could be found.
+#[derive(Serialize)]
+struct Attempt {
+    /// Steps before those shown.
+    skipped: usize,
+    steps: Vec<Step>,
+    stuck: Vec<Stuck>,
+}
+
+#[derive(Serialize)]
+struct InForce {
+    label: String,
+    from: f64,
+    to: f64,
+}
+
+/// The anomalies of all checks.
+pub(super) fn drawings(run: &Run, bands: &[Band]) -> Vec<Drawing> {
+    let checks = run.summary.checks.iter();
+    checks
+        .flat_map(|check| {
+            check
+                .anomalies
+                .iter()
+                .map(move |anomaly| (check.checker.as_str(), anomaly))
+        })
+        .take(ANOMALIES_MAX)
+        .map(|(checker, anomaly)| draw(run, bands, checker, anomaly))
+        .collect()
+}
+
+fn draw(run: &Run, bands: &[Band], checker: &str, anomaly: &Anomaly) -> Drawing {
+    let operations = &run.history.operations;
+    let core = core(operations, anomaly);
+    let window = window(operations, &core);
+    let (context, left_out) = context(operations, anomaly, &core, window);
+    let mut drawn: Vec<(OpId, Part)> = core.iter().map(|&id| (id, part(anomaly, id))).collect();
+    drawn.extend(context.iter().map(|&id| (id, Part::Context)));
+    drawn.sort_by_key(|&(id, _)| id);
+    let drawn_ids: BTreeSet<OpId> = drawn.iter().map(|&(id, _)| id).collect();
+    let time_of = |position| time_at(operations, &core, position);
+    let (from, to) = (time_of(window.0), time_of(window.1));
+    Drawing {
+        checker: checker.to_owned(),
+        name: anomaly.name.clone(),
+        key: anomaly.key.as_ref().map(words::value),
+        story: anomaly.story.clone(),
+        confirmed: anomaly.confirmed,
+        timed: operations.iter().any(|operation| operation.invoked.time > 0),
+        lanes: lanes(operations, &core, &context),
+        operations: drawn
+            .iter()
+            .map(|&(id, part)| bar(id, &operations[id], part))
+            .collect(),
+        edges: anomaly
+            .edges
+            .iter()
+            .filter(|edge| drawn_ids.contains(&edge.before) && drawn_ids.contains(&edge.after))
+            .cloned()
+            .collect(),
+        partials: anomaly.partials.iter().take(PARTIALS_MAX).map(attempt).collect(),
+        left_out,
+        faults: bands
+            .iter()
+            .filter(|band| band.in_force && band.from <= to && band.to >= from)
+            .map(|band| InForce {
+                label: band.label(),
+                from: band.from,
+                to: band.to,
+            })
+            .collect(),
+    }
+}
+
+fn attempt(partial: &Partial) -> Attempt {
+    let skipped = partial.steps.len().saturating_sub(STEPS_MAX);
+    let clip = |text: &str| words::clip(text, STATE_CHARS_MAX);
+    let step = |step: &Step| Step {
+        operation: step.operation,
+        state: clip(&step.state),
+    };
+    let stuck = |stuck: &Stuck| Stuck {
+        operation: stuck.operation,
+        why: clip(&stuck.why),
+    };
+    Attempt {
+        skipped,
+        steps: partial.steps[skipped..].iter().map(step).collect(),
+        stuck: partial.stuck.iter().take(STEPS_MAX).map(stuck).collect(),
+    }
+}
+
+fn part(anomaly: &Anomaly, id: OpId) -> Part {
+    if id == anomaly.culprit {
+        Part::Culprit
+    } else {
+        Part::Core
+    }
+}
+
+/// The operations that the anomaly speaks of, in order: those of the counterexample first of all.
+fn core(operations: &[Operation], anomaly: &Anomaly) -> Vec<OpId> {
+    let in_edges = anomaly.edges.iter().flat_map(|edge| [edge.before, edge.after]);
+    let named = [anomaly.culprit]
+        .into_iter()
+        .chain(anomaly.operations.iter().copied())
+        .chain(in_edges);
+    let mut core: Vec<OpId> = Vec::new();
+    for id in named.filter(|&id| id < operations.len()) {
+        if !core.contains(&id) && core.len() < CORE_MAX {
+            core.push(id);
+        }
+    }
+    core.sort_unstable();
+    core
+}
+
+/// The stretch of the history that the counterexample covers, in positions.
+fn window(operations: &[Operation], core: &[OpId]) -> (u32, u32) {
+    let from = core.iter().map(|&id| operations[id].invoked.position).min();
+    let to = core.iter().map(|&id| {
+        let operation = &operations[id];
+        operation.deadline().unwrap_or(operation.invoked.position)
+    });
+    (from.unwrap_or(0), to.max().unwrap_or(0))
+}
+
+/// The time at a position at which an operation of the counterexample begins or ends, in seconds.
+fn time_at(operations: &[Operation], core: &[OpId], position: u32) -> f64 {
+    let moments = core
+        .iter()
+        .flat_map(|&id| [Some(operations[id].invoked), operations[id].completed]);
+    let found = moments.flatten().find(|moment| moment.position == position);
+    found.map_or(0.0, |moment| seconds(moment.time))
+}
+
+/// Operations on the same key that overlap the window, those nearest to the culprit; and how many more there
+/// are.
+fn context(
+    operations: &[Operation],
+    anomaly: &Anomaly,
+    core: &[OpId],
+    (from, to): (u32, u32),
+) -> (Vec<OpId>, usize) {
+    let Some(culprit) = operations.get(anomaly.culprit) else {
+        return (Vec::new(), 0);
+    };
+    let near = |operation: &Operation| operation.invoked.position.abs_diff(culprit.invoked.position);
+    let mut candidates: Vec<OpId> = operations
+        .iter()
+        .enumerate()
+        .filter(|(id, operation)| {
+            operation.key == culprit.key
+                && operation.invoked.position < to
+                && operation.deadline().is_none_or(|deadline| deadline > from)
+                && core.binary_search(id).is_err()
+        })
+        .map(|(id, _)| id)
+        .collect();
+    candidates.sort_by_key(|&id| (near(&operations[id]), id));
+    let mut lanes: BTreeSet<u64> = core.iter().map(|&id| operations[id].process).collect();
+    let mut kept = Vec::new();
+    for &id in &candidates {
+        let process = operations[id].process;
+        if kept.len() < CONTEXT_MAX && (lanes.contains(&process) || lanes.len() < LANES_MAX) {
+            lanes.insert(process);
+            kept.push(id);
+        }
+    }
+    let left_out = candidates.len() - kept.len();
+    (kept, left_out)
+}
+
+/// Processes of the counterexample in the order in which they enter it, then the others.
+fn lanes(operations: &[Operation], core: &[OpId], context: &[OpId]) -> Vec<u64> {
+    let mut place: BTreeMap<u64, (bool, OpId)> = BTreeMap::new();
+    for (others, ids) in [(false, core), (true, context)] {
+        for &id in ids {
+            let seat = place.entry(operations[id].process).or_insert((others, id));
+            *seat = (*seat).min((others, id));
+        }
+    }
+    let mut lanes: Vec<u64> = place.keys().copied().collect();
+    lanes.sort_by_key(|process| place[process]);
+    lanes
+}
+
+fn bar(id: OpId, operation: &Operation, part: Part) -> Bar {
+    Bar {
+        id,
+        process: operation.process,
+        label: words::operation(operation),
+        short: words::operation_briefly(operation),
+        node: operation.node.as_deref().map(|node| words::clip(node, 60)),
+        error: operation.error.as_deref().map(|error| words::clip(error, 200)),
+        outcome: match operation.outcome {
+            Outcome::Ok => "ok",
+            Outcome::Fail => "fail",
+            Outcome::Info => "info",
+        },
+        part,
+        at: (
+            operation.invoked.position,
+            operation.completed.map(|moment| moment.position),
+        ),
+        time: (
+            seconds(operation.invoked.time),
+            operation.completed.map(|moment| seconds(moment.time)),
+        ),
+    }
+}

@@ -1,0 +1,201 @@
+//! What the page shows, as data: the JSON that is put into the page and drawn by its script.
+
+mod anomaly;
+mod faults;
+mod latency;
+mod nodes;
+mod timeline;
+mod work;
+
+use partita_checker::Verdict;
+use partita_history::Outcome;
+use serde::Serialize;
+
+use crate::load::Run;
+use crate::words;
+
+/// The longest line of a log that is shown, in characters.
+const LOG_LINE_CHARS_MAX: usize = 500;
+/// The most of a plan that is shown, in characters.
+const PLAN_CHARS_MAX: usize = 60_000;
+
+/// All of the page.
+#[derive(Serialize)]
+pub(crate) struct Page<'a> {
+    run: &'a str,
+    verdict: &'static str,
+    word: String,
+    exit_code: u8,
+    reason: &'a str,
+    /// What the checks say beyond the reason, and what was missing, where the verdict is not valid.
+    why: Vec<String>,
+    notes: &'a [String],
+    command: &'a str,
+    /// The facts of the run that fit on a line.
+    brief: Vec<String>,
+    /// What was done and survived, in sentences.
+    survived: Vec<String>,
+    anomalies: Vec<anomaly::Drawing>,
+    timeline: Option<timeline::Timeline>,
+    work: work::Work<'a>,
+    faults: faults::Table,
+    logs: Vec<Log<'a>>,
+    facts: Vec<(&'a str, String)>,
+    plan: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Log<'a> {
+    node: &'a str,
+    cut: bool,
+    lines: Vec<String>,
+}
+
+/// Makes the page's data.
+pub(crate) fn page(run: &Run) -> Page<'_> {
+    let summary = &run.summary;
+    let bands = faults::bands(&run.history);
+    Page {
+        run: &summary.run,
+        verdict: words::verdict_id(run.verdict()),
+        word: run.verdict().to_string(),
+        exit_code: summary.exit_code,
+        reason: &summary.reason,
+        why: why(run),
+        notes: &run.notes,
+        command: &summary.command,
+        brief: brief(run),
+        survived: survived(run),
+        anomalies: anomaly::drawings(run, &bands),
+        timeline: timeline::timeline(run, bands),
+        work: work::work(run),
+        faults: faults::table(&run.history),
+        logs: run.logs.iter().map(log).collect(),
+        facts: facts(run),
+        plan: run.plan.as_deref().map(|plan| words::clip(plan, PLAN_CHARS_MAX)),
+    }
+}
+
+fn log(log: &crate::load::NodeLog) -> Log<'_> {
+    let line = |line: &String| words::clip(&words::printable(line), LOG_LINE_CHARS_MAX);
+    Log {
+        node: &log.node,
+        cut: log.cut,
+        lines: log.lines.iter().map(line).collect(),
+    }
+}
+
+fn why(run: &Run) -> Vec<String> {
+    let summary = &run.summary;
+    let mut why: Vec<String> = Vec::new();
+    for check in &summary.checks {
+        if check.verdict > Verdict::Valid && check.reason != summary.reason {
+            why.push(format!("{}: {}", check.checker, check.reason));
+        }
+    }
+    if run.verdict() == Verdict::NotExercised {
+        why.extend(summary.not_exercised.iter().cloned());
+    }
+    why
+}
+
+fn brief(run: &Run) -> Vec<String> {
+    let summary = &run.summary;
+    let mut brief = Vec::new();
+    for word in [&summary.target, &summary.workload] {
+        if !word.is_empty() {
+            brief.push(word.clone());
+        }
+    }
+    if let Some(defect) = &summary.defect {
+        brief.push(format!("defect {defect}"));
+    }
+    if !summary.nodes.is_empty() {
+        brief.push(words::counted(summary.nodes.len() as u64, "node"));
+    }
+    brief.push(words::duration(summary.duration_ms));
+    brief.push(words::counted(run.history.operations.len() as u64, "operation"));
+    if run.judged {
+        brief.push(format!("seed {}", summary.seed));
+    }
+    if !summary.started.is_empty() {
+        brief.push(summary.started.clone());
+    }
+    brief
+}
+
+/// What a passing run can be proud of.
+fn survived(run: &Run) -> Vec<String> {
+    let summary = &run.summary;
+    let [ok, fail, info] = [Outcome::Ok, Outcome::Fail, Outcome::Info].map(|outcome| run.total(outcome));
+    let mut survived = Vec::new();
+    if ok + fail + info > 0 {
+        survived.push(format!(
+            "{} in {}: {} ok, {} failed, {} with an unknown outcome.",
+            words::counted(ok + fail + info, "operation"),
+            words::duration(summary.duration_ms),
+            words::thousands(ok),
+            words::thousands(fail),
+            words::thousands(info),
+        ));
+    }
+    let took: u64 = summary.faults.values().map(|count| count.took).sum();
+    let each: Vec<String> = summary
+        .faults
+        .iter()
+        .filter(|(_, count)| count.took > 0)
+        .map(|(name, count)| format!("{name} {}", count.took))
+        .collect();
+    if took > 0 {
+        let on_leader: u64 = summary
+            .faults
+            .values()
+            .filter_map(|count| count.roles.get("leader"))
+            .sum();
+        survived.push(format!(
+            "{} took effect ({}), {} of them on a leader.",
+            words::counted(took, "fault"),
+            each.join(", "),
+            words::thousands(on_leader),
+        ));
+    } else {
+        survived.push("No fault took effect.".to_owned());
+    }
+    survived
+}
+
+fn facts(run: &Run) -> Vec<(&str, String)> {
+    let summary = &run.summary;
+    let mut facts = vec![
+        ("run", summary.run.clone()),
+        ("target", summary.target.clone()),
+        ("workload", summary.workload.clone()),
+        (
+            "defect",
+            summary.defect.clone().unwrap_or_else(|| "none".to_owned()),
+        ),
+        ("nodes", summary.nodes.join(", ")),
+        ("network", summary.network.clone()),
+        ("started", summary.started.clone()),
+        ("duration", words::duration(summary.duration_ms)),
+        ("ended by", summary.ended.clone()),
+        ("rate", words::rates(&summary.rate)),
+        ("exit code", summary.exit_code.to_string()),
+    ];
+    if run.judged {
+        facts.insert(1, ("seed", summary.seed.to_string()));
+    }
+    facts.retain(|(_, fact)| !fact.is_empty());
+    facts.extend(
+        summary
+            .facts
+            .iter()
+            .map(|(name, fact)| (name.as_str(), fact.clone())),
+    );
+    facts
+}
+
+/// Seconds, to the microsecond: finer is not to be seen, and makes the file large.
+fn seconds(ns: u64) -> f64 {
+    (ns as f64 / 1e3).round() / 1e6
+}

@@ -1,0 +1,168 @@
+//! Run directories that are whole, half-written, or wrong.
+
+use std::fs;
+
+use partita_checker::Verdict;
+use partita_reports::{LoadError, html, junit, load, text, write};
+
+use crate::{brief, data, sample, written};
+
+#[test]
+fn reports_are_written_beside_the_run() {
+    let run = written(&sample::valid(&brief()));
+    let path = write(&run.directory).unwrap();
+    assert_eq!(path, run.directory.join("report.html"));
+    assert_eq!(
+        fs::read_to_string(&path).unwrap(),
+        html(&load(&run.directory).unwrap())
+    );
+    assert!(
+        fs::read_to_string(run.directory.join("junit.xml"))
+            .unwrap()
+            .contains(r#"failures="0" errors="0""#)
+    );
+    let left: Vec<_> = fs::read_dir(&run.directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    assert!(
+        !left.iter().any(|name| name.to_string_lossy().ends_with(".tmp")),
+        "{left:?}"
+    );
+}
+
+#[test]
+fn what_a_killed_run_left_is_still_shown() {
+    let sample = sample::valid(&brief());
+    let run = written(&sample);
+    for file in ["verdict.json", "faults.jsonl", "plan.toml"] {
+        fs::remove_file(run.directory.join(file)).unwrap();
+    }
+    fs::remove_dir_all(run.directory.join("nodes")).unwrap();
+    for file in ["history.jsonl", "metrics.jsonl"] {
+        let whole = fs::read(run.directory.join(file)).unwrap();
+        fs::write(run.directory.join(file), &whole[..whole.len() - 9]).unwrap();
+    }
+    let loaded = load(&run.directory).unwrap();
+    assert!(!loaded.judged);
+    assert_eq!(
+        (loaded.summary.verdict, loaded.summary.exit_code),
+        (Verdict::Unknown, 2)
+    );
+    assert_eq!(loaded.metrics.len(), sample.metrics.len() - 1);
+    assert_eq!(loaded.history.events() as usize, sample.events.len() - 1);
+    assert_eq!(
+        loaded.notes,
+        ["The last line of history.jsonl was cut short, and is left out."]
+    );
+    let counted: u64 = loaded
+        .summary
+        .operations
+        .values()
+        .map(|count| count.ok + count.fail + count.info)
+        .sum();
+    assert_eq!(counted as usize, loaded.history.operations.len());
+    assert_eq!(
+        loaded.summary.faults["partition"].took,
+        sample.summary.faults["partition"].took
+    );
+    assert!(text(&loaded, 80, false).contains("partita check"));
+    assert!(
+        junit(&loaded).contains(r#"errors="1""#),
+        "a run that was not judged does not pass"
+    );
+    assert!(data(&html(&loaded)).contains("was cut short"));
+}
+
+#[test]
+fn a_run_that_only_has_a_plan_is_shown() {
+    let run = written(&sample::harness_failure());
+    for file in ["history.jsonl", "faults.jsonl", "metrics.jsonl", "verdict.json"] {
+        fs::remove_file(run.directory.join(file)).unwrap();
+    }
+    let loaded = load(&run.directory).unwrap();
+    assert_eq!(
+        loaded.notes,
+        ["history.jsonl is missing: no operation was recorded."]
+    );
+    assert_eq!(loaded.logs.len(), 1);
+    assert!(data(&html(&loaded)).contains(r#""timeline":null"#));
+}
+
+#[test]
+fn mistakes_name_the_file_and_the_line() {
+    let check = |file: &str, text: &str, expected: &str| {
+        let run = written(&sample::valid(&brief()));
+        let path = run.directory.join(file);
+        fs::write(&path, text).unwrap();
+        let error = load(&run.directory).unwrap_err();
+        assert_eq!(error.to_string(), format!("{}: {expected}", path.display()));
+    };
+    check(
+        "history.jsonl",
+        "{\"process\":0,\"type\":\"invoke\",\"f\":\"read\"}\n{\"process\":0,\"type\":\"done\",\"f\":\"read\"}\n",
+        "line 2: unknown type `done`, expected invoke, ok, fail, info or fault",
+    );
+    check(
+        "metrics.jsonl",
+        "{\"node\":\"n1\"}\n\n{\"node\":7}\n",
+        "line 3, column 9: invalid type: integer `7`, expected a string",
+    );
+    check(
+        "verdict.json",
+        "{\n  \"verdict\": \"fine\"\n}",
+        "line 2, column 19: unknown variant `fine`, expected one of `valid`, `not-exercised`, `unknown`, \
+         `invalid`, `harness-failure`",
+    );
+}
+
+#[test]
+fn a_directory_that_is_no_run_is_refused() {
+    let empty = tempfile::tempdir().unwrap();
+    assert!(matches!(load(empty.path()), Err(LoadError::NotARun(_))));
+    assert!(matches!(
+        load(&empty.path().join("nowhere")),
+        Err(LoadError::NotARun(_))
+    ));
+    assert!(matches!(write(empty.path()), Err(LoadError::NotARun(_))));
+    assert_eq!(
+        fs::read_dir(empty.path()).unwrap().count(),
+        0,
+        "nothing is written into it"
+    );
+}
+
+#[test]
+fn a_verdict_of_another_history_does_no_harm() {
+    let run = written(&sample::invalid(&brief()));
+    let other = written(&sample::harness_failure());
+    fs::copy(
+        run.directory.join("verdict.json"),
+        other.directory.join("verdict.json"),
+    )
+    .unwrap();
+    let loaded = load(&other.directory).unwrap();
+    assert!(
+        loaded
+            .notes
+            .iter()
+            .any(|note| note.contains("do not belong together")),
+        "{:?}",
+        loaded.notes
+    );
+    assert!(data(&html(&loaded)).contains(r#""operations":[],"edges":[]"#));
+}
+
+#[test]
+fn only_the_end_of_a_long_log_is_kept() {
+    let run = written(&sample::valid(&brief()));
+    let log: String = (0..50_000).map(|i| format!("line {i}\n")).collect();
+    fs::write(run.directory.join("nodes/n2/node.log"), log).unwrap();
+    let loaded = load(&run.directory).unwrap();
+    let log = &loaded.logs[1];
+    assert_eq!((log.node.as_str(), log.lines.len(), log.cut), ("n2", 200, true));
+    assert_eq!(
+        (log.lines[0].as_str(), log.lines[199].as_str()),
+        ("line 49800", "line 49999")
+    );
+}

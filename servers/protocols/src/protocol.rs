@@ -1,0 +1,186 @@
+//! The seam between a consensus protocol and whatever drives it.
+//!
+//! [`Protocol::step`] takes one input and appends its effects, which the driver carries out in order. Two
+//! rules of the contract carry the weight:
+//!
+//! - **A disk write is an effect, its completion an input.** [`Effect::Persist`] starts a write and
+//!   [`Input::Persisted`] says that it would survive a crash. A core that promises something before it is
+//!   told so is wrong *in the protocol*, where a reader and a simulator can see it, and not in the order in
+//!   which some driver happens to work. Writes become durable in the order they were issued, as in one log.
+//! - **A request ends in exactly one way**: applied, ready to be read, refused, or unknown. Refused means
+//!   that it certainly had no effect; unknown that it may have had, now or later.
+//!
+//! Snapshots will come as an effect that lets the log be cut, membership and leadership transfer as inputs.
+//! Nothing here knows a term from a ballot: a protocol's messages and records are its own.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use crate::Random;
+use crate::codec::{Decode, DecodeError, Encode};
+use crate::config::{Config, NodeId};
+
+/// A client's command, opaque to the protocol. Shared, because a leader hands one to every peer.
+pub type Command = Arc<[u8]>;
+
+/// Names a client's request between the driver and the core, within one life of the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId(pub u64);
+
+/// Names a disk write, within one life of the process. Later writes have greater numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WriteId(pub u64);
+
+/// A command that a client wants applied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proposal {
+    /// To whom the answer goes.
+    pub request: RequestId,
+    /// What to apply.
+    pub command: Command,
+}
+
+/// What happens to a core.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input<M> {
+    /// A tick of time has passed. Ticks may come late, never early.
+    Tick,
+    /// A message has come. Messages may be lost, doubled, delayed and reordered, but are not forged.
+    Receive {
+        /// Who sent it.
+        from: NodeId,
+        /// What it says.
+        message: M,
+    },
+    /// Clients want these commands applied, in this order. They come together so that one disk write and one
+    /// message to each peer can carry them.
+    Propose(Vec<Proposal>),
+    /// Clients want to read: for each, say when the applied state is one that may be read.
+    Read(Vec<RequestId>),
+    /// This write, and every one issued before it, survives a crash from here on.
+    Persisted(WriteId),
+}
+
+/// What a core wants done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect<M> {
+    /// Append the record to the log on disk, and say so by [`Input::Persisted`] when it would survive a
+    /// crash.
+    Persist {
+        /// Names the write.
+        write: WriteId,
+        /// What to append. Given back to [`Protocol::recover`], in order.
+        record: Vec<u8>,
+    },
+    /// Send the message; it may be lost.
+    Send {
+        /// To whom.
+        to: NodeId,
+        /// What to say.
+        message: M,
+    },
+    /// Apply the command to the store. Indexes come in order, without gaps, from 1 after every start.
+    Apply {
+        /// Its position in the agreed order.
+        index: u64,
+        /// The command, or nothing for an entry of the protocol's own.
+        command: Option<Command>,
+        /// The request of this node's client that the result answers, if any.
+        request: Option<RequestId>,
+    },
+    /// The state with all that has been applied up to here may be read for this request.
+    ReadReady(RequestId),
+    /// The request certainly had no effect: this node is not the one to ask.
+    Refuse {
+        /// Which request.
+        request: RequestId,
+        /// Whom to ask, if that is known.
+        leader: Option<NodeId>,
+    },
+    /// The request may have an effect, or may never have: this node will not learn which in time to say.
+    Unknown(RequestId),
+}
+
+/// What a node is in its cluster, in words that every protocol has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Follows, or looks for, a leader.
+    Follower,
+    /// Asks for votes.
+    Candidate,
+    /// Leads.
+    Leader,
+}
+
+impl Role {
+    /// In lower case, as the status shows it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Role::Follower => "follower",
+            Role::Candidate => "candidate",
+            Role::Leader => "leader",
+        }
+    }
+}
+
+/// What a core shows of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// What the node is.
+    pub role: Role,
+    /// The term, ballot, view or epoch that it is in.
+    pub term: u64,
+    /// The leader it knows of.
+    pub leader: Option<NodeId>,
+    /// The last index known to be committed.
+    pub commit: u64,
+    /// The last index handed out to be applied.
+    pub applied: u64,
+    /// The last index in its log, durable or not.
+    pub last_index: u64,
+}
+
+/// Why a core could not start from what its disk holds.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RecoverError {
+    /// A record is not one of this protocol's.
+    #[error("record {number} of the log is not understood")]
+    BadRecord {
+        /// Its number, from 1.
+        number: usize,
+        /// What is wrong with it.
+        #[source]
+        source: DecodeError,
+    },
+    /// A record does not fit those before it.
+    #[error("record {number} of the log holds entries from {first_index}, but the log ends at {last_index}")]
+    Gap {
+        /// Its number, from 1.
+        number: usize,
+        /// The first index that it holds.
+        first_index: u64,
+        /// The last index before it.
+        last_index: u64,
+    },
+}
+
+/// A consensus protocol, as a state machine that touches nothing outside itself.
+pub trait Protocol: Sized {
+    /// Its name on the command line, and between peers: nodes of different protocols do not talk.
+    const NAME: &'static str;
+
+    /// What its nodes say to each other.
+    type Message: Clone + Debug + PartialEq + Encode + Decode;
+
+    /// Starts from the records that survived, in the order they were issued; from none at all at first. So
+    /// the path by which a node recovers is the one by which it always starts.
+    ///
+    /// Randomness comes from `random` alone.
+    fn recover(config: Config, records: &[Vec<u8>], random: Random) -> Result<Self, RecoverError>;
+
+    /// Takes one input, and appends what is to be done about it.
+    fn step(&mut self, input: Input<Self::Message>, effects: &mut Vec<Effect<Self::Message>>);
+
+    /// What it shows of itself.
+    fn status(&self) -> Status;
+}

@@ -1,0 +1,61 @@
+//! When an entry is committed, and that it is applied.
+
+use super::message::Message;
+use super::node::{Raft, Role};
+use crate::defect::Defect;
+use crate::protocol::{Effect, RequestId};
+
+impl Raft {
+    /// The leader's rule: an entry is committed once a majority holds it durably and it is of the leader's
+    /// own term. Counting copies of an earlier term's entry proves nothing, as a leader with other entries
+    /// may still be elected (paper 5.4.2 and figure 8); such entries are committed by the first of this term
+    /// that follows them.
+    pub(super) fn advance_commit(&mut self, effects: &mut Vec<Effect<Message>>) {
+        let Role::Leader(leadership) = &self.role else {
+            return;
+        };
+        let mut copies: Vec<u64> = leadership.peers.values().map(|peer| peer.matched).collect();
+        copies.push(self.disk.durable_index());
+        copies.sort_unstable_by(|one, other| other.cmp(one));
+        // In falling order, the q-th is the last index that q nodes hold.
+        let held_by_majority = if self.config.has(Defect::EarlyAcks) {
+            self.disk.durable_index()
+        } else {
+            copies[self.config.quorum() - 1]
+        };
+        if self.log.term_at(held_by_majority) == Some(self.term) {
+            self.learn_commit(held_by_majority, effects);
+            // The first commit of a term lets waiting reads begin.
+            self.begin_read_round(effects);
+        }
+    }
+
+    /// Entries up to here are committed: they are applied, in order, once.
+    pub(super) fn learn_commit(&mut self, commit: u64, effects: &mut Vec<Effect<Message>>) {
+        self.commit = self.commit.max(commit);
+        while self.applied < self.commit {
+            let index = self.applied + 1;
+            let Some(entry) = self.log.entry(index) else {
+                return;
+            };
+            self.applied = index;
+            let command = entry.command.clone();
+            effects.push(Effect::Apply {
+                index,
+                command,
+                request: self.take_request(index),
+            });
+        }
+    }
+
+    /// The request of the client that proposed the entry here, in this term.
+    fn take_request(&mut self, index: u64) -> Option<RequestId> {
+        let Role::Leader(leadership) = &mut self.role else {
+            return None;
+        };
+        let (_, request) = leadership
+            .proposed
+            .pop_front_if(|(proposed, _)| *proposed == index)?;
+        Some(request)
+    }
+}

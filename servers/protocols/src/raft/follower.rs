@@ -1,0 +1,102 @@
+//! The follower's side of replication.
+
+use super::log::{Entry, Position};
+use super::message::Body;
+use super::node::{Effects, Raft};
+use super::record::Record;
+use crate::config::NodeId;
+
+impl Raft {
+    /// Makes its log agree with what the leader sent (paper 5.3 and figure 2, "AppendEntries, receiver").
+    pub(super) fn accept_entries(
+        &mut self,
+        leader: NodeId,
+        previous: Position,
+        mut entries: Vec<Entry>,
+        commit: u64,
+        effects: &mut Effects,
+    ) {
+        if !self.log.holds(previous) {
+            let hint = self.conflict_hint(previous.index);
+            self.promise_message(
+                leader,
+                Body::Conflict {
+                    previous: previous.index,
+                    hint,
+                },
+                effects,
+            );
+            return;
+        }
+        let matched = previous.index + entries.len() as u64;
+        // What the log has already is left alone: a message may come late, and the log have grown since. Only
+        // where an entry differs does the rest go.
+        let same = (previous.index + 1..)
+            .zip(&entries)
+            .take_while(|(index, entry)| {
+                self.log.holds(Position {
+                    term: entry.term,
+                    index: *index,
+                })
+            })
+            .count();
+        entries.drain(..same);
+        if !entries.is_empty() {
+            let first_index = previous.index + same as u64 + 1;
+            self.truncate_from(first_index);
+            self.log.append(entries.iter().cloned());
+            self.save_state(effects);
+            self.disk
+                .persist(&Record::Entries { first_index, entries }, effects);
+        }
+        self.promise_message(leader, Body::Appended { matched }, effects);
+        // Beyond `matched` the log may hold what the leader has not: it is not known to be committed here.
+        self.learn_commit(commit.min(matched), effects);
+    }
+
+    /// Says that no later term was known here when the heartbeat came. That vouches for the term alone, so it
+    /// does not wait for entries that are being written, and reads do not wait behind writes.
+    pub(super) fn accept_heartbeat(
+        &mut self,
+        leader: NodeId,
+        round: u64,
+        commit: u64,
+        effects: &mut Effects,
+    ) {
+        self.learn_commit(commit.min(self.log.last().index), effects);
+        self.save_state(effects);
+        if self.disk.state_is_durable() {
+            self.send(leader, Body::HeartbeatReply { round }, effects);
+        } else {
+            self.promise_message(leader, Body::HeartbeatReply { round }, effects);
+        }
+    }
+
+    /// Where the leader should go on (paper 5.3, end): over the whole run of entries of the conflicting term.
+    fn conflict_hint(&self, previous: u64) -> Position {
+        match self.log.term_at(previous) {
+            Some(term) => Position {
+                term,
+                index: self.log.first_of_term_at(previous),
+            },
+            None => Position {
+                term: 0,
+                index: self.log.last().index + 1,
+            },
+        }
+    }
+
+    /// Removes entries that conflict with the leader's. What is committed is in every leader's log (leader
+    /// completeness, paper 5.4.3), so nothing committed ever goes, unless a deliberate bug broke that
+    /// promise.
+    fn truncate_from(&mut self, index: u64) {
+        assert!(
+            index > self.commit || self.config.defect.is_some(),
+            "{} would lose the committed entry {index}",
+            self.config.me
+        );
+        self.commit = self.commit.min(index - 1);
+        self.applied = self.applied.min(index - 1);
+        self.log.truncate_from(index);
+    }
+}

@@ -1,0 +1,271 @@
+//! One node: its state, and one step of it.
+
+use super::disk::{Disk, Promise};
+use super::leader::Leadership;
+use super::log::Log;
+use super::message::{Body, Message};
+use super::record::{Record, Recovered};
+use crate::Random;
+use crate::config::{Config, NodeId};
+use crate::protocol::{self, Effect, Input, Protocol, RecoverError, Status, WriteId};
+
+use std::collections::BTreeSet;
+
+pub(super) type Effects = Vec<Effect<Message>>;
+
+/// A node of a Raft cluster. See the module for the map.
+#[derive(Debug)]
+pub struct Raft {
+    pub(super) config: Config,
+    pub(super) random: Random,
+
+    // Persistent state (paper figure 2), as it is in memory; `disk` knows how much of it is durable.
+    pub(super) term: u64,
+    pub(super) voted_for: Option<NodeId>,
+    pub(super) log: Log,
+    pub(super) disk: Disk,
+    /// The term or the vote has changed since it was last written.
+    pub(super) state_unsaved: bool,
+
+    // Volatile state.
+    pub(super) role: Role,
+    /// The leader of this term, once it has been heard.
+    pub(super) leader: Option<NodeId>,
+    pub(super) commit: u64,
+    pub(super) applied: u64,
+    /// Ticks since the leader was last heard, or since this node last did something about its silence.
+    pub(super) silence_ticks: u32,
+    /// How long a silence it bears this time.
+    pub(super) patience_ticks: u32,
+}
+
+/// What the node is in its term.
+#[derive(Debug)]
+pub(super) enum Role {
+    Follower,
+    /// Asks whether it could win, before it disturbs anyone (thesis 9.6).
+    PreCandidate {
+        supporters: BTreeSet<NodeId>,
+    },
+    Candidate {
+        voters: BTreeSet<NodeId>,
+    },
+    Leader(Box<Leadership>),
+}
+
+impl Protocol for Raft {
+    const NAME: &'static str = "raft";
+    type Message = Message;
+
+    fn recover(config: Config, records: &[Vec<u8>], random: Random) -> Result<Self, RecoverError> {
+        let Recovered { term, voted_for, log } = Recovered::from_records(records)?;
+        let mut raft = Raft {
+            config,
+            random,
+            term,
+            voted_for,
+            disk: Disk::recovered(log.last().index),
+            log,
+            state_unsaved: false,
+            role: Role::Follower,
+            leader: None,
+            // Which entries are committed is not kept: the next leader tells.
+            commit: 0,
+            applied: 0,
+            silence_ticks: 0,
+            patience_ticks: 0,
+        };
+        raft.draw_patience();
+        Ok(raft)
+    }
+
+    fn step(&mut self, input: Input<Message>, effects: &mut Effects) {
+        match input {
+            Input::Tick => self.tick(effects),
+            Input::Receive { from, message } => self.receive(from, message, effects),
+            Input::Propose(proposals) => self.propose(proposals, effects),
+            Input::Read(requests) => self.read(requests, effects),
+            Input::Persisted(write) => self.persisted(write, effects),
+        }
+        self.save_state(effects);
+    }
+
+    fn status(&self) -> Status {
+        Status {
+            role: match self.role {
+                Role::Follower => protocol::Role::Follower,
+                Role::PreCandidate { .. } | Role::Candidate { .. } => protocol::Role::Candidate,
+                Role::Leader(_) => protocol::Role::Leader,
+            },
+            term: self.term,
+            leader: self.leader,
+            commit: self.commit,
+            applied: self.applied,
+            last_index: self.log.last().index,
+        }
+    }
+}
+
+impl Raft {
+    /// The log, durable or not.
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+
+    fn tick(&mut self, effects: &mut Effects) {
+        self.silence_ticks = self.silence_ticks.saturating_add(1);
+        match self.role {
+            Role::Leader(_) => self.tick_leader(effects),
+            _ if self.silence_ticks >= self.patience_ticks => self.begin_pre_vote(effects),
+            _ => {}
+        }
+    }
+
+    fn receive(&mut self, from: NodeId, message: Message, effects: &mut Effects) {
+        if from == self.config.me || !self.config.members().contains(&from) {
+            return;
+        }
+        let Message { term, body } = message;
+        if matches!(body, Body::PreVote { .. } | Body::RequestVote { .. }) && self.has_live_leader() {
+            self.decline(from, &body, effects);
+            return;
+        }
+        if term < self.term {
+            self.answer_stale(from, &body, effects);
+            return;
+        }
+        if term > self.term {
+            // Whoever sees a higher term belongs to it from then on (paper 5.1).
+            self.enter_term(term, effects);
+        }
+        match body {
+            Body::PreVote { last } => self.answer_pre_vote(from, last, effects),
+            Body::PreVoteReply { granted } => self.count_pre_vote(from, granted, effects),
+            Body::RequestVote { last } => self.answer_vote(from, last, effects),
+            Body::Vote { granted } => self.count_vote(from, granted, effects),
+            Body::Append {
+                previous,
+                entries,
+                commit,
+            } => {
+                self.follow(from, effects);
+                self.accept_entries(from, previous, entries, commit, effects);
+            }
+            Body::Heartbeat { round, commit } => {
+                self.follow(from, effects);
+                self.accept_heartbeat(from, round, commit, effects);
+            }
+            Body::Appended { matched } => self.peer_appended(from, matched, effects),
+            Body::Conflict { previous, hint } => self.peer_conflicts(from, previous, hint, effects),
+            Body::HeartbeatReply { round } => self.peer_answered_round(from, round, effects),
+        }
+    }
+
+    /// Answers a message of an earlier term, so that a leader or candidate left behind learns of this one
+    /// (paper 5.1). Answers are not answered.
+    fn answer_stale(&mut self, from: NodeId, body: &Body, effects: &mut Effects) {
+        match body {
+            Body::PreVote { .. } | Body::RequestVote { .. } => self.decline(from, body, effects),
+            Body::Append { .. } | Body::Heartbeat { .. } => {
+                self.promise_message(from, Body::HeartbeatReply { round: 0 }, effects);
+            }
+            _ => {}
+        }
+    }
+
+    /// Moves to a later term, in which this node has not voted and knows no leader.
+    pub(super) fn enter_term(&mut self, term: u64, effects: &mut Effects) {
+        assert!(term > self.term, "terms only grow: {} to {term}", self.term);
+        self.become_follower(effects);
+        self.term = term;
+        self.voted_for = None;
+        self.state_unsaved = true;
+        self.disk.forget_promises();
+    }
+
+    /// Writes the term and the vote if they have changed.
+    pub(super) fn save_state(&mut self, effects: &mut Effects) {
+        if self.state_unsaved {
+            self.state_unsaved = false;
+            self.disk.persist(
+                &Record::State {
+                    term: self.term,
+                    voted_for: self.voted_for,
+                },
+                effects,
+            );
+        }
+    }
+
+    /// Sends at once: for messages that promise nothing about this node's state.
+    pub(super) fn send(&self, to: NodeId, body: Body, effects: &mut Effects) {
+        effects.push(Effect::Send {
+            to,
+            message: Message {
+                term: self.term,
+                body,
+            },
+        });
+    }
+
+    /// Sends when all that was written so far is durable.
+    pub(super) fn promise_message(&mut self, to: NodeId, body: Body, effects: &mut Effects) {
+        let message = Message {
+            term: self.term,
+            body,
+        };
+        self.promise(Promise::Send { to, message }, effects);
+    }
+
+    /// Does what is promised when all that was written so far is durable.
+    pub(super) fn promise(&mut self, promise: Promise, effects: &mut Effects) {
+        self.save_state(effects);
+        if let Some(promise) = self.disk.promise(promise) {
+            self.keep(promise, effects);
+        }
+    }
+
+    fn keep(&mut self, promise: Promise, effects: &mut Effects) {
+        match promise {
+            Promise::Send { to, message } => effects.push(Effect::Send { to, message }),
+            Promise::OwnVote => self.count_vote(self.config.me, true, effects),
+        }
+    }
+
+    fn persisted(&mut self, write: WriteId, effects: &mut Effects) {
+        let mut due = self.disk.persisted(write).into_iter().peekable();
+        while let Some(promise) = due.next() {
+            // Of acknowledgements that one fsync released together, the last says all.
+            if !due.peek().is_some_and(|next| supersedes(next, &promise)) {
+                self.keep(promise, effects);
+            }
+        }
+        // The leader's own copy of an entry counts like any other: when it is durable.
+        self.advance_commit(effects);
+    }
+}
+
+/// Do both acknowledge appends to the same leader, the later one at least as far?
+fn supersedes(later: &Promise, earlier: &Promise) -> bool {
+    match (earlier, later) {
+        (
+            Promise::Send {
+                to: first,
+                message:
+                    Message {
+                        body: Body::Appended { matched: before },
+                        ..
+                    },
+            },
+            Promise::Send {
+                to: second,
+                message:
+                    Message {
+                        body: Body::Appended { matched: after },
+                        ..
+                    },
+            },
+        ) => first == second && before <= after,
+        _ => false,
+    }
+}

@@ -1,0 +1,133 @@
+//! The HTTP server.
+
+use std::convert::Infallible;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use partita_protocols::{Defect, NodeId};
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tracing::{debug, warn};
+
+use super::json::{Response, parse};
+use crate::driver::{ClientRequest, Event, SharedView};
+
+/// The longest body of a request, in bytes. Any command that it can hold fits into a log entry.
+const BODY_BYTES_MAX: usize = 128 * 1024;
+/// How many connections there are at most.
+const CONNECTIONS_MAX: usize = 4096;
+/// How long a client may take to send the head of a request, or its body; an idle connection counts as the
+/// former.
+const IDLE: Duration = Duration::from_secs(60);
+
+/// What requests need.
+pub(crate) struct Api<M> {
+    pub(crate) me: NodeId,
+    pub(crate) defect: Option<Defect>,
+    pub(crate) view: SharedView,
+    /// One for each request that may wait.
+    pub(crate) permits: Arc<Semaphore>,
+    pub(crate) request_timeout: Duration,
+    pub(crate) events: mpsc::Sender<Event<M>>,
+}
+
+/// Serves clients. Never ends by itself; the connections end with it.
+pub(crate) async fn serve<M: Send + 'static>(listener: TcpListener, api: Arc<Api<M>>) {
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            Some(_) = connections.join_next() => continue,
+        };
+        let (stream, address) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                warn!(%error, "failed to accept a client's connection");
+                sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        if connections.len() >= CONNECTIONS_MAX {
+            warn!(%address, "too many connections: closed");
+            continue;
+        }
+        let api = Arc::clone(&api);
+        connections.spawn(async move {
+            // Without this a response may wait for the client's delayed acknowledgement of the one before.
+            let _ = stream.set_nodelay(true);
+            let service = service_fn(|request| answer(Arc::clone(&api), request));
+            let served = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(IDLE)
+                .serve_connection(TokioIo::new(stream), service)
+                .await;
+            if let Err(error) = served {
+                debug!(%address, %error, "a client's connection broke");
+            }
+        });
+    }
+}
+
+async fn answer<M>(
+    api: Arc<Api<M>>,
+    request: hyper::Request<Incoming>,
+) -> Result<hyper::Response<Full<Bytes>>, Infallible> {
+    let response = match (request.uri().path(), request.method()) {
+        ("/v1/op", &Method::POST) => operate(&api, request.into_body()).await,
+        ("/v1/status", &Method::GET) => {
+            let view = *api.view.lock().unwrap_or_else(PoisonError::into_inner);
+            Response::status(api.me, api.defect, view)
+        }
+        ("/v1/op" | "/v1/status", _) => {
+            Response::malformed(StatusCode::METHOD_NOT_ALLOWED, "POST /v1/op, GET /v1/status")
+        }
+        _ => Response::malformed(StatusCode::NOT_FOUND, "there are POST /v1/op and GET /v1/status"),
+    };
+    let mut http = hyper::Response::new(Full::new(Bytes::from(response.body)));
+    *http.status_mut() = response.status;
+    http.headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Ok(http)
+}
+
+async fn operate<M>(api: &Api<M>, body: Incoming) -> Response {
+    let body = match timeout(IDLE, Limited::new(body, BODY_BYTES_MAX).collect()).await {
+        Ok(Ok(body)) => body.to_bytes(),
+        Ok(Err(error)) => return Response::malformed(StatusCode::BAD_REQUEST, &error.to_string()),
+        Err(_) => return Response::malformed(StatusCode::BAD_REQUEST, "the body did not come in time"),
+    };
+    let what = match parse(&body) {
+        Ok(what) => what,
+        Err(message) => return Response::malformed(StatusCode::BAD_REQUEST, &message),
+    };
+    let Ok(permit) = Arc::clone(&api.permits).try_acquire_owned() else {
+        return Response::overloaded();
+    };
+    let (outcome, settled) = oneshot::channel();
+    if api
+        .events
+        .try_send(Event::Client(ClientRequest {
+            what,
+            outcome,
+            permit,
+        }))
+        .is_err()
+    {
+        return Response::overloaded();
+    }
+    match timeout(api.request_timeout, settled).await {
+        Ok(Ok(outcome)) => Response::outcome(outcome),
+        Ok(Err(_)) => Response::unknown("the node is stopping"),
+        Err(_) => Response::unknown("the cluster did not settle the request in time"),
+    }
+}

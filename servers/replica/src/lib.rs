@@ -1,0 +1,22 @@
+//! Runs a protocol core as an OS process: sockets, write-ahead log, client API.
+//!
+//! - `options`: what a node is told on its command line.
+//! - `run`: puts the parts together, and runs until something fails.
+//! - `driver`: the one task that owns the core and the store; everything else talks to it by one queue.
+//! - `wal`: the write-ahead log: frames with checksums, group commit by a thread of its own, recovery.
+//! - `transport`: framed TCP between peers.
+//! - `api`: HTTP and JSON for clients.
+//!
+//! **Invariant.** The driver never waits for a disk, a socket or a client: what could make it wait is a queue
+//! with a limit, and a full queue drops (peers: the protocol repeats itself) or refuses (clients: they are
+//! told).
+
+mod api;
+mod driver;
+mod options;
+mod run;
+mod transport;
+mod wal;
+
+pub use options::{NodeOptions, ProtocolKind, UnknownProtocol};
+pub use run::run;

@@ -1,0 +1,106 @@
+//! What a node does not put up with. The node runs in this process: no story here needs it killed.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use partita_replica::{NodeOptions, ProtocolKind};
+use serde_json::json;
+
+use crate::cluster::{PATIENCE, free, own_host};
+use crate::http::Client;
+
+/// A node of two, whose peer is not there. Ends with its runtime.
+struct Node {
+    peer: SocketAddr,
+    client: SocketAddr,
+    _runtime: tokio::runtime::Runtime,
+    _directory: tempfile::TempDir,
+}
+
+impl Node {
+    fn start(change: impl FnOnce(&mut NodeOptions)) -> Node {
+        let host = own_host();
+        let (peer, client) = (free(host), free(host));
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let mut options = NodeOptions::new(ProtocolKind::Raft, "n1", directory.path(), peer, client);
+        options.peers.insert("n2".into(), free(host).to_string());
+        change(&mut options);
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        runtime.spawn(partita_replica::run(options));
+        let start = Instant::now();
+        while Client::new(client).get("/v1/status").is_err() {
+            assert!(start.elapsed() < PATIENCE, "the node does not answer");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Node {
+            peer,
+            client,
+            _runtime: runtime,
+            _directory: directory,
+        }
+    }
+}
+
+#[test]
+fn more_requests_than_may_wait_are_refused_at_once() {
+    let node = Node::start(|options| options.requests_max = 0);
+    let read = json!({"op": {"f": "read", "key": "x"}});
+    let answer = Client::new(node.client).post("/v1/op", &read).expect("an answer");
+    assert_eq!(answer, (503, json!({"error": "overloaded"})));
+}
+
+#[test]
+fn without_a_leader_a_request_is_refused_for_certain() {
+    let node = Node::start(|_| {});
+    let write = json!({"op": {"f": "write", "key": "x", "value": 1}});
+    let answer = Client::new(node.client)
+        .post("/v1/op", &write)
+        .expect("an answer");
+    assert_eq!(answer, (421, json!({"error": "not-leader", "leader": null})));
+}
+
+#[test]
+fn what_is_no_peer_is_cut_off_and_does_no_harm() {
+    let node = Node::start(|_| {});
+    let frame = |content: &[u8]| [&(content.len() as u32).to_le_bytes()[..], content].concat();
+    let hello = |from: &str, to: &str| {
+        let strings = [
+            b"partita-peer\x01",
+            "raft".as_bytes(),
+            from.as_bytes(),
+            to.as_bytes(),
+        ];
+        frame(
+            &strings
+                .map(|string| [&[string.len() as u8], string].concat())
+                .concat(),
+        )
+    };
+    for (what, sent) in [
+        ("a frame of 4 GiB", u32::MAX.to_le_bytes().to_vec()),
+        ("another protocol", b"GET / HTTP/1.1\r\n\r\n".to_vec()),
+        ("a stranger", hello("n9", "n1")),
+        ("a peer of somebody else", hello("n2", "n3")),
+        (
+            "a malformed message",
+            [hello("n2", "n1"), frame(b"\xff\xff")].concat(),
+        ),
+        (
+            "too long a frame",
+            [hello("n2", "n1"), u32::MAX.to_le_bytes().to_vec()].concat(),
+        ),
+    ] {
+        let mut stream = TcpStream::connect(node.peer).expect("a connection");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        stream.write_all(&sent).expect("a sent greeting");
+        // Closed, or reset because something was left unread.
+        let closed = match stream.read(&mut [0]) {
+            Ok(bytes) => bytes == 0,
+            Err(error) => error.kind() == std::io::ErrorKind::ConnectionReset,
+        };
+        assert!(closed, "{what} is cut off");
+    }
+    let (status, answer) = Client::new(node.client).get("/v1/status").expect("a status");
+    assert_eq!((status, &answer["node"]), (200, &json!("n1")));
+}

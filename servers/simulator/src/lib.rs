@@ -1,0 +1,33 @@
+//! Runs protocol cores in virtual time: network, disk and clock from one seed.
+//!
+//! [`simulate`] runs a cluster, its clients and the faults that befall it, until the time is over or
+//! something is violated. Everything that happens is drawn from the seed, so the same seed is the same run:
+//! [`Report::trace`] says so.
+//!
+//! - [`Options`], [`Report`]: what to run, what came of it.
+//! - `simulation`: the loop: takes the next event, whatever its kind.
+//! - `world`: the nodes, and what their effects do to disk, network and store.
+//! - `network`: delays, losses, doubles, cuts. `disk`: what a crash leaves. `faults`: what goes wrong, and
+//!   when.
+//! - [`invariants`]: what must hold after every step, one property a file.
+//! - `clients`: who asks for what, and what they may be answered: single-writer lists, of which every read
+//!   must be a prefix, no shorter than what was acknowledged or read before it.
+//!
+//! **Invariant.** A crash drops the core and keeps what the disk had synced, and then some prefix of the
+//! rest. What belongs to an earlier incarnation of a node, a tick or the completion of a write, never reaches
+//! a later one.
+
+mod clients;
+mod disk;
+mod faults;
+pub mod invariants;
+mod network;
+mod queue;
+mod report;
+mod simulation;
+mod trace;
+mod world;
+
+pub use invariants::{Invariant, Observed, Simulated};
+pub use report::{Counts, Options, Report, Violation};
+pub use simulation::simulate;

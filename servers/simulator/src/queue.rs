@@ -1,0 +1,45 @@
+//! Virtual time: what will happen, in order.
+
+use std::collections::BTreeMap;
+
+/// Microseconds since the start.
+pub(crate) type Time = u64;
+
+pub(crate) const MILLISECOND: Time = 1_000;
+
+/// Events to come. Those of one time happen in the order in which they were planned.
+#[derive(Debug)]
+pub(crate) struct Queue<E> {
+    now: Time,
+    planned: u64,
+    events: BTreeMap<(Time, u64), E>,
+}
+
+impl<E> Default for Queue<E> {
+    fn default() -> Self {
+        Queue {
+            now: 0,
+            planned: 0,
+            events: BTreeMap::new(),
+        }
+    }
+}
+
+impl<E> Queue<E> {
+    pub(crate) fn now(&self) -> Time {
+        self.now
+    }
+
+    /// Plans an event, after a delay from now.
+    pub(crate) fn after(&mut self, delay: Time, event: E) {
+        self.planned += 1;
+        self.events.insert((self.now + delay, self.planned), event);
+    }
+
+    /// The next event; it is then its time.
+    pub(crate) fn next(&mut self) -> Option<E> {
+        let ((time, _), event) = self.events.pop_first()?;
+        self.now = time;
+        Some(event)
+    }
+}

@@ -1,0 +1,230 @@
+//! Systems under test, seen from outside: one file a system, and one line in [`ALL`].
+//!
+//! A [`Target`] says how a node is started and how it is asked for its status; its [`Client`]s perform
+//! operations. What an answer or an error says about an operation ([`Completion`]) is decided here, from
+//! each adapter's table of refusals that are certain to have had no effect; all else is `info`.
+
+mod etcd;
+mod http;
+mod raft;
+
+use std::future::Future;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::time::Duration;
+
+use partita_history::{Outcome, Value};
+
+/// A future that can be sent to another thread.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A system under test.
+pub trait Target: Sync {
+    /// The name on the command line.
+    fn name(&self) -> &'static str;
+    /// What it is, in one line.
+    fn summary(&self) -> &'static str;
+    /// The functions that its clients can call.
+    fn functions(&self) -> &'static [&'static str];
+    /// Finds the program, and says which version it is.
+    ///
+    /// # Errors
+    /// When the program is not there or does not run; the text says what to do.
+    fn locate(&self, options: &Options) -> Result<Program, String>;
+    /// The command that starts `node` as a member of `cluster`. `data` is its directory, which is there.
+    fn command(
+        &self,
+        program: &Program,
+        options: &Options,
+        cluster: &[Node],
+        node: &Node,
+        data: &Path,
+    ) -> Vec<String>;
+    /// A client that begins at `node` (an index into the cluster) and gives up on an operation after
+    /// `timeout`. `name` is its own: no other client of this cluster ever has it.
+    ///
+    /// # Errors
+    /// When the client itself can't be made.
+    fn client(
+        &self,
+        cluster: &[Node],
+        node: usize,
+        name: &str,
+        timeout: Duration,
+    ) -> Result<Box<dyn Client>, ClientError>;
+    /// Asks nodes how they are, at their control addresses and from `source`, if it matters from where.
+    ///
+    /// # Errors
+    /// When the client itself can't be made.
+    fn observer(
+        &self,
+        cluster: &[Node],
+        source: Option<IpAddr>,
+        timeout: Duration,
+    ) -> Result<Box<dyn Observer>, ClientError>;
+}
+
+/// All targets.
+pub const ALL: &[&dyn Target] = &[&raft::Raft, &etcd::Etcd];
+
+/// The target of this name.
+pub fn find(name: &str) -> Option<&'static dyn Target> {
+    ALL.iter().copied().find(|target| target.name() == name)
+}
+
+/// A client could not be made; this says nothing about any operation.
+pub type ClientError = Box<dyn std::error::Error + Send + Sync>;
+
+/// What the command line says about the target.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Our own program, which holds our own servers.
+    pub own_program: PathBuf,
+    /// Another program to run instead of the one found on the search path.
+    pub binary: Option<PathBuf>,
+    /// The deliberate bug to switch on, in our own servers.
+    pub defect: Option<String>,
+}
+
+/// The program of a target.
+#[derive(Clone, Debug)]
+pub struct Program {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its version, as it says.
+    pub version: String,
+}
+
+/// A member of the cluster, and where it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// Its name.
+    pub name: String,
+    /// Where it listens for its peers.
+    pub peer_listen: SocketAddr,
+    /// Where it listens for clients.
+    pub client_listen: SocketAddr,
+    /// Where its peers find it.
+    pub peer: SocketAddr,
+    /// Where clients find it.
+    pub client: SocketAddr,
+    /// Where the controller finds it, whatever faults are in force.
+    pub control: SocketAddr,
+}
+
+/// One operation to perform.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// The function.
+    pub f: &'a str,
+    /// The object to act upon.
+    pub key: Option<&'a Value>,
+    /// The argument.
+    pub value: &'a Value,
+}
+
+/// How an operation ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Completion {
+    /// Ok, fail, or info.
+    pub outcome: Outcome,
+    /// The result; for what has none, the argument.
+    pub value: Value,
+    /// The value that a refused compare-and-set saw.
+    pub observed: Option<Value>,
+    /// The node that answered, if another than the one asked first.
+    pub node: Option<String>,
+    /// Why it is fail or info.
+    pub error: Option<String>,
+}
+
+impl Completion {
+    fn ok(value: Value) -> Self {
+        Completion {
+            outcome: Outcome::Ok,
+            value,
+            observed: None,
+            node: None,
+            error: None,
+        }
+    }
+
+    /// It certainly did not happen.
+    fn refused(request: Request<'_>, error: impl Into<String>) -> Self {
+        Completion {
+            outcome: Outcome::Fail,
+            value: request.value.clone(),
+            observed: None,
+            node: None,
+            error: Some(error.into()),
+        }
+    }
+
+    /// We can't know whether it happened.
+    fn unknown(request: Request<'_>, error: impl Into<String>) -> Self {
+        Completion {
+            outcome: Outcome::Info,
+            ..Completion::refused(request, error)
+        }
+    }
+
+    /// A compare-and-set that did not, because it saw another value.
+    fn not_swapped(request: Request<'_>, observed: Value) -> Self {
+        Completion {
+            observed: Some(observed),
+            error: None,
+            ..Completion::refused(request, "")
+        }
+    }
+}
+
+/// One logical client: does one operation at a time.
+pub trait Client: Send {
+    /// Performs one operation, to its end or to the client's timeout.
+    fn perform<'a>(&'a mut self, request: Request<'a>) -> BoxFuture<'a, Completion>;
+}
+
+/// Asks nodes how they are.
+pub trait Observer: Send + Sync {
+    /// What the node (an index into the cluster) says of itself; an error if it does not answer in time.
+    fn status(&self, node: usize) -> BoxFuture<'_, Result<Status, String>>;
+}
+
+/// What a node says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Status {
+    /// `leader`, `follower`, `candidate`, ...
+    pub role: String,
+    /// The leadership number.
+    pub term: u64,
+    /// The node that it takes for the leader.
+    pub leader: Option<String>,
+    /// The highest log position that it knows to be committed.
+    pub commit: u64,
+    /// The highest log position that it has applied.
+    pub applied: u64,
+    /// The size of its log or database on disk, in bytes.
+    pub log_bytes: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn names_are_unique_kebab_case_and_explained() {
+        let names: BTreeSet<_> = ALL.iter().map(|target| target.name()).collect();
+        assert_eq!(names.len(), ALL.len());
+        for target in ALL {
+            assert!(target.name().bytes().all(|b| b.is_ascii_lowercase() || b == b'-'));
+            assert!(!target.summary().is_empty() && !target.functions().is_empty());
+            assert_eq!(
+                find(target.name()).map(|found| found.summary()),
+                Some(target.summary())
+            );
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! Reads, writes and compare-and-sets on registers.
+
+use std::collections::BTreeMap;
+
+use partita_generator::{Client, Generator, Op, Random, UntilOk};
+use partita_history::{EventType, OpEvent, Value};
+use rand::RngExt;
+
+use crate::Workload;
+
+/// Several registers at a time, each replaced by a new one after a bounded number of operations, so that the
+/// checker's work stays bounded too. Every write writes a value of its own: what a read returned then tells
+/// which write it saw.
+pub(crate) struct Register;
+
+/// Registers in use at a time.
+const KEYS: usize = 5;
+/// Operations on one register before the next takes its place: long enough to outlive most faults.
+const OPERATIONS_A_KEY: u32 = 600;
+/// Of a hundred operations of a client that also writes, this many are reads,
+const READS: u32 = 10;
+/// and this many writes; the rest are compare-and-sets.
+const WRITES: u32 = 45;
+
+/// Every second client of a node only reads. One that writes waits from the moment its node is cut off; it takes
+/// one that reads to see what a deposed leader still answers.
+fn only_reads(client: Client) -> bool {
+    client.seat % 2 == 1
+}
+
+impl Workload for Register {
+    fn name(&self) -> &'static str {
+        "register"
+    }
+
+    fn summary(&self) -> &'static str {
+        "reads, writes of unique values and compare-and-sets on several registers; must be linearizable"
+    }
+
+    fn functions(&self) -> &'static [&'static str] {
+        &["read", "write", "cas"]
+    }
+
+    fn model(&self) -> &'static str {
+        "cas-register"
+    }
+
+    fn generator(&self) -> Box<dyn Generator> {
+        Box::new(Operations::default())
+    }
+}
+
+#[derive(Default)]
+struct Operations {
+    /// The keys in use, with the number of operations on each.
+    keys: Vec<(u64, u32)>,
+    next_key: u64,
+    last_value: i64,
+    /// The last value that anybody saw or wrote, by key: what a compare-and-set expects.
+    seen: BTreeMap<Value, Value>,
+}
+
+impl Operations {
+    fn key(&mut self, rng: &mut Random) -> Value {
+        while self.keys.len() < KEYS {
+            self.keys.push((self.next_key, 0));
+            self.next_key += 1;
+        }
+        let slot = rng.random_range(0..KEYS);
+        let (key, operations) = &mut self.keys[slot];
+        let name = name(*key);
+        *operations += 1;
+        if *operations == OPERATIONS_A_KEY {
+            self.keys.swap_remove(slot);
+            self.seen.remove(&name);
+        }
+        name
+    }
+
+    fn unique_value(&mut self) -> Value {
+        self.last_value += 1;
+        Value::Int(self.last_value)
+    }
+}
+
+impl Generator for Operations {
+    fn next(&mut self, client: Client, rng: &mut Random) -> Option<Op> {
+        let key = self.key(rng);
+        let die = rng.random_range(0..100);
+        let (f, value) = if only_reads(client) || die < READS {
+            ("read", Value::Null)
+        } else if die < READS + WRITES {
+            ("write", self.unique_value())
+        } else {
+            let from = self.seen.get(&key).cloned().unwrap_or_default();
+            ("cas", Value::pair(from, self.unique_value()))
+        };
+        Some(Op {
+            f,
+            key: Some(key),
+            value,
+        })
+    }
+
+    fn update(&mut self, event: &OpEvent) {
+        let Some(key) = &event.key else { return };
+        let seen = match (event.kind, event.f.as_str()) {
+            (EventType::Ok, "read" | "write") => &event.value,
+            (EventType::Ok, "cas") => event.value.as_pair().map_or(&Value::Null, |(_, to)| to),
+            (EventType::Fail, "cas") => match &event.observed {
+                Some(observed) => observed,
+                None => return,
+            },
+            _ => return,
+        };
+        self.seen.insert(key.clone(), seen.clone());
+    }
+
+    /// Two reads of every register that was used: what was acknowledged must still be there.
+    fn finally(self: Box<Self>) -> Box<dyn Generator> {
+        let read = |key| Op {
+            f: "read",
+            key: Some(name(key)),
+            value: Value::Null,
+        };
+        Box::new(UntilOk::new((0..self.next_key).map(read), 2))
+    }
+}
+
+/// The name of the register of this number.
+fn name(key: u64) -> Value {
+    Value::Str(format!("r{key}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use partita_generator::random;
+
+    use super::*;
+
+    const WRITER: Client = Client { process: 0, seat: 0 };
+
+    #[test]
+    fn every_second_client_of_a_node_only_reads() {
+        let mut generator = Register.generator();
+        let mut rng = random(7, "operations");
+        let reader = Client { process: 5, seat: 1 };
+        assert!((0..500).all(|_| generator.next(reader, &mut rng).unwrap().f == "read"));
+        assert!((0..500).any(|_| generator.next(WRITER, &mut rng).unwrap().f == "write"));
+    }
+
+    #[test]
+    fn values_are_unique_and_keys_bounded() {
+        let mut generator = Register.generator();
+        let mut rng = random(7, "operations");
+        let mut written = BTreeSet::new();
+        let mut keys: BTreeMap<_, u32> = BTreeMap::new();
+        for _ in 0..20_000 {
+            let op = generator.next(WRITER, &mut rng).unwrap();
+            *keys.entry(op.key.clone().unwrap()).or_default() += 1;
+            let value = match op.f {
+                "write" => op.value,
+                "cas" => op.value.as_pair().unwrap().1.clone(),
+                _ => continue,
+            };
+            assert!(written.insert(value), "written twice");
+        }
+        assert!(keys.values().all(|&operations| operations <= OPERATIONS_A_KEY));
+        assert!(keys.len() >= 30);
+    }
+
+    #[test]
+    fn compare_and_sets_expect_what_was_last_seen() {
+        let mut generator = Operations::default();
+        let event = |key: &str, kind, f: &str, value, observed| OpEvent {
+            index: 0,
+            time: 0,
+            process: 0,
+            kind,
+            f: f.into(),
+            key: Some(key.into()),
+            value,
+            observed,
+            node: None,
+            error: None,
+        };
+        generator.update(&event("r0", EventType::Ok, "read", 5.into(), None));
+        generator.update(&event(
+            "r1",
+            EventType::Ok,
+            "cas",
+            Value::pair(1.into(), 6.into()),
+            None,
+        ));
+        generator.update(&event(
+            "r2",
+            EventType::Fail,
+            "cas",
+            Value::pair(1.into(), 2.into()),
+            Some(7.into()),
+        ));
+        generator.update(&event("r3", EventType::Info, "write", 8.into(), None));
+        let mut rng = random(1, "operations");
+        let mut expected = BTreeMap::new();
+        for _ in 0..200 {
+            let op = generator.next(WRITER, &mut rng).unwrap();
+            if op.f == "cas" {
+                expected.insert(op.key.unwrap().to_string(), op.value.as_pair().unwrap().0.clone());
+            }
+        }
+        assert_eq!(expected["r0"], 5.into());
+        assert_eq!(expected["r1"], 6.into());
+        assert_eq!(expected["r2"], 7.into());
+        assert_eq!(expected["r3"], Value::Null);
+    }
+}
