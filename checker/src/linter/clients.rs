@@ -23,14 +23,14 @@ const INDETERMINATE: &[&str] = &[
 ];
 
 pub(super) fn indeterminate_fail(test: &Test<'_>) -> Option<Finding> {
-    let is_open = |operation: &Operation| {
-        let error = operation.error.as_ref().map(|error| error.to_lowercase());
+    let is_open = |operation: &Operation<'_>| {
+        let error = operation.error.map(str::to_lowercase);
         error.is_some_and(|error| INDETERMINATE.iter().any(|pattern| error.contains(pattern)))
     };
     let found: Vec<OpId> = test
         .operations()
         .filter(|(_, operation)| operation.outcome == Outcome::Fail && is_open(operation))
-        .filter(|(_, operation)| test.may_change(operation))
+        .filter(|(_, operation)| test.may_change(*operation))
         .map(|(id, _)| id)
         .collect();
     about(FindingKind::IndeterminateFail, found, |first, others| {
@@ -40,7 +40,7 @@ pub(super) fn indeterminate_fail(test: &Test<'_>) -> Option<Finding> {
              that it certainly did not. Record it as `info`, or a true history may be called invalid.{others}",
             operation.f,
             test.who_and_when(operation),
-            operation.error.clone().unwrap_or_default(),
+            operation.error.unwrap_or_default(),
         )
     })
 }

@@ -24,7 +24,7 @@ fn of_whole(kind: FindingKind, text: String) -> Finding {
 }
 
 pub(super) fn only_null_reads(test: &Test<'_>) -> Option<Finding> {
-    let is_read = |operation: &&Operation| operation.f == "read" && operation.outcome == Outcome::Ok;
+    let is_read = |operation: &Operation<'_>| operation.f == "read" && operation.outcome == Outcome::Ok;
     let mut keys = Vec::new();
     let mut shown: Vec<OpId> = Vec::new();
     for (key, ids) in test.history.by_key() {
@@ -63,7 +63,7 @@ pub(super) fn nothing_seen(test: &Test<'_>) -> Option<Finding> {
     if WITHOUT_ANSWERS.contains(&test.model) {
         return None;
     }
-    let sees = |operation: &Operation| {
+    let sees = |operation: &Operation<'_>| {
         let class = test.specification.classify(operation).ok().flatten();
         class.is_some_and(|class| test.specification.is_observer(&class) || !class.result.is_null())
             || (operation.f == "cas" && operation.outcome == Outcome::Ok)
@@ -71,7 +71,7 @@ pub(super) fn nothing_seen(test: &Test<'_>) -> Option<Finding> {
     let mut ok = test.operations().filter(|(_, op)| op.outcome == Outcome::Ok).peekable();
     ok.peek()?;
     // A user's own model may have other ways of seeing.
-    if test.model.is_empty() || ok.any(|(_, operation)| sees(operation)) {
+    if test.model.is_empty() || ok.any(|(_, operation)| sees(&operation)) {
         return None;
     }
     Some(of_whole(

@@ -144,16 +144,16 @@ struct Test<'a> {
 }
 
 impl<'a> Test<'a> {
-    fn operations(&self) -> impl Iterator<Item = (OpId, &'a Operation)> {
-        self.history.operations.iter().enumerate()
+    fn operations(&self) -> impl Iterator<Item = (OpId, Operation<'a>)> {
+        self.history.operations().enumerate()
     }
 
-    fn operation(&self, id: OpId) -> &'a Operation {
-        &self.history.operations[id]
+    fn operation(&self, id: OpId) -> Operation<'a> {
+        self.history.operation(id)
     }
 
     /// `client 4 (via n1) at 12.402 s`, the time being that of its end.
-    fn who_and_when(&self, operation: &Operation) -> String {
+    fn who_and_when(&self, operation: Operation<'_>) -> String {
         let when = match operation.completed {
             Some(_) => self.words.ended(operation),
             None => self.words.at(operation.invoked),
@@ -162,10 +162,10 @@ impl<'a> Test<'a> {
     }
 
     /// Whether it would change something, had it happened.
-    fn may_change(&self, operation: &Operation) -> bool {
+    fn may_change(&self, operation: Operation<'_>) -> bool {
         let crashed = Operation {
             outcome: Outcome::Info,
-            ..operation.clone()
+            ..operation
         };
         let class = self.specification.classify(&crashed).ok().flatten();
         class.is_some_and(|class| !self.specification.is_observer(&class))

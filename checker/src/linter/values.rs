@@ -34,28 +34,28 @@ const UNIQUE_VALUES_HELP: &[&str] = &[
 type Place<'a> = (Option<&'a Value>, &'a Value);
 
 /// The value that an operation leaves, or the item that it puts in, if it happens.
-fn left(operation: &Operation) -> Option<Place<'_>> {
-    let value = match operation.f.as_str() {
-        "write" | "append" | "add" | "enqueue" | "push" | "insert" => &operation.input,
+fn left(operation: Operation<'_>) -> Option<Place<'_>> {
+    let value = match operation.f {
+        "write" | "append" | "add" | "enqueue" | "push" | "insert" => operation.input,
         "cas" => operation.input.as_pair()?.1,
         _ => return None,
     };
-    Some((operation.key.as_ref(), value))
+    Some((operation.key, value))
 }
 
 /// The values that an operation says it saw.
-fn seen(operation: &Operation) -> Vec<Place<'_>> {
-    let at_key = |value| (operation.key.as_ref(), value);
-    match (operation.outcome, operation.f.as_str()) {
-        (Outcome::Ok, "read" | "dequeue" | "pop" | "poll" | "peek") => match &operation.output {
+fn seen(operation: Operation<'_>) -> Vec<Place<'_>> {
+    let at_key = |value| (operation.key, value);
+    match (operation.outcome, operation.f) {
+        (Outcome::Ok, "read" | "dequeue" | "pop" | "poll" | "peek") => match operation.output {
             Value::List(items) => {
-                let whole = std::iter::once(&operation.output);
+                let whole = std::iter::once(operation.output);
                 whole.chain(items).map(at_key).collect()
             }
             value => vec![at_key(value)],
         },
         (Outcome::Ok, "cas") => operation.input.as_pair().map(|(from, _)| at_key(from)).into_iter().collect(),
-        (Outcome::Fail, "cas") => operation.observed.as_ref().map(at_key).into_iter().collect(),
+        (Outcome::Fail, "cas") => operation.observed.map(at_key).into_iter().collect(),
         _ => Vec::new(),
     }
 }
@@ -110,7 +110,7 @@ pub(super) fn failed_but_seen(test: &Test<'_>) -> Option<Finding> {
     about(FindingKind::FailedButSeen, ids, |first, others| {
         let writer = test.operation(first);
         let reader = test.operation(readers[&first]);
-        let error = writer.error.as_ref().map_or(String::new(), |error| format!(" (\"{error}\")"));
+        let error = writer.error.map_or(String::new(), |error| format!(" (\"{error}\")"));
         format!(
             "The {} of {} by {} ended in `fail`{error}, which says that it did not happen; but {} saw the value, and \
              nobody else wrote it. Either the system does what it says it has not done, or the client says `fail` \
@@ -123,7 +123,7 @@ pub(super) fn failed_but_seen(test: &Test<'_>) -> Option<Finding> {
     })
 }
 
-fn end(operation: &Operation) -> u32 {
+fn end(operation: Operation<'_>) -> u32 {
     operation.completed.map_or(u32::MAX, |end| end.position)
 }
 
@@ -131,8 +131,8 @@ pub(super) fn other_value_completed(test: &Test<'_>) -> Option<Finding> {
     if !["register", "cas-register"].contains(&test.model) {
         return None;
     }
-    let is_other = |operation: &Operation| {
-        matches!(operation.f.as_str(), "write" | "cas")
+    let is_other = |operation: &Operation<'_>| {
+        matches!(operation.f, "write" | "cas")
             && operation.outcome == Outcome::Ok
             && matches!(operation.output, Value::Int(_) | Value::List(_))
             && operation.output != operation.input
@@ -186,7 +186,7 @@ pub(super) fn refused_without_observed(test: &Test<'_>, fail: FailMeaning) -> Op
     if !["cas-register", "versioned-register"].contains(&test.model) {
         return None;
     }
-    let is_silent = |operation: &Operation| {
+    let is_silent = |operation: &Operation<'_>| {
         operation.f == "cas" && operation.outcome == Outcome::Fail && operation.observed.is_none()
     };
     let ids = test.operations().filter(|(_, op)| is_silent(op)).map(|(id, _)| id).collect();

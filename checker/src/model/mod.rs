@@ -186,10 +186,10 @@ pub trait Specification: Typed + Send + Sync {
 
     /// The operation in words, its outcome included: `cas x from 3 to 5`.
     fn describe(&self, operation: &Operation) -> String {
-        let name = Name("the object", operation.key.as_ref());
+        let name = Name("the object", operation.key);
         let mut text = format!("{} on {name}", operation.f);
         if !operation.input.is_null() {
-            text.push_str(&format!(" with {}", Quoted(&operation.input)));
+            text.push_str(&format!(" with {}", Quoted(operation.input)));
         }
         match operation.outcome {
             Outcome::Ok if operation.output.is_null() => {}
