@@ -128,10 +128,10 @@ pub fn lint(history: &History, model: &Model, options: &Options) -> Vec<Finding>
     findings
 }
 
-/// The findings in a sentence, for where there is little room; none if there are none.
+/// The kinds of the findings on a line, for where there is little room; none if there are none.
 pub fn in_short(findings: &[Finding]) -> Option<String> {
     let kinds: Vec<String> = findings.iter().map(|finding| finding.kind.to_string()).collect();
-    (!kinds.is_empty()).then(|| format!("{} (about the test, not the system)", kinds.join("; ")))
+    (!kinds.is_empty()).then(|| kinds.join("; "))
 }
 
 /// What is looked at.

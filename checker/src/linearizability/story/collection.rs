@@ -340,11 +340,15 @@ impl<'t, 'a> Collection<'t, 'a> {
         })
     }
 
-    /// `it came out only later: ...`, or that it never did.
+    /// `it was still in: ...`, or that nobody took it.
     fn later(&self, item: &Value) -> String {
-        match self.items[item].last_evidence() {
-            Some(last) => format!("it was still in: {}", self.came_out(last)),
-            None => "nobody had taken it by then".to_owned(),
+        if let Some(last) = self.items[item].last_evidence() {
+            return format!("it was still in: {}", self.came_out(last));
+        }
+        let entries = &self.teller.object.entries;
+        match entries.iter().find(|entry| self.out(entry) == Some(item)) {
+            Some(out) => format!("it was still in: {}", self.came_out(out)),
+            None => "nobody ever took it".to_owned(),
         }
     }
 

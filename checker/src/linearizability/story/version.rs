@@ -22,6 +22,8 @@ pub(super) fn tell(teller: &Teller<'_>) -> Option<Told> {
         .find_map(|(a, b)| two_of_one(teller, a, b))
         .or_else(|| pairs().find_map(|(a, b)| backwards(teller, a, b)))
         .or_else(|| claims.iter().find_map(|claim| phantom(teller, claim)))
+        .or_else(|| claims.iter().find_map(|claim| stale(teller, claim)))
+        .or_else(|| suspects.iter().find_map(|entry| value_from_nowhere(teller, entry)))
 }
 
 fn claim<'t>(teller: &'t Teller<'_>, entry: &'t Entry) -> Option<Claim<'t>> {
@@ -91,17 +93,75 @@ fn backwards(teller: &Teller<'_>, a: &Claim<'_>, b: &Claim<'_>) -> Option<Told> 
     })
 }
 
+fn changes(teller: &Teller<'_>, entry: &Entry) -> bool {
+    matches!(teller.class(entry).action, "write" | "cas")
+}
+
+/// The version that the register began with.
+fn first_version(teller: &Teller<'_>) -> Option<i64> {
+    match teller.object.specification.initial().as_pair()? {
+        (Value::Int(first), _) => Some(*first),
+        _ => None,
+    }
+}
+
+/// A version that is smaller than the number of writes acknowledged before.
+fn stale(teller: &Teller<'_>, claim: &Claim<'_>) -> Option<Told> {
+    let is_before = |other: &&Entry| changes(teller, other) && precedes(other, claim.entry);
+    let before = || teller.prefix.iter().filter(is_before);
+    let last = before().max_by_key(|entry| entry.deadline)?;
+    let number = before().count() as i64;
+    let least = first_version(teller)?.checked_add(number + i64::from(claim.made))?;
+    (claim.version < least).then(|| {
+        let text = format!(
+            "{}, but {number} changes had been acknowledged before this {} began, the last to {} {}, {}: it must have been \
+             version {least} at least.",
+            sentence(&told(teller, claim)),
+            teller.operation(claim.entry).f,
+            teller.who(last),
+            teller.when(last),
+            teller.lead(last, claim.entry),
+        );
+        let name = if claim.made { "version went backwards" } else { "stale read" };
+        Told::new(name, text).proved_by(teller.with_mutators(&[claim.entry]))
+    })
+}
+
+/// A value that was read with or without its version, and that nobody can have written.
+fn value_from_nowhere(teller: &Teller<'_>, entry: &Entry) -> Option<Told> {
+    let ends = entry.deadline?;
+    let class = teller.class(entry);
+    let seen = match class.action {
+        "read" => class.result.as_pair()?.1,
+        "read value" => &class.result,
+        _ => return None,
+    };
+    let left = |other: &Entry| {
+        let class = teller.class(other);
+        match class.action {
+            "write" => class.argument == *seen,
+            "cas" => class.argument.as_pair().is_some_and(|(_, value)| value == seen),
+            _ => false,
+        }
+    };
+    let initial = teller.object.specification.initial();
+    let may_be = initial.as_pair()?.1 == seen
+        || teller.prefix.iter().any(|other| other.invoked < ends && left(other));
+    (!may_be).then(|| {
+        let text = format!(
+            "{} {} that the value was {seen}, but nobody had begun to write it by then.",
+            sentence(&teller.when(entry)),
+            teller.answered(entry),
+        );
+        Told::new("read from nowhere", text).proved_by(teller.with_mutators(&[entry]))
+    })
+}
+
 /// A version for which there were too few writes, whether or not they succeeded.
 fn phantom(teller: &Teller<'_>, claim: &Claim<'_>) -> Option<Told> {
-    let initial = teller.object.specification.initial();
-    let (Value::Int(first), _) = initial.as_pair()? else {
-        return None;
-    };
-    let may_have = |other: &&Entry| {
-        matches!(teller.class(other).action, "write" | "cas") && Some(other.invoked) < claim.entry.deadline
-    };
+    let may_have = |other: &&Entry| changes(teller, other) && Some(other.invoked) < claim.entry.deadline;
     let writes = teller.prefix.iter().filter(may_have).count() as i64;
-    let most = first.checked_add(writes)?;
+    let most = first_version(teller)?.checked_add(writes)?;
     (claim.version > most).then(|| {
         let text = format!(
             "{}, but only {writes} operations that could change it had begun by then, so that there can be no version \
