@@ -57,6 +57,7 @@
 
 mod input_error;
 pub mod linearizability;
+pub mod linter;
 pub mod model;
 mod monitor;
 mod oracle;
@@ -65,6 +66,7 @@ mod witness;
 
 pub use input_error::InputError;
 pub use linearizability::{check, check_with_witness};
+pub use linter::{Finding, FindingKind, lint};
 pub use model::{Engine, FailMeaning, Model, NilReads, Options};
 pub use verdict::{Analysis, Anomaly, Edge, KeyResult, Partial, Step, Stuck, Verdict};
 pub use witness::{Witness, WitnessError, verify};

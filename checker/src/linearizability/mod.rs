@@ -23,7 +23,7 @@ mod story;
 mod summary;
 mod transitions;
 mod usage;
-mod words;
+pub(crate) mod words;
 
 #[cfg(test)]
 mod tests;

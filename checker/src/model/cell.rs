@@ -29,6 +29,11 @@ impl Cell {
             options: options.clone(),
         }
     }
+
+    /// The model that it is of.
+    pub(super) fn model(&self) -> &'static str {
+        self.model
+    }
 }
 
 impl Specification for Cell {

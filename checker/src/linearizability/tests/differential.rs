@@ -179,6 +179,7 @@ fn shape(rng: &mut ChaCha8Rng, functions: &'static [&'static str]) -> Shape {
 fn fuzz(model: &str, functions: &'static [&'static str], histories: u64) {
     let model = Model::by_name(model).unwrap();
     let (mut valid, mut invalid) = (0, 0);
+    let histories = super::histories(histories);
     for seed in 0..histories {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let shape = shape(&mut rng, functions);
