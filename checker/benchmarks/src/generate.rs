@@ -217,7 +217,10 @@ impl Generator {
                 0..5 => {
                     self.last_value += 1;
                     // Each another one, in no order.
-                    ("insert", (self.last_value.wrapping_mul(0x9E37_79B9) & 0xFFFF_FFFF).into())
+                    (
+                        "insert",
+                        (self.last_value.wrapping_mul(0x9E37_79B9) & 0xFFFF_FFFF).into(),
+                    )
                 }
                 _ => ("poll", Value::Null),
             },
@@ -244,7 +247,9 @@ impl Generator {
             (Object::Strings, "read") => done(Value::Str(state.text.clone())),
             (Object::Counter, "read") => done(state.count.into()),
             (Object::Registers, f) => {
-                let Value::List(parts) = &input else { return done(input) };
+                let Value::List(parts) = &input else {
+                    return done(input);
+                };
                 if f == "read" {
                     let read = |part: &Value| match part {
                         Value::Int(cell) => Value::pair(part.clone(), value_of(state.cells[*cell as usize])),
@@ -270,7 +275,9 @@ impl Generator {
                 (EventType::Fail, input, seen)
             }
             (Object::Strings, f) => {
-                let Value::Str(text) = &input else { return done(input) };
+                let Value::Str(text) = &input else {
+                    return done(input);
+                };
                 if f == "write" {
                     state.text.clear();
                 }

@@ -47,7 +47,9 @@ fn one(row: &str, checker: &str) -> ExitCode {
         let answer = checker.check(row, &history);
         let seconds = start.elapsed().as_secs_f64();
         let kib = getrusage(UsageWho::RUSAGE_SELF).map_or(0, |usage| usage.max_rss());
-        let configurations = answer.configurations.map_or_else(|| "-".to_owned(), |n| n.to_string());
+        let configurations = answer
+            .configurations
+            .map_or_else(|| "-".to_owned(), |n| n.to_string());
         println!("{}\t{seconds}\t{kib}\t{configurations}", answer.verdict);
         std::process::exit(0);
     };
@@ -99,7 +101,10 @@ fn measure(row: &Row, checker: &str) -> Cell {
         _ if !told.is_empty() => Cell::Not(told.to_owned()),
         _ if complained.contains("memory allocation") => Cell::Not("over 4 GiB".to_owned()),
         _ if complained.contains("overflowed its stack") => Cell::Not("stack overflow".to_owned()),
-        _ => Cell::Not(format!("failed: {}", complained.lines().last().unwrap_or("no word"))),
+        _ => Cell::Not(format!(
+            "failed: {}",
+            complained.lines().last().unwrap_or("no word")
+        )),
     }
 }
 
@@ -116,7 +121,9 @@ fn table(filter: &str) -> ExitCode {
         for (checker, name) in CHECKERS {
             let is_hopeless = row.smaller.is_some_and(|smaller| {
                 *name != *CHECKERS[0].1
-                    && ROWS.iter().any(|other| other.name == smaller && other.name.contains(filter))
+                    && ROWS
+                        .iter()
+                        .any(|other| other.name == smaller && other.name.contains(filter))
                     && !ended.contains(&(smaller, name))
             });
             let cell = match checker {
@@ -155,7 +162,11 @@ fn print_row(row: &Row, cells: &[(Checker, Cell)]) -> bool {
         Cell::Done { seconds, .. } => Some(*seconds),
         Cell::Not(_) => None,
     };
-    let verdict = verdicts.iter().map(|verdict| verdict.as_str()).collect::<Vec<_>>().join(" / ");
+    let verdict = verdicts
+        .iter()
+        .map(|verdict| verdict.as_str())
+        .collect::<Vec<_>>()
+        .join(" / ");
     print!("| {} | {verdict} |", row.title);
     let mut memory = "–".to_owned();
     for (checker, cell) in cells {

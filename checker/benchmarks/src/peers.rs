@@ -136,7 +136,10 @@ fn events(records: &[Record]) -> Vec<(&Record, EventType)> {
         })
         .collect();
     events.sort_by_key(|&(position, ..)| position);
-    events.into_iter().map(|(_, record, kind)| (record, kind)).collect()
+    events
+        .into_iter()
+        .map(|(_, record, kind)| (record, kind))
+        .collect()
 }
 
 impl todc_utils::Specification for Register {

@@ -138,7 +138,10 @@ fn search(
     let mut at = nodes[0].next;
     while nodes[0].next != NONE {
         let Node {
-            returns, operation, next, ..
+            returns,
+            operation,
+            next,
+            ..
         } = nodes[at as usize];
         if returns != NONE {
             let Operation { class, is_pending } = operations[operation as usize];
@@ -149,11 +152,14 @@ fn search(
             if after != IMPOSSIBLE {
                 let (word, bit) = (operation as usize / 64, 1 << (operation % 64));
                 linearized[word] |= bit;
-                let hash = linearized
-                    .iter()
-                    .fold(u64::from(after), |hash, word| (hash ^ word).wrapping_mul(0xff51_afd7_ed55_8ccd));
+                let hash = linearized.iter().fold(u64::from(after), |hash, word| {
+                    (hash ^ word).wrapping_mul(0xff51_afd7_ed55_8ccd)
+                });
                 let same = seen.entry(hash).or_default();
-                if !same.iter().any(|(set, other)| *other == after && **set == *linearized) {
+                if !same
+                    .iter()
+                    .any(|(set, other)| *other == after && **set == *linearized)
+                {
                     same.push((linearized.clone().into(), after));
                     *visited += 1;
                     stack.push((at, state));
@@ -167,7 +173,9 @@ fn search(
             }
             at = next;
         } else {
-            let Some((call, before)) = stack.pop() else { return false };
+            let Some((call, before)) = stack.pop() else {
+                return false;
+            };
             let operation = nodes[call as usize].operation;
             linearized[operation as usize / 64] &= !(1 << (operation % 64));
             state = before;
