@@ -53,7 +53,8 @@
 //! - [`verify`]: re-checks the proof of a pass, sharing no code with the search;
 //! - [`verdict`]: the one result type that all checkers give.
 //!
-//! Nothing here reads a clock or starts a thread: whoever calls decides when to give up.
+//! Nothing here reads a clock or starts a thread of its own: whoever calls decides when to give up, and how many threads
+//! keys are judged in (those of the `rayon` pool that the call is made in).
 
 mod input_error;
 pub mod linearizability;

@@ -92,6 +92,13 @@ impl Specification for Cell {
         Some(access(class))
     }
 
+    fn blind(&self, given: &Class) -> Option<Class> {
+        match access(given) {
+            Access::Swap { to, .. } => Some(class(WRITE, to.clone(), Value::Null)),
+            _ => None,
+        }
+    }
+
     fn last_use(&self, completed: &[&Class], crashed: &[&Class]) -> Vec<Option<usize>> {
         last_use(completed, crashed)
     }

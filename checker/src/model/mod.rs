@@ -224,6 +224,14 @@ pub trait Specification: Typed + Send + Sync {
         None
     }
 
+    /// The class of an operation that leaves the same, but does not mind what it finds: wherever one of `class` is
+    /// possible, one of this class is, and with the same effect. None if `class` minds nothing, or if there is none.
+    /// Counterexamples are made smaller with it.
+    fn blind(&self, class: &Class) -> Option<Class> {
+        let _ = class;
+        None
+    }
+
     /// For each class of `crashed` operations, the last of the `completed` ones that could make use of it: an
     /// operation of unknown outcome may be taken not to have happened when no completed operation can tell
     /// (ALGORITHMS.md 2.4, R5). `completed` is in the order of returns. None if no operation can tell; the last
