@@ -15,56 +15,56 @@ pub(super) fn scan(text: &[u8], fields: &mut Fields) -> Option<()> {
     rest.byte(b'{')?;
     loop {
         rest.space();
-        let name = rest.string()?;
+        let name = rest.bytes()?;
         rest.byte(b':')?;
         rest.space();
         let seen_before = match name {
-            "index" => {
+            b"index" => {
                 fields.index = Some(rest.natural()?);
                 &mut seen.index
             }
-            "time" => {
+            b"time" => {
                 fields.time = Some(rest.natural()?);
                 &mut seen.time
             }
-            "process" => {
+            b"process" => {
                 fields.process = Process::Client(rest.natural()?);
                 &mut seen.process
             }
-            "type" => {
-                fields.kind = Kind::Of(match rest.string()? {
-                    "invoke" => EventType::Invoke,
-                    "ok" => EventType::Ok,
-                    "fail" => EventType::Fail,
-                    "info" => EventType::Info,
+            b"type" => {
+                fields.kind = Kind::Of(match rest.bytes()? {
+                    b"invoke" => EventType::Invoke,
+                    b"ok" => EventType::Ok,
+                    b"fail" => EventType::Fail,
+                    b"info" => EventType::Info,
                     _ => return None,
                 });
                 &mut seen.kind
             }
-            "f" => {
+            b"f" => {
                 rest.string()?.clone_into(&mut fields.f);
                 &mut seen.f
             }
-            "key" => {
+            b"key" => {
                 let place = fields.key.place(*rest.0.first()?);
                 rest.value(place, DEPTH_MAX)?;
                 &mut seen.key
             }
-            "value" => {
+            b"value" => {
                 let place = fields.value.place(*rest.0.first()?);
                 rest.value(place, DEPTH_MAX)?;
                 &mut seen.value
             }
-            "observed" => {
+            b"observed" => {
                 let place = fields.observed.place(*rest.0.first()?);
                 rest.value(place, DEPTH_MAX)?;
                 &mut seen.observed
             }
-            "node" => {
+            b"node" => {
                 rest.string()?.clone_into(&mut fields.node);
                 &mut seen.node
             }
-            "error" => {
+            b"error" => {
                 rest.string()?.clone_into(&mut fields.error);
                 &mut seen.error
             }
@@ -110,13 +110,18 @@ impl<'a> Rest<'a> {
 
     /// A string, without its quotes.
     fn string(&mut self) -> Option<&'a str> {
+        std::str::from_utf8(self.bytes()?).ok()
+    }
+
+    /// The bytes of a string, which are ASCII.
+    fn bytes(&mut self) -> Option<&'a [u8]> {
         self.byte(b'"')?;
         let is_end = |&byte: &u8| byte == b'"' || byte == b'\\' || !(b' '..0x7f).contains(&byte);
         let end = self.0.iter().position(is_end)?;
         let (text, rest) = self.0.split_at(end);
         self.0 = rest;
         self.byte(b'"')?;
-        std::str::from_utf8(text).ok()
+        Some(text)
     }
 
     /// A number from 0 of at most 18 digits, which fits in any integer of 64 bits.
