@@ -23,7 +23,7 @@ pub type OpId = usize;
 const NO_NAME: u16 = u16::MAX;
 
 /// What a client's event says, borrowed. As [`OpEvent`], but for the index, which nothing depends on.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Record<'a> {
     pub(crate) time: u64,
     pub(crate) process: u64,

@@ -1,5 +1,7 @@
 //! One event as a JSON object, read without a detour: text and values go into buffers that are used again.
 
+mod scan;
+
 use std::fmt;
 
 use serde::Deserialize;
@@ -97,11 +99,9 @@ enum Kind {
 impl Reader {
     /// Reads one event from one JSON object.
     pub(super) fn parse(&mut self, text: &[u8]) -> Result<Parsed<'_>, Mistake> {
-        let mut json = serde_json::Deserializer::from_slice(text);
-        FieldsSeed(&mut self.fields)
-            .deserialize(&mut json)
-            .and_then(|()| json.end())
-            .map_err(mistake)?;
+        if scan::scan(text, &mut self.fields).is_none() {
+            self.fields.read(text).map_err(mistake)?;
+        }
         let Fields { seen, index, .. } = self.fields;
         let index = index.filter(|_| seen.index);
         let time = self.fields.time.filter(|_| seen.time).unwrap_or(0);
@@ -140,6 +140,12 @@ impl Reader {
 }
 
 impl Fields {
+    fn read(&mut self, text: &[u8]) -> serde_json::Result<()> {
+        let mut json = serde_json::Deserializer::from_slice(text);
+        FieldsSeed(self).deserialize(&mut json)?;
+        json.end()
+    }
+
     fn record(&self, process: u64, time: u64, kind: EventType) -> Record<'_> {
         static NULL: Value = Value::Null;
         let seen = self.seen;
@@ -456,17 +462,30 @@ struct Slot {
     items: Vec<Value>,
 }
 
+impl Slot {
+    /// The place for a value whose JSON begins with this byte.
+    fn place(&mut self, first: u8) -> &mut Value {
+        match std::mem::take(&mut self.value) {
+            Value::Str(text) => self.text = text,
+            Value::List(items) => self.items = items,
+            Value::Null | Value::Int(_) => {}
+        }
+        match first {
+            b'"' => self.value = Value::Str(std::mem::take(&mut self.text)),
+            b'[' => self.value = Value::List(std::mem::take(&mut self.items)),
+            _ => {}
+        }
+        &mut self.value
+    }
+}
+
 /// Puts a value into a slot, or passes over something that can't be a client's value, such as a map; whether it was
 /// one.
 impl<'de> DeserializeSeed<'de> for &mut Slot {
     type Value = bool;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
-        match std::mem::take(&mut self.value) {
-            Value::Str(text) => self.text = text,
-            Value::List(items) => self.items = items,
-            Value::Null | Value::Int(_) => {}
-        }
+        self.place(b'n');
         deserializer.deserialize_any(self)
     }
 }
@@ -536,5 +555,123 @@ impl<'de> Visitor<'de> for &mut Slot {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<bool, A::Error> {
         while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
         Ok(false)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What a reader makes of a line, in words, by the short cut or without it.
+    fn told(fields: &Fields) -> String {
+        let process = match fields.process {
+            Process::Client(process) => process,
+            Process::Named => return "not a client's".to_owned(),
+        };
+        let Kind::Of(kind) = fields.kind else {
+            return "of no type".to_owned();
+        };
+        let record = fields.record(
+            process,
+            fields.time.filter(|_| fields.seen.time).unwrap_or(0),
+            kind,
+        );
+        let index = fields.index.filter(|_| fields.seen.index);
+        format!("{index:?} {record:?} {}", fields.are_values)
+    }
+
+    fn json() -> impl Strategy<Value = String> {
+        let leaf = prop::sample::select(vec![
+            "null",
+            "0",
+            "7",
+            "-3",
+            "-0",
+            "01",
+            "1.5",
+            "1e3",
+            "999999999999999999",
+            "9223372036854775807",
+            "9223372036854775808",
+            "-9223372036854775808",
+            "\"\"",
+            "\"x\"",
+            "\"a b\"",
+            "\"\\n\"",
+            "\"é\"",
+            "\"\u{7f}\"",
+            "\"\t\"",
+            "true",
+            "{}",
+            "{\"a\":1}",
+            "[",
+            "-",
+            "",
+        ]);
+        leaf.prop_map(str::to_owned).prop_recursive(6, 20, 3, |inner| {
+            prop::collection::vec(inner, 0..4).prop_map(|items| format!("[{}]", items.join(",")))
+        })
+    }
+
+    fn field() -> impl Strategy<Value = String> {
+        let name = prop::sample::select(vec![
+            "index", "time", "process", "type", "f", "key", "value", "observed", "node", "error", "more",
+        ]);
+        (name, json()).prop_map(|(name, value)| format!("\"{name}\":{value}"))
+    }
+
+    fn line() -> impl Strategy<Value = String> {
+        let kind = prop::sample::select(vec!["invoke", "ok", "fail", "info", "fault", "o\\u006b"]);
+        let (space, tail) = (
+            prop::sample::select(vec!["", " ", "  "]),
+            prop::sample::select(vec!["", " ", "x"]),
+        );
+        (kind, prop::collection::vec(field(), 0..4), space, tail).prop_map(|(kind, more, space, tail)| {
+            let mut fields = vec![
+                "\"process\":3".to_owned(),
+                format!("\"type\":\"{kind}\""),
+                "\"f\":\"cas\"".to_owned(),
+            ];
+            fields.extend(more);
+            format!("{{{}}}{tail}", fields.join(&format!("{space},{space}")))
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4000))]
+
+        /// The short cut is never wrong, whatever was in the buffers before.
+        #[test]
+        fn what_the_short_cut_takes_is_what_is_there(lines in prop::collection::vec(line(), 1..4)) {
+            let mut short = Fields::default();
+            for line in lines {
+                let taken = scan::scan(line.as_bytes(), &mut short).is_some();
+                let mut long = Fields::default();
+                let read = long.read(line.as_bytes());
+                if taken {
+                    prop_assert!(read.is_ok(), "{line}: {read:?}");
+                    prop_assert_eq!(told(&short), told(&long), "{}", line);
+                }
+                // The other path, with buffers in use.
+                if read.is_ok() {
+                    short.read(line.as_bytes()).unwrap();
+                    prop_assert_eq!(told(&short), told(&long), "{}", line);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_short_cut_takes_what_our_recorder_writes() {
+        for line in [
+            r#"{"index":0,"time":1203944,"process":3,"type":"invoke","f":"cas","key":"x","value":[1,2]}"#,
+            r#"{"index":1,"time":2110001,"process":3,"type":"fail","f":"cas","key":"x","value":[1,null],"observed":null,"node":"n1","error":"compare failed"}"#,
+            r#"{"process": 0, "type": "ok", "f": "txn", "value": [["append", "x", -1], ["r", "y", [1, 2]], []]}"#,
+        ] {
+            let mut fields = Fields::default();
+            assert!(scan::scan(line.as_bytes(), &mut fields).is_some(), "{line}");
+        }
     }
 }
