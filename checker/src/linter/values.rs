@@ -179,7 +179,7 @@ pub(super) fn repeated_values(test: &Test<'_>) -> Option<Finding> {
     }
     let values = writers.len();
     let repeats = repeated.len();
-    let finding = about(FindingKind::RepeatedValues, repeated, |second, _| {
+    about(FindingKind::RepeatedValues, repeated, |second, _| {
         let again = test.operation(second);
         let place = left(again);
         let first = place
@@ -193,8 +193,7 @@ pub(super) fn repeated_values(test: &Test<'_>) -> Option<Finding> {
             test.who_and_when(test.operation(first)),
             test.who_and_when(again),
         )
-    });
-    finding
+    })
 }
 
 pub(super) fn refused_without_observed(test: &Test<'_>, fail: FailMeaning) -> Option<Finding> {

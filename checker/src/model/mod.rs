@@ -89,6 +89,17 @@ pub struct Class {
     pub result: Value,
 }
 
+impl Class {
+    /// What it did, was given, and returned.
+    pub fn new(action: &'static str, argument: &Value, result: &Value) -> Class {
+        Class {
+            action,
+            argument: argument.clone(),
+            result: result.clone(),
+        }
+    }
+}
+
 /// What an operation asks of, and does to, an object that holds one value at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access<'a> {

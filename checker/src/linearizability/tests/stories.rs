@@ -4,12 +4,12 @@
 
 use std::collections::BTreeMap;
 
-use partita_history::{Event, EventType, History, OpEvent, Value};
+use partita_history::{Event, EventType, History, OpEvent, Operation, Value};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use super::vocabulary::{self, Shape};
-use crate::model::{Model, Options};
+use crate::model::{Class, Model, Options, Specification};
 use crate::verdict::{Anomaly, Verdict};
 
 /// Events as `milliseconds process type f value`, separated by semicolons; process n speaks to node n.
@@ -453,6 +453,54 @@ fn locks() {
     story("fenced-lock", "fencing token given twice", &tokens(5));
     let held = "10 1 invoke acquire; 20 1 ok acquire 1; 400 2 invoke acquire; 410 2 ok acquire 2";
     story("fenced-lock", "lock held twice", held);
+}
+
+/// The first events of all may overwrite the initial value.
+#[test]
+fn the_initial_value_read_late_is_stale() {
+    let events = "10 1 invoke write 7; 20 1 ok write 7; 500 3 invoke read; 510 3 ok read null";
+    let told = story("register", "stale read", events);
+    assert!(
+        told.contains("null was the initial value and nothing wrote it again"),
+        "{told}"
+    );
+}
+
+/// A user's model may be named like one of ours: it has neither our monitor nor our names.
+#[test]
+fn a_model_is_known_by_its_type_and_not_by_its_name() {
+    struct Anything;
+    impl Specification for Anything {
+        fn initial(&self) -> Value {
+            Value::Null
+        }
+        fn classify(&self, operation: &Operation) -> Result<Option<Class>, String> {
+            Ok(Some(Class::new("put", operation.input, operation.output)))
+        }
+        fn step(&self, state: &Value, class: &Class) -> Option<Value> {
+            (class.result != Value::Int(7)).then(|| state.clone())
+        }
+    }
+    let own = Model {
+        name: "register",
+        summary: "anything but 7",
+        specification: |_| Box::new(Anything),
+    };
+    let judge = |events: &str| crate::check(&history(events), &own, &Options::default(), &|| false).unwrap();
+    // No register does this.
+    assert_eq!(judge("10 1 invoke read; 20 1 ok read 3").verdict, Verdict::Valid);
+    let invalid = judge("10 1 invoke read; 20 1 ok read 7");
+    let anomaly = &invalid.anomalies[0];
+    assert_eq!(
+        (anomaly.name.as_str(), anomaly.confirmed),
+        ("not linearizable", true)
+    );
+    assert!(
+        anomaly.story.contains("read on the object = 7"),
+        "{}",
+        anomaly.story
+    );
+    assert!(anomaly.story.contains("its put gave 7"), "{}", anomaly.story);
 }
 
 /// On random histories most violations get a name, and no model but the general ones is left without.
