@@ -60,8 +60,14 @@ impl Checker {
             Checker::Partita => {
                 let analysis = partita_checker::check(history, model, &options, &|| false)
                     .expect("the history fits the model");
+                let verified = analysis.keys.iter().map(|key| key.verified_events).min();
                 Answer {
-                    verdict: analysis.verdict.to_string(),
+                    verdict: match verified {
+                        Some(verified) if analysis.verdict == Verdict::Unknown => {
+                            format!("unknown after {verified} of {} events", history.events())
+                        }
+                        _ => analysis.verdict.to_string(),
+                    },
                     configurations: Some(analysis.keys.iter().map(|key| key.configurations).sum()),
                 }
             }
