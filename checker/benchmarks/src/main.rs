@@ -41,7 +41,7 @@ fn one(row: &str, checker: &str, time: Duration) -> ExitCode {
         return ExitCode::FAILURE;
     };
     let _ = setrlimit(Resource::RLIMIT_AS, MEMORY_MAX, MEMORY_MAX);
-    let work = || {
+    let work = move || {
         let history = row.history();
         std::thread::spawn(|| {
             std::thread::sleep(TIME_MAX);
