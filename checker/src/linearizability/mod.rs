@@ -30,7 +30,8 @@ pub(crate) mod words;
 #[cfg(test)]
 mod tests;
 
-use partita_history::{History, Outcome as OpOutcome};
+use partita_history::{History, OpId, Outcome as OpOutcome, Value};
+use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 use crate::model::{Engine, Model, Options};
 use crate::monitor;
@@ -61,8 +62,8 @@ pub fn check(
 ///
 /// # Errors
 /// As [`check`].
-pub fn check_with_witness(
-    history: &History,
+pub fn check_with_witness<'h>(
+    history: &'h History,
     model: &Model,
     options: &Options,
     stop: &(dyn Fn() -> bool + Sync),
@@ -77,10 +78,10 @@ pub fn check_with_witness(
         Engine::Search => None,
         Engine::Auto | Engine::Monitor => monitor::of(model.name, classes, &*specification),
     };
-    let mut objects = Vec::new();
-    for (key, operations) in history.by_key() {
+    let keys: Vec<_> = history.by_key().into_iter().collect();
+    let object = |(key, operations): (Option<&'h Value>, Vec<OpId>)| {
         let (entries, classes) = entry::classify(history, &operations, &*specification)?;
-        objects.push(Object {
+        Ok(Object {
             history,
             specification: &*specification,
             key,
@@ -88,8 +89,14 @@ pub fn check_with_witness(
             may_search: options.engine != Engine::Monitor,
             classes,
             entries,
-        });
-    }
+        })
+    };
+    let objects: Vec<Result<Object<'_>, InputError>> = match keys.len() {
+        1 => keys.into_iter().map(object).collect(),
+        _ => keys.into_par_iter().map(object).collect(),
+    };
+    // The error of the first key that has one, whichever was found first.
+    let mut objects: Vec<Object<'_>> = objects.into_iter().collect::<Result<_, _>>()?;
     let judgements = keys::judge_all(&objects, budget, options.first_violation_only);
     let keys: Vec<KeyResult> = objects.iter().zip(&judgements).map(summary::key_result).collect();
     let exercised = history.operations().any(|op| op.outcome == OpOutcome::Ok);

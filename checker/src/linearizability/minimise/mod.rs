@@ -57,8 +57,8 @@ pub(crate) struct Core {
 
 /// Makes a violation small. What is to become blind needs [`super::entry::Classes::add_blind`] before.
 pub(crate) fn minimise(object: &Object<'_>, violation: &Violation, budget: Budget<'_>) -> Core {
-    let probe = Probe::new(object, budget);
     let mut core = judge::prefix(object, violation.position);
+    let probe = Probe::new(object, core.len(), budget);
     let mut is_minimal = true;
     if let Some(orphan) = plain_orphan(&probe, &core) {
         core = orphan;
