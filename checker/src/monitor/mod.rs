@@ -7,6 +7,9 @@
 //! To add one: a file here that implements [`Monitor`], and a line in [`REGISTRY`].
 
 mod register;
+pub(crate) mod stream;
+pub(crate) mod sweep;
+pub(crate) mod switch;
 
 use crate::linearizability::entry::{Classes, Entry};
 use crate::model::Specification;
