@@ -6,10 +6,15 @@
 //!
 //! To add one: a file here that implements [`Monitor`], and a line in [`REGISTRY`].
 
+mod counter;
+mod level;
+mod lock;
 mod register;
+mod set;
 pub(crate) mod stream;
 pub(crate) mod sweep;
-pub(crate) mod switch;
+mod switch;
+mod whole;
 
 use crate::linearizability::entry::{Classes, Entry};
 use crate::model::Specification;
@@ -37,7 +42,28 @@ pub(crate) trait Monitor: Send + Sync {
 type Make = fn(&Classes, &dyn Specification) -> Option<Box<dyn Monitor>>;
 
 /// For each model that has one, by name, its monitor.
-const REGISTRY: &[(&str, Make)] = &[("register", register::make), ("cas-register", register::make)];
+const REGISTRY: &[(&str, Make)] = &[
+    ("register", register::make),
+    ("cas-register", register::make),
+    ("set", |classes, specification| {
+        Some(set::make(classes, specification))
+    }),
+    ("grow-only-set", |classes, specification| {
+        Some(whole::grow_only_set(classes, specification))
+    }),
+    ("list", |classes, specification| {
+        Some(whole::list(classes, specification))
+    }),
+    ("mutex", |classes, specification| {
+        Some(lock::mutex(specification).into_monitor(classes))
+    }),
+    ("owned-mutex", |classes, specification| {
+        Some(lock::owned_mutex(specification).into_monitor(classes))
+    }),
+    ("semaphore", |classes, specification| {
+        Some(lock::semaphore_monitor(classes, specification))
+    }),
+];
 
 /// The monitor of an object of `model`, if there is one.
 pub(crate) fn of(

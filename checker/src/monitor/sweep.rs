@@ -29,6 +29,16 @@ impl<S> Operation<S> {
     pub(crate) fn is_pending(&self) -> bool {
         self.deadline == NEVER
     }
+
+    /// The same, doing something else.
+    pub(super) fn with<T>(&self, step: T) -> Operation<T> {
+        Operation {
+            index: self.index,
+            step,
+            invoked: self.invoked,
+            deadline: self.deadline,
+        }
+    }
 }
 
 /// There is no linearization of what has been seen.
@@ -90,16 +100,22 @@ impl Order {
 }
 
 /// A sweep that has seen all, or all until a violation.
-struct Swept {
+pub(super) struct Swept {
     order: Order,
-    /// Where the violation is, and the operation that ends there.
-    violation: Option<(u32, usize)>,
+    /// Where the violation is, and which of the operations ends there.
+    pub(super) violation: Option<(u32, usize)>,
     /// Observers that took effect when they ended, and not before.
     forced: Vec<u32>,
 }
 
+impl Swept {
+    pub(super) fn into_sequence(self) -> Vec<u32> {
+        self.order.sequence
+    }
+}
+
 /// Shows a sweep operations that are in the order of their invocations.
-fn run<S: Sweep>(sweep: &mut S, operations: &[Operation<S::Step>]) -> Swept {
+pub(super) fn run<S: Sweep>(sweep: &mut S, operations: &[Operation<S::Step>]) -> Swept {
     let mut ends: Vec<u64> = operations
         .iter()
         .enumerate()

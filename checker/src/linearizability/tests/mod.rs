@@ -7,6 +7,7 @@ mod generate;
 mod models;
 mod monitored;
 mod scale;
+mod sweeps;
 mod vocabulary;
 
 /// How many random histories a test judges: `normally`, unless `PARTITA_HISTORIES` asks for another number.
