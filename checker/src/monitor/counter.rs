@@ -1,9 +1,53 @@
-//! A counter that is incremented by one, and read (ALGORITHMS.md 3.6).
+//! A counter that is incremented by one, and read (ALGORITHMS.md 3.6). If increments tell the count, it is judged by
+//! the counts (`numbered`).
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use partita_history::Value;
+
+use super::stream::Translated;
 use super::sweep::{Operation, Order, Sweep, Violation};
+use super::{Classes, Monitor, numbered};
+use crate::model::counter::{ADD, READ};
+use crate::model::{Class, Specification};
+
+pub(super) const OTHER: &str = "the counter is changed by other amounts than one";
+const OVERFLOWS: &str = "the count may overflow";
+
+pub(super) fn make(classes: &Classes, specification: &dyn Specification) -> Box<dyn Monitor> {
+    match classes
+        .iter()
+        .any(|class| class.action == ADD && !class.result.is_null())
+    {
+        true => numbered::counting(classes, initial(specification)),
+        false => sweep(specification).into_monitor(classes),
+    }
+}
+
+fn initial(specification: &dyn Specification) -> i64 {
+    match specification.initial() {
+        Value::Int(count) => count,
+        _ => 0,
+    }
+}
+
+/// The sweep of a counter whose increments tell nothing.
+pub(super) fn sweep(specification: &dyn Specification) -> Translated<Counter> {
+    let initial = initial(specification);
+    let overflows = initial.checked_add(i64::from(u32::MAX)).is_none();
+    Translated::new(Counter::new(initial), move |class| step(class, overflows))
+}
+
+fn step(class: &Class, overflows: bool) -> Result<Step, &'static str> {
+    match (class.action, &class.argument, &class.result) {
+        _ if overflows => Err(OVERFLOWS),
+        (READ, _, Value::Int(count)) => Ok(Step::Read(*count)),
+        (ADD, Value::Int(1), Value::Null) => Ok(Step::Increment),
+        (ADD, Value::Int(1), _) => Err("some increments tell the count"),
+        _ => Err(OTHER),
+    }
+}
 
 /// What an operation does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,6 +9,7 @@
 mod counter;
 mod level;
 mod lock;
+mod numbered;
 mod register;
 mod set;
 pub(crate) mod stream;
@@ -18,6 +19,7 @@ mod whole;
 
 use crate::linearizability::entry::{Classes, Entry};
 use crate::model::Specification;
+use stream::Stream;
 
 /// What a monitor says of some operations; they are named by their indices.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +47,10 @@ type Make = fn(&Classes, &dyn Specification) -> Option<Box<dyn Monitor>>;
 const REGISTRY: &[(&str, Make)] = &[
     ("register", register::make),
     ("cas-register", register::make),
+    ("versioned-register", numbered::versioned_register),
+    ("counter", |classes, specification| {
+        Some(counter::make(classes, specification))
+    }),
     ("set", |classes, specification| {
         Some(set::make(classes, specification))
     }),
@@ -54,6 +60,7 @@ const REGISTRY: &[(&str, Make)] = &[
     ("list", |classes, specification| {
         Some(whole::list(classes, specification))
     }),
+    ("append-log", numbered::append_log),
     ("mutex", |classes, specification| {
         Some(lock::mutex(specification).into_monitor(classes))
     }),
@@ -64,6 +71,26 @@ const REGISTRY: &[(&str, Make)] = &[
         Some(lock::semaphore_monitor(classes, specification))
     }),
 ];
+
+/// Makes the sweep of an object during a run.
+type MakeStream = fn(&dyn Specification) -> Box<dyn Stream>;
+
+/// For each model that has one, by name, its sweep.
+const STREAMS: &[(&str, MakeStream)] = &[
+    ("counter", |specification| Box::new(counter::sweep(specification))),
+    ("set", |specification| Box::new(set::Streamed::new(specification))),
+    ("mutex", |specification| Box::new(lock::mutex(specification))),
+    ("owned-mutex", |specification| {
+        Box::new(lock::owned_mutex(specification))
+    }),
+    ("semaphore", lock::semaphore_stream),
+];
+
+/// The sweep of an object of `model` during a run, if there is one.
+pub(crate) fn stream_of(model: &str, specification: &dyn Specification) -> Option<Box<dyn Stream>> {
+    let (_, make) = STREAMS.iter().find(|(name, _)| *name == model)?;
+    Some(make(specification))
+}
 
 /// The monitor of an object of `model`, if there is one.
 pub(crate) fn of(
@@ -77,13 +104,16 @@ pub(crate) fn of(
 
 #[cfg(test)]
 mod tests {
-    use super::REGISTRY;
+    use super::{REGISTRY, STREAMS};
     use crate::model::Model;
 
     #[test]
     fn every_monitor_is_of_a_known_model() {
         for (name, _) in REGISTRY {
             assert!(Model::by_name(name).is_some(), "{name}");
+        }
+        for (name, _) in STREAMS {
+            assert!(REGISTRY.iter().any(|(other, _)| other == name), "{name}");
         }
     }
 }
