@@ -6,6 +6,7 @@
 //!
 //! To add one: a file here that implements [`Monitor`], and a line in [`REGISTRY`].
 
+mod collection;
 mod register;
 
 use crate::linearizability::entry::{Classes, Entry};
@@ -34,7 +35,14 @@ pub(crate) trait Monitor: Send + Sync {
 type Make = fn(&Classes, &dyn Specification) -> Option<Box<dyn Monitor>>;
 
 /// For each model that has one, by name, its monitor.
-const REGISTRY: &[(&str, Make)] = &[("register", register::make), ("cas-register", register::make)];
+const REGISTRY: &[(&str, Make)] = &[
+    ("register", register::make),
+    ("cas-register", register::make),
+    ("fifo-queue", collection::queue),
+    ("stack", collection::stack),
+    ("priority-queue", collection::priority_queue),
+    ("bag", collection::bag),
+];
 
 /// The monitor of an object of `model`, if there is one.
 pub(crate) fn of(
