@@ -8,6 +8,7 @@
 //! left out otherwise. What an operation of unknown outcome may have removed is settled in `removals`.
 
 mod bag;
+mod deadlines;
 mod fronts;
 mod levels;
 mod presence;
@@ -93,6 +94,8 @@ impl Conflict {
 struct Kind {
     /// A linearization, if nothing is left open.
     order: fn(&Table) -> Result<Vec<u32>, Conflict>,
+    /// Whether items are numbered in their own order, and not as they come.
+    is_sorted: bool,
     /// Which items removals of unknown outcome took, if any.
     removals: removals::Rule,
 }
@@ -144,6 +147,7 @@ struct Collection {
 pub(super) fn queue(classes: &Classes, specification: &dyn Specification) -> Option<Box<dyn Monitor>> {
     static KIND: Kind = Kind {
         order: queue::order,
+        is_sorted: false,
         removals: removals::Rule::FirstCome { peeks_matter: true },
     };
     let initial = collection_model::items(&specification.initial());
@@ -154,6 +158,7 @@ pub(super) fn queue(classes: &Classes, specification: &dyn Specification) -> Opt
 pub(super) fn stack(classes: &Classes, specification: &dyn Specification) -> Option<Box<dyn Monitor>> {
     static KIND: Kind = Kind {
         order: stack::order,
+        is_sorted: false,
         removals: removals::Rule::ByDeadline(stack::deadlines),
     };
     let initial = collection_model::items(&specification.initial());
@@ -167,6 +172,7 @@ pub(super) fn priority_queue(
 ) -> Option<Box<dyn Monitor>> {
     static KIND: Kind = Kind {
         order: priority_queue::order,
+        is_sorted: true,
         removals: removals::Rule::ByDeadline(priority_queue::deadlines),
     };
     let initial = collection_model::items(&specification.initial());
@@ -177,6 +183,7 @@ pub(super) fn priority_queue(
 pub(super) fn bag(classes: &Classes, specification: &dyn Specification) -> Option<Box<dyn Monitor>> {
     static KIND: Kind = Kind {
         order: bag::order,
+        is_sorted: false,
         removals: removals::Rule::FirstCome { peeks_matter: false },
     };
     let initial = bag_model::items(&specification.initial());
@@ -193,11 +200,20 @@ fn make(
         Effect::Put(item) | Effect::Take(item) | Effect::Peek(item) => Some(item),
         Effect::Empty | Effect::Remove => None,
     });
-    let mut items: Vec<&Value> = initial.iter().chain(named).collect();
-    // Larger items have larger numbers.
-    items.sort_unstable();
-    items.dedup();
-    let numbers: FxHashMap<&Value, u32> = items.iter().copied().zip(0..).collect();
+    let mut numbers: FxHashMap<&Value, u32> = FxHashMap::default();
+    let mut items: Vec<&Value> = Vec::new();
+    for item in initial.iter().chain(named) {
+        numbers.entry(item).or_insert_with(|| {
+            items.push(item);
+            items.len() as u32 - 1
+        });
+    }
+    if kind.is_sorted {
+        items.sort_unstable();
+        for (number, item) in (0..).zip(&items) {
+            numbers.insert(item, number);
+        }
+    }
     let step = |class| match effect(class) {
         Effect::Put(item) => Step::Put(numbers[item]),
         Effect::Take(item) => Step::Take(numbers[item]),

@@ -11,7 +11,7 @@ use std::collections::BinaryHeap;
 
 use super::levels::Levels;
 use super::presence::{Cover, place_empties};
-use super::table::{Moment, Span, Table};
+use super::table::{Item, Moment, Span, Table};
 use super::{Conflict, Schedule};
 
 /// In one gap: what was put in before is seen and taken, the largest first; what finds nothing there; what stays is
@@ -93,5 +93,6 @@ fn larger(table: &Table, item: u32, window: (Moment, Moment)) -> Vec<u32> {
 
 /// For each of some items that are left, when it must be gone so that smaller ones can be taken or seen.
 pub(super) fn deadlines(table: &Table, items: &[u32]) -> Vec<Moment> {
-    vec![table.end; items.len()]
+    let rank = |i: u32, _: &Item| i + 1;
+    super::deadlines::deadlines(table, items, table.items.len() + 1, rank, rank)
 }

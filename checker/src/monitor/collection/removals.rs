@@ -7,6 +7,8 @@
 //! or an operation of its own that took an item, this is a guess. If no guess leads to an order, there may be none
 //! even if the items left had never been there; or else the removals are given out in all ways, if these are few.
 
+use std::cmp::Reverse;
+
 use super::table::{Failure, Item, Moment, Table};
 use super::{Conflict, Kind};
 
@@ -67,18 +69,18 @@ fn indices(table: &Table, is_meant: impl Fn(&Item) -> bool) -> Vec<u32> {
 
 /// Gives the earliest removals to some of these items, as the rule says.
 fn guess(kind: &Kind, table: &Table, items: &[u32]) -> Result<Vec<u32>, (Table, Conflict)> {
-    let mut ranked: Vec<(Moment, u32)> = match kind.removals {
-        Rule::FirstCome { .. } => {
-            let came = |&i: &u32| (table.items[i as usize].first_end(), i);
-            items.iter().map(came).collect()
-        }
+    // Of two that must be gone at the same time, the later one goes first.
+    let came = |&i: &u32| table.items[i as usize].first_end();
+    let mut ranked: Vec<(Moment, Reverse<Moment>, u32)> = match kind.removals {
+        Rule::FirstCome { .. } => items.iter().map(|i| (came(i), Reverse(0), *i)).collect(),
         Rule::ByDeadline(deadlines) => deadlines(table, items)
             .into_iter()
-            .zip(items.iter().copied())
+            .zip(items)
+            .map(|(deadline, i)| (deadline, Reverse(came(i)), *i))
             .collect(),
     };
     ranked.sort_unstable();
-    let ranked: Vec<u32> = ranked.into_iter().map(|(_, i)| i).collect();
+    let ranked: Vec<u32> = ranked.into_iter().map(|(.., i)| i).collect();
     let given = give(table, &ranked);
     let removals = given.removals.len();
     (kind.order)(&given).map_err(|mut conflict| {

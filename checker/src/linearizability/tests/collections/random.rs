@@ -49,7 +49,7 @@ fn event(process: u64, kind: EventType, f: &str, value: Value) -> OpEvent {
     }
 }
 
-fn history(events: Vec<OpEvent>) -> History {
+pub(super) fn to_history(events: Vec<OpEvent>) -> History {
     History::from_events(events.into_iter().map(Event::Op)).unwrap()
 }
 
@@ -64,6 +64,10 @@ fn items(rng: &mut ChaCha8Rng, count: usize) -> Vec<i64> {
 
 /// An execution, with some results changed.
 pub(super) fn execution(rng: &mut ChaCha8Rng, kind: Kind, shape: &Shape) -> History {
+    to_history(execution_events(rng, kind, shape))
+}
+
+pub(super) fn execution_events(rng: &mut ChaCha8Rng, kind: Kind, shape: &Shape) -> Vec<OpEvent> {
     let mut fresh = items(rng, shape.operations);
     let mut state = shape.initial.clone();
     let mut clients: Vec<(u64, Option<Client>)> = (0..shape.clients as u64).map(|id| (id, None)).collect();
@@ -122,7 +126,7 @@ pub(super) fn execution(rng: &mut ChaCha8Rng, kind: Kind, shape: &Shape) -> Hist
     for _ in 0..shape.mutations {
         mutate(rng, kind, &mut events, &shape.initial);
     }
-    history(events)
+    events
 }
 
 /// Changes what one operation saw or took, or swaps it with that of another one.
@@ -201,7 +205,7 @@ pub(super) fn structureless(rng: &mut ChaCha8Rng, kind: Kind, shape: &Shape) -> 
             event(process, EventType::Ok, f, result)
         });
     }
-    history(events)
+    to_history(events)
 }
 
 pub(super) fn shape(rng: &mut ChaCha8Rng, operations: usize) -> Shape {
@@ -211,8 +215,8 @@ pub(super) fn shape(rng: &mut ChaCha8Rng, operations: usize) -> Shape {
         crashed: [0, 0, 10, 25][rng.random_range(0..4)],
         puts: [40, 50, 60][rng.random_range(0..3)],
         peeks: [0, 20, 60][rng.random_range(0..3)],
-        mutations: [0, 1, 1, 2][rng.random_range(0..4)],
-        initial: [&[][..], &[], &[], &[3], &[4, 40, 5]][rng.random_range(0..5)].to_vec(),
+        mutations: [0, 0, 1, 1, 2][rng.random_range(0..5)],
+        initial: [&[][..], &[], &[], &[3], &[4, 1_000, 5]][rng.random_range(0..5)].to_vec(),
     }
 }
 

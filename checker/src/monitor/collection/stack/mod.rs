@@ -14,7 +14,7 @@ mod tally;
 
 use super::Conflict;
 use super::presence::{counts, place_empties};
-use super::table::{Moment, Table};
+use super::table::{Item, Moment, Table};
 
 /// A linearization.
 pub(super) fn order(table: &Table) -> Result<Vec<u32>, Conflict> {
@@ -26,7 +26,9 @@ pub(super) fn order(table: &Table) -> Result<Vec<u32>, Conflict> {
     }
 }
 
-/// For each of some items that are left, when it must be gone so that others can be taken.
+/// For each of some items that are left, when it must be gone so that those below can be taken or seen.
 pub(super) fn deadlines(table: &Table, items: &[u32]) -> Vec<Moment> {
-    vec![table.end; items.len()]
+    let is_below = |_: u32, item: &Item| item.first_end();
+    let above = |_: u32, item: &Item| item.put.began;
+    super::deadlines::deadlines(table, items, table.never() as usize, is_below, above)
 }
