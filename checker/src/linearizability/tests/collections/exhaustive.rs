@@ -11,7 +11,7 @@ use crate::monitor::Finding;
 
 /// An operation: put, take, peek, find empty, remove; of an item.
 #[derive(Clone, Copy, Debug)]
-enum Op {
+pub(super) enum Op {
     Put(i64),
     Take(i64),
     Peek(i64),
@@ -19,7 +19,7 @@ enum Op {
     Crash,
 }
 
-fn to_history(kind: Kind, ops: &[Op]) -> History {
+pub(super) fn to_history(kind: Kind, ops: &[Op]) -> History {
     let mut history = History::default();
     for (process, op) in (0..).zip(ops) {
         let (f, input, outcome, output) = match *op {
