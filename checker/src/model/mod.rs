@@ -4,10 +4,10 @@
 //! a model: one file here, and one line in [`ALL`].
 
 pub(crate) mod append_log;
-mod bag;
+pub(crate) mod bag;
 mod cas_register;
 mod cell;
-mod collection;
+pub(crate) mod collection;
 pub(crate) mod counter;
 mod fenced_lock;
 mod fifo_queue;

@@ -10,6 +10,7 @@ mod counter;
 mod level;
 mod lock;
 mod numbered;
+mod collection;
 mod register;
 mod set;
 pub(crate) mod stream;
@@ -70,6 +71,10 @@ const REGISTRY: &[(&str, Make)] = &[
     ("semaphore", |classes, specification| {
         Some(lock::semaphore_monitor(classes, specification))
     }),
+    ("fifo-queue", collection::queue),
+    ("stack", collection::stack),
+    ("priority-queue", collection::priority_queue),
+    ("bag", collection::bag),
 ];
 
 /// Makes the sweep of an object during a run.

@@ -1,6 +1,7 @@
 //! The engine against the exhaustive oracle, on random histories and on recorded ones.
 
 mod anomalies;
+mod collections;
 mod corpora;
 mod differential;
 mod generate;
