@@ -50,6 +50,7 @@
 //!
 //! - [`model`]: sequential specifications, one file each, and the registry [`model::ALL`];
 //! - [`linearizability`]: the search, the counterexample, the story;
+//! - [`severity`]: how wrong a history is that is not linearizable, and which weaker guarantees it still keeps;
 //! - [`verify`]: re-checks the proof of a pass, sharing no code with the search;
 //! - [`verdict`]: the one result type that all checkers give.
 //!
@@ -60,11 +61,13 @@ pub mod linearizability;
 pub mod model;
 mod monitor;
 mod oracle;
+pub mod severity;
 pub mod verdict;
 mod witness;
 
 pub use input_error::InputError;
 pub use linearizability::{check, check_with_witness};
 pub use model::{Engine, FailMeaning, Model, NilReads, Options};
-pub use verdict::{Analysis, Anomaly, Edge, KeyResult, Partial, Step, Stuck, Verdict};
+pub use severity::{Consistency, Extent, Holds, Level, Severity, StaleReads};
+pub use verdict::{Analysis, Anomaly, Edge, EdgeKind, KeyResult, Partial, Step, Stuck, Verdict};
 pub use witness::{Witness, WitnessError, verify};

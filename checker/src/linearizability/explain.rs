@@ -3,6 +3,7 @@
 
 use partita_history::{OpId, Value};
 
+use super::cycle;
 use super::entry::{Entry, Object};
 use super::judge::Violation;
 use super::search::{self, Budget, Finding, Order};
@@ -10,7 +11,7 @@ use super::story;
 use super::words::Words;
 use crate::monitor;
 use crate::oracle::{Candidate, Oracle};
-use crate::verdict::{Anomaly, Edge, Partial, Step, Stuck};
+use crate::verdict::{Anomaly, Edge, EdgeKind, Partial, Step, Stuck};
 
 /// The most completed operations that the exhaustive checker is asked about.
 const CONFIRMED_MAX: usize = 16;
@@ -49,6 +50,7 @@ pub(crate) fn explain(
             before,
             after,
             why: words.before(&operations[before], &operations[after]),
+            kind: EdgeKind::RealTime,
         })
         .collect();
     let (name, story) = story::tell(object, violation, core, &partials);
@@ -60,8 +62,10 @@ pub(crate) fn explain(
         culprit: violation.culprit,
         prefix_events: violation.position + 1,
         edges,
+        cycle: cycle::cycle(object, core, violation.culprit),
         partials,
         confirmed,
+        severity: None,
     }
 }
 

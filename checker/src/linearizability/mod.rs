@@ -8,6 +8,7 @@
 //! exhaustive search that shares no code with this one, and told in words (`story`).
 
 mod breadth_first;
+mod cycle;
 mod depth_first;
 pub(crate) mod entry;
 mod explain;
@@ -18,12 +19,12 @@ mod mask;
 mod minimise;
 mod orphan;
 mod problem;
-mod search;
+pub(crate) mod search;
 mod story;
 mod summary;
 mod transitions;
 mod usage;
-mod words;
+pub(crate) mod words;
 
 #[cfg(test)]
 mod tests;
@@ -32,6 +33,7 @@ use partita_history::{History, Outcome as OpOutcome};
 
 use crate::model::{Engine, Model, Options};
 use crate::monitor;
+use crate::severity;
 use crate::verdict::{Analysis, Anomaly, KeyResult, Verdict};
 use crate::{InputError, Witness};
 
@@ -155,7 +157,10 @@ fn anomalies(
         .into_iter()
         .map(|(object, violation)| {
             let core = minimise::minimise(object, violation, budget);
-            explain::explain(object, violation, &core, budget)
+            Anomaly {
+                severity: Some(severity::measure(object, budget)),
+                ..explain::explain(object, violation, &core, budget)
+            }
         })
         .collect();
     anomalies.sort_by_key(|anomaly| anomaly.operations.len());

@@ -6,7 +6,7 @@
 //!
 //! To add one: a file here that implements [`Monitor`], and a line in [`REGISTRY`].
 
-mod register;
+pub(crate) mod register;
 
 use crate::linearizability::entry::{Classes, Entry};
 use crate::model::Specification;

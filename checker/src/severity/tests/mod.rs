@@ -1,0 +1,5 @@
+mod brute;
+mod generate;
+mod levels;
+mod sizes;
+mod stories;
