@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
-use partita_checker::{Analysis, Verdict};
+use partita_checker::{Analysis, Severity, Verdict};
 
 use super::reading::Reading;
 use super::{Failure, print, units};
@@ -110,6 +110,9 @@ impl Judged<'_> {
         );
         for anomaly in &analysis.anomalies {
             text.push_str(&format!("  {}: {}\n", anomaly.name, anomaly.story));
+            for line in anomaly.severity.iter().flat_map(Severity::lines) {
+                text.push_str(&format!("    {line}\n"));
+            }
         }
         text
     }
