@@ -153,12 +153,18 @@ fn anomalies(
             .partition_point(|entry| entry.invoked < violation.position)
     });
     violated.truncate(options.explained_max);
+    let together = match violated.is_empty() {
+        true => None,
+        false => severity::measure_together(objects, budget),
+    };
     let mut anomalies: Vec<Anomaly> = violated
         .into_iter()
         .map(|(object, violation)| {
             let core = minimise::minimise(object, violation, budget);
+            let mut severity = severity::measure(object, budget);
+            severity.levels.extend(together.clone());
             Anomaly {
-                severity: Some(severity::measure(object, budget)),
+                severity: Some(severity),
                 ..explain::explain(object, violation, &core, budget)
             }
         })

@@ -24,7 +24,7 @@ pub(super) enum Unknown {
 
 /// How many writes of each client (completed ones; those of unknown outcome count as clients of their own) are
 /// known.
-type Clock = Vec<u32>;
+pub(super) type Clock = Vec<u32>;
 
 struct Causal<'a> {
     scene: &'a Scene<'a>,
@@ -205,14 +205,14 @@ impl<'a> Causal<'a> {
     }
 }
 
-fn raise(clock: &mut Clock, place: usize, count: u32) {
+pub(super) fn raise(clock: &mut Clock, place: usize, count: u32) {
     if clock.len() <= place {
         clock.resize(place + 1, 0);
     }
     clock[place] = clock[place].max(count);
 }
 
-fn join(clock: &mut Clock, other: &Clock) {
+pub(super) fn join(clock: &mut Clock, other: &Clock) {
     if clock.len() < other.len() {
         clock.resize(other.len(), 0);
     }

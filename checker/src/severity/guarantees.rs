@@ -98,6 +98,9 @@ pub(super) fn monotonic_writes(sessions: &Sessions) -> Option<Breach> {
     })
 }
 
+/// A write that was read: its place in its client's order, its value, and the operation that read it.
+type ReadWrite = (usize, u32, u32);
+
 /// No client reads a write, and then another value that its writer had read before that write.
 pub(super) fn writes_follow_reads(sessions: &Sessions, writers: &[u32]) -> Option<Breach> {
     // For each value, by which clients it was read, and where first in their order.
@@ -129,7 +132,7 @@ pub(super) fn writes_follow_reads(sessions: &Sessions, writers: &[u32]) -> Optio
     }
     first(sessions, |sights| {
         // For each writer: the two furthest places in its order of which writes were read, of different values.
-        let mut furthest: FxHashMap<u32, [Option<(usize, u32, u32)>; 2]> = FxHashMap::default();
+        let mut furthest: FxHashMap<u32, [Option<ReadWrite>; 2]> = FxHashMap::default();
         for sight in sights.iter().filter(|sight| !sight.writes) {
             for (session, at) in first_reads.get(&sight.value).into_iter().flatten() {
                 let known = furthest.get(session).copied().unwrap_or_default();

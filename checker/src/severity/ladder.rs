@@ -46,7 +46,7 @@ pub(super) fn ladder(scene: &Scene<'_>, origins: &[Origin], stop: &dyn Fn() -> b
         };
         breach.map_or(Holds::Yes, |breach| told(scene, &breach))
     };
-    Consistency::ALL
+    Consistency::OF_A_KEY
         .into_iter()
         .map(|consistency| Level {
             consistency,

@@ -6,6 +6,7 @@
 //! repeated values the certainly stale reads, and what can be said of single reads, remain; for other objects
 //! the clock error does, if a monitor judges them.
 
+mod across;
 mod causal;
 mod graph;
 mod guarantees;
@@ -76,6 +77,17 @@ pub(crate) fn measure(object: &Object<'_>, budget: Budget<'_>) -> Severity {
         levels: ladder::ladder(&scene, &origins, budget.stop),
         stale_reads: Some(stale_reads),
     }
+}
+
+/// What all keys together keep to; none if there is only one, or if some object is no register.
+pub(crate) fn measure_together(objects: &[Object<'_>], budget: Budget<'_>) -> Option<Level> {
+    if objects.len() < 2 {
+        return None;
+    }
+    Some(Level {
+        consistency: Consistency::CausalAcrossKeys,
+        holds: across::across(objects, budget.stop)?,
+    })
 }
 
 /// What the certainly stale reads alone say of Δ and Γ: each read must begin before its value was overwritten.

@@ -143,11 +143,14 @@ pub enum Consistency {
     WritesFollowReads,
     /// Vogels, Eventually consistent, 2009, as far as it can be seen in a finite history.
     Eventual,
+    /// Weak causal consistency of all keys together: Bouajjani, Enea, Guerraoui and Hamza, On verifying causal
+    /// consistency, 2017.
+    CausalAcrossKeys,
 }
 
 impl Consistency {
-    /// All of them, in the order in which they are shown.
-    pub const ALL: [Consistency; 10] = [
+    /// Those that speak of one key, in the order in which they are shown.
+    pub const OF_A_KEY: [Consistency; 10] = [
         Consistency::Regular,
         Consistency::Safe,
         Consistency::Sequential,
@@ -173,6 +176,7 @@ impl Consistency {
             Consistency::MonotonicWrites => "monotonic writes",
             Consistency::WritesFollowReads => "writes follow reads",
             Consistency::Eventual => "eventual",
+            Consistency::CausalAcrossKeys => "causal across keys",
         }
     }
 
@@ -206,6 +210,9 @@ impl Consistency {
             }
             Consistency::Eventual => {
                 "Once the writes are over, all clients come to read the same value (as far as the history goes)."
+            }
+            Consistency::CausalAcrossKeys => {
+                "Over all keys together, no read misses a write that the client had learned of, directly or through others."
             }
         }
     }

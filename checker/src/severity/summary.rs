@@ -80,13 +80,18 @@ impl Severity {
             .iter()
             .map(|offender| format!("{} ({} of {})", offender.name, offender.stale, offender.of))
             .collect();
+        if reads.stale == 1 {
+            return Some(format!(
+                "1 of {} was certainly stale, by {}; from {}.{nowhere}",
+                counted(reads.of as u64, "read"),
+                self.length(reads.time.max),
+                list(&from),
+            ));
+        }
         Some(format!(
-            "{} of {} certainly stale, half of them by {} or less, the worst by {}; from {}.{nowhere}",
+            "{} of {} reads were certainly stale, half of them by {} or less, the worst by {}; from {}.{nowhere}",
             reads.stale,
-            match reads.of {
-                1 => "1 read was".to_owned(),
-                of => format!("{of} reads were"),
-            },
+            reads.of,
             self.length(reads.time.p50),
             self.length(reads.time.max),
             list(&from),

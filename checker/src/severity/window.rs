@@ -8,9 +8,9 @@ use crate::linearizability::search::{self, Budget, Finding, Order};
 use crate::model::{Access, Class, Specification};
 
 /// The most versions that a read may have missed for the search to be asked.
-const MISSED_MAX: u64 = 16;
-/// The most operations that are searched.
-const OPERATIONS_MAX: usize = 50_000;
+const MISSED_MAX: u64 = 64;
+/// The most values in all states together. (There is about one state for each operation.)
+const VALUES_MAX: u64 = 1_000_000;
 /// How many configurations each search may visit.
 const CONFIGURATIONS_MAX: u64 = 200_000;
 
@@ -30,14 +30,12 @@ pub(super) fn versions(scene: &Scene<'_>, least: u64, budget: Budget<'_>) -> Ext
     }
     // It is not linearizable, so some read missed something.
     let least = least.max(1);
-    if scene.acts.len() > OPERATIONS_MAX {
-        return Extent::AtLeast(least);
-    }
+    let most = MISSED_MAX.min(VALUES_MAX / (scene.acts.len() as u64).max(1));
     let budget = Budget {
         configurations: budget.configurations.min(CONFIGURATIONS_MAX),
         ..budget
     };
-    for missed in least..=MISSED_MAX {
+    for missed in least..=most {
         let window = Window {
             register: scene.object.specification,
             length: missed as usize + 1,
@@ -50,7 +48,7 @@ pub(super) fn versions(scene: &Scene<'_>, least: u64, budget: Budget<'_>) -> Ext
             Finding::Spent { .. } => return Extent::AtLeast(missed),
         }
     }
-    Extent::AtLeast(least.max(MISSED_MAX + 1))
+    Extent::AtLeast(least.max(most + 1))
 }
 
 /// A register whose state is its last values, the newest first.

@@ -41,6 +41,12 @@ fn items(scene: &Scene<'_>) -> Vec<Item> {
     items
 }
 
+/// For each read and write: its operation, its value, and whether it writes.
+pub(super) fn items_of(scene: &Scene<'_>) -> Vec<(usize, u32, bool)> {
+    let items = items(scene).into_iter();
+    items.map(|item| (item.act, item.value, item.writes)).collect()
+}
+
 /// Whether a client's own order puts one before the other.
 fn in_session(a: &Item, b: &Item) -> bool {
     a.session == b.session && !a.pending && (a.act, a.writes) < (b.act, b.writes)
@@ -154,7 +160,7 @@ pub(super) fn holds(scene: &Scene<'_>, consistency: Consistency) -> bool {
             };
             is_current(scene, act) || scene.acts.iter().enumerate().any(overlaps)
         }),
-        Consistency::Eventual => unreachable!("is decided from the last reads alone"),
+        Consistency::Eventual | Consistency::CausalAcrossKeys => unreachable!("has no definition here"),
     }
 }
 

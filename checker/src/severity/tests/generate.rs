@@ -15,12 +15,14 @@ pub(super) struct Shape {
     pub(super) wrong: u32,
     /// Every written value is another one.
     pub(super) unique: bool,
+    /// How many keys; one has no name.
+    pub(super) keys: usize,
     pub(super) functions: &'static [&'static str],
 }
 
 struct Client {
     process: u64,
-    open: Option<(&'static str, Value)>,
+    open: Option<(usize, &'static str, Value)>,
 }
 
 pub(super) fn history(rng: &mut impl Rng, shape: Shape) -> History {
@@ -28,30 +30,32 @@ pub(super) fn history(rng: &mut impl Rng, shape: Shape) -> History {
         .map(|process| Client { process, open: None })
         .collect();
     let (mut history, mut time, mut written, mut invoked) = (History::default(), 0, 0, 0);
-    let (mut state, mut next_process) = (0, shape.clients as u64);
+    let (mut states, mut next_process) = (vec![0; shape.keys], shape.clients as u64);
+    let mut past: Vec<Vec<i64>> = vec![vec![0]; shape.keys];
     while invoked < shape.operations || clients.iter().any(|client| client.open.is_some()) {
         let at = rng.random_range(0..clients.len());
         let client = &mut clients[at];
         time += rng.random_range(0..4);
         let process = client.process;
-        let mut push = |kind, f: &str, value, observed| {
+        let mut push = |key: usize, kind, f: &str, value, observed| {
             let event = OpEvent {
                 index: 0,
                 time,
                 process,
                 kind,
                 f: f.into(),
-                key: None,
+                key: (shape.keys > 1).then(|| Value::Int(key as i64)),
                 value,
                 observed,
-                node: (process % 2 == 0).then(|| format!("n{process}")),
+                node: process.is_multiple_of(2).then(|| format!("n{process}")),
                 error: None,
             };
             history.push(Event::Op(event)).unwrap();
         };
-        let Some((f, input)) = client.open.take() else {
+        let Some((key, f, input)) = client.open.take() else {
             if invoked < shape.operations {
                 invoked += 1;
+                let key = rng.random_range(0..shape.keys);
                 let f = shape.functions[rng.random_range(0..shape.functions.len())];
                 written += i64::from(f != "read" && shape.unique);
                 let new = if shape.unique {
@@ -64,7 +68,7 @@ pub(super) fn history(rng: &mut impl Rng, shape: Shape) -> History {
                     "write" => new.into(),
                     _ => Value::pair(
                         if rng.random_range(0..2) == 0 {
-                            state
+                            states[key]
                         } else {
                             new / 2
                         }
@@ -72,30 +76,32 @@ pub(super) fn history(rng: &mut impl Rng, shape: Shape) -> History {
                         new.into(),
                     ),
                 };
-                push(EventType::Invoke, f, input.clone(), None);
-                client.open = Some((f, input));
+                push(key, EventType::Invoke, f, input.clone(), None);
+                client.open = Some((key, f, input));
             }
             continue;
         };
         let is_wrong = rng.random_range(0..100) < shape.wrong;
         let most = if shape.unique { written + 1 } else { 3 };
-        let seen: i64 = if is_wrong {
-            rng.random_range(0..=most)
-        } else {
-            state
+        let seen: i64 = match is_wrong {
+            // With several keys, one that was there: most others would be nowhere.
+            true if shape.keys > 1 => past[key][rng.random_range(0..past[key].len())],
+            true => rng.random_range(0..=most),
+            false => states[key],
         };
-        let does = |value: &Value, state: &mut i64| {
-            if let Value::Int(value) = value {
-                *state = *value;
+        let mut does = |value: &Value| {
+            if let Value::Int(value) = *value {
+                states[key] = value;
+                past[key].push(value);
             }
         };
         if rng.random_range(0..100) < shape.crashed {
             if rng.random_range(0..2) == 0 && f == "write" {
-                does(&input, &mut state);
+                does(&input);
             }
             let ends = rng.random_range(0..3);
             if ends > 0 {
-                push(EventType::Info, f, input, None);
+                push(key, EventType::Info, f, input, None);
             }
             if ends < 2 {
                 client.process = next_process;
@@ -104,19 +110,19 @@ pub(super) fn history(rng: &mut impl Rng, shape: Shape) -> History {
             continue;
         }
         match (f, input.as_pair()) {
-            ("read", _) => push(EventType::Ok, f, seen.into(), None),
+            ("read", _) => push(key, EventType::Ok, f, seen.into(), None),
             ("cas", Some((from, to))) => {
                 if *from == Value::Int(seen) || is_wrong && rng.random_range(0..2) == 0 {
-                    does(to, &mut state);
-                    push(EventType::Ok, f, input, None);
+                    does(to);
+                    push(key, EventType::Ok, f, input, None);
                 } else {
                     let observed = (rng.random_range(0..2) == 0).then(|| seen.into());
-                    push(EventType::Fail, f, input, observed);
+                    push(key, EventType::Fail, f, input, observed);
                 }
             }
             _ => {
-                does(&input, &mut state);
-                push(EventType::Ok, f, input, None);
+                does(&input);
+                push(key, EventType::Ok, f, input, None);
             }
         }
     }

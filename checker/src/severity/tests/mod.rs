@@ -1,3 +1,4 @@
+mod across;
 mod brute;
 mod generate;
 mod levels;
