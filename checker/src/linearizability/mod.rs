@@ -27,7 +27,7 @@ mod usage;
 pub(crate) mod words;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use partita_history::{History, Outcome as OpOutcome};
 

@@ -10,7 +10,7 @@ mod scale;
 mod vocabulary;
 
 /// How many random histories a test judges: `normally`, unless `PARTITA_HISTORIES` asks for another number.
-fn histories(normally: u64) -> u64 {
+pub(crate) fn histories(normally: u64) -> u64 {
     match std::env::var("PARTITA_HISTORIES") {
         Ok(number) => number.parse().expect("PARTITA_HISTORIES is a number"),
         Err(_) => normally,

@@ -44,7 +44,7 @@ pub(super) fn history(rng: &mut impl Rng, shape: Shape) -> History {
                 process,
                 kind,
                 f: f.into(),
-                key: (shape.keys > 1).then(|| Value::Int(key as i64)),
+                key: (shape.keys > 1).then_some(Value::Int(key as i64)),
                 value,
                 observed,
                 node: process.is_multiple_of(2).then(|| format!("n{process}")),
