@@ -52,6 +52,7 @@
 //!   see [`model::Specification`] and `examples/own_model.rs`;
 //! - [`linearizability`]: the search, the counterexample, the story;
 //! - [`lint()`]: what is wrong or weak about the test, apart from any verdict;
+//! - [`severity`]: how wrong a history is that is not linearizable, and which weaker guarantees it still keeps;
 //! - [`verify`]: re-checks the proof of a pass, sharing no code with the search;
 //! - [`verdict`]: the one result type that all checkers give.
 //!
@@ -66,6 +67,7 @@ pub mod linter;
 pub mod model;
 mod monitor;
 mod oracle;
+pub mod severity;
 pub mod verdict;
 mod witness;
 
@@ -76,5 +78,6 @@ pub use input_error::InputError;
 pub use linearizability::{check, check_with_witness};
 pub use linter::{Finding, FindingKind, lint};
 pub use model::{Engine, FailMeaning, Model, NilReads, Options};
-pub use verdict::{Analysis, Anomaly, Edge, KeyResult, Partial, Step, Stuck, Verdict};
+pub use severity::{Consistency, Extent, Holds, Level, Severity, StaleReads};
+pub use verdict::{Analysis, Anomaly, Edge, EdgeKind, KeyResult, Partial, Step, Stuck, Verdict};
 pub use witness::{Witness, WitnessError, verify};

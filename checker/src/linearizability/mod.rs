@@ -8,6 +8,7 @@
 //! exhaustive search that shares no code with this one, and told in words (`story`).
 
 mod breadth_first;
+mod cycle;
 mod depth_first;
 pub(crate) mod entry;
 mod explain;
@@ -19,7 +20,7 @@ mod mask;
 mod minimise;
 mod orphan;
 mod problem;
-mod search;
+pub(crate) mod search;
 mod story;
 mod summary;
 mod table;
@@ -28,13 +29,14 @@ mod usage;
 pub(crate) mod words;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use partita_history::{History, OpId, Outcome as OpOutcome, Value};
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 use crate::model::{Engine, Model, Options};
 use crate::monitor;
+use crate::severity::{self, Severity};
 use crate::verdict::{Analysis, Anomaly, KeyResult, Verdict};
 use crate::{InputError, Witness};
 
@@ -114,6 +116,14 @@ pub fn check_with_witness<'h>(
         _ => None,
     });
     let violated = clearest(&objects, &judgements, options.explained_max);
+    let together = match violated.is_empty() {
+        true => None,
+        false => severity::measure_together(&objects, budget),
+    };
+    let severities: Vec<Severity> = violated
+        .iter()
+        .map(|&(i, _)| severity::measure(&objects[i], budget))
+        .collect();
     for &(i, _) in &violated {
         let object = &mut objects[i];
         object.classes.add_blind(object.specification);
@@ -121,9 +131,14 @@ pub fn check_with_witness<'h>(
     }
     let mut anomalies: Vec<Anomaly> = violated
         .into_iter()
-        .map(|(i, violation)| {
+        .zip(severities)
+        .map(|((i, violation), mut severity)| {
             let core = minimise::minimise(&objects[i], violation, budget);
-            explain::explain(&objects[i], violation, &core, budget)
+            severity.levels.extend(together.clone());
+            Anomaly {
+                severity: Some(severity),
+                ..explain::explain(&objects[i], violation, &core, budget)
+            }
         })
         .collect();
     anomalies.sort_by_key(|anomaly| anomaly.operations.len());

@@ -11,7 +11,7 @@ mod level;
 mod lock;
 mod numbered;
 mod collection;
-mod register;
+pub(crate) mod register;
 mod set;
 pub(crate) mod stream;
 pub(crate) mod sweep;

@@ -13,7 +13,7 @@ mod sweeps;
 mod vocabulary;
 
 /// How many random histories a test judges: `normally`, unless `PARTITA_HISTORIES` asks for another number.
-fn histories(normally: u64) -> u64 {
+pub(crate) fn histories(normally: u64) -> u64 {
     match std::env::var("PARTITA_HISTORIES") {
         Ok(number) => number.parse().expect("PARTITA_HISTORIES is a number"),
         Err(_) => normally,

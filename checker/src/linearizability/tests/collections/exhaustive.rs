@@ -1,12 +1,12 @@
 //! All histories of a few operations.
 
-use partita_history::{History, Outcome, Value};
+use partita_history::{EventType, History, Outcome, Value};
 
 use super::{BAG, Kind, PRIORITY_QUEUE, QUEUE, STACK, options};
 use crate::linearizability::entry::Entry;
 use crate::linearizability::tests::differential::is_linearizable;
 use crate::linearizability::tests::monitored::{in_order, object};
-use crate::linearizability::tests::vocabulary::operation;
+use crate::linearizability::tests::vocabulary::event;
 use crate::monitor::Finding;
 
 /// An operation: put, take, peek, find empty, remove; of an item.
@@ -34,9 +34,16 @@ pub(super) fn to_history(kind: Kind, ops: &[Op]) -> History {
             Op::Empty => (kind.take, Value::Null, Outcome::Ok, Value::Null),
             Op::Crash => (kind.take, Value::Null, Outcome::Info, Value::Null),
         };
+        let completed = match outcome {
+            Outcome::Info => EventType::Info,
+            _ => EventType::Ok,
+        };
         history
-            .operations
-            .push(operation(process, f, input, outcome, output));
+            .push(event(process, EventType::Invoke, f, input))
+            .expect("processes of their own");
+        history
+            .push(event(process, completed, f, output))
+            .expect("just invoked");
     }
     history
 }

@@ -239,7 +239,7 @@ fn fuzz(kind: Kind, seeds: std::ops::Range<u64>) -> Tally {
         if let Err(message) = compare(&history, kind.model(), &options, seed % 8 == 0, &mut tally) {
             panic!(
                 "{}, seed {seed}: {message}\n{shape:?}\n{:#?}",
-                kind.model, history.operations
+                kind.model, history
             );
         }
     }
