@@ -34,7 +34,7 @@ pub(crate) struct Classes {
 }
 
 impl Classes {
-    fn intern(&mut self, class: Class, specification: &dyn Specification) -> u32 {
+    pub(crate) fn intern(&mut self, class: Class, specification: &dyn Specification) -> u32 {
         let hash = FxBuildHasher.hash_one(&class);
         let is_it = |&(other, id): &(u64, u32)| other == hash && self.all[id as usize] == class;
         if let Some(&(_, id)) = self.by_hash.find(hash, is_it) {

@@ -304,7 +304,7 @@ impl Stream for Streamed {
             element.is_lost = true;
             self.doubt = Some(UNKNOWN);
         }
-        if element.open == 0 && element.switch.is_idle() && !element.is_lost {
+        if element.open == 0 && element.switch.is_idle() && !element.uses.is_doubtful() {
             // It is as if nobody had ever touched it.
             self.elements.remove(&operation.step.argument);
         }
