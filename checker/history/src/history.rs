@@ -482,6 +482,21 @@ mod tests {
     }
 
     #[test]
+    fn there_are_so_many_events_and_no_more() {
+        let mut history = History {
+            events: u32::MAX - 1,
+            ..History::default()
+        };
+        history
+            .push(event(0, EventType::Invoke, "read", Value::Null))
+            .unwrap();
+        for one_more in [event(1, EventType::Invoke, "read", Value::Null), Event::Other] {
+            assert_eq!(history.push(one_more), Err(PairingError::TooLong));
+        }
+        assert_eq!((history.events(), history.len()), (u32::MAX, 1));
+    }
+
+    #[test]
     fn there_are_so_many_names_and_no_more() {
         let mut history = History::default();
         for process in 0..u64::from(u16::MAX) - 1 {

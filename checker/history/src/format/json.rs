@@ -7,7 +7,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::builder::Builder;
+use super::builder::{Builder, TRANSACTION, is_transaction};
 use super::source::Mistake;
 use crate::history::Record;
 use crate::{EventType, FaultEvent, FaultValue, Value};
@@ -304,6 +304,10 @@ impl<'de> Visitor<'de> for FieldsSeed<'_> {
                     map.next_value::<IgnoredAny>()?;
                 }
             }
+        }
+        if !seen.f && seen.value && is_transaction(&fields.value.value) {
+            TRANSACTION.clone_into(&mut fields.f);
+            seen.f = true;
         }
         for (there, name) in [(seen.process, "process"), (seen.kind, "type"), (seen.f, "f")] {
             if !there {
