@@ -119,7 +119,6 @@ fn memory_stays_within_a_tenth_of_its_budget() {
             assert_eq!(analysis.verdict, Verdict::Unknown, "{what}: {}", analysis.reason);
             // The operations themselves, as the search sees them, are not part of the budget.
             let entries = 64 * 1024 + 200 * history.events() as u64 / 2;
-            println!("{what}: {peak} of {budget}");
             assert!(
                 peak <= budget * 11 / 10 + entries,
                 "{what}: {peak} bytes of {budget}"

@@ -194,6 +194,9 @@ fn without_culprit(
     culprit: OpId,
     budget: Budget<'_>,
 ) -> Option<Partial> {
+    if (budget.stop)() {
+        return None;
+    }
     let last = core.iter().find(|entry| entry.id == culprit)?;
     let others: Vec<Entry> = core.iter().filter(|entry| entry.id != culprit).copied().collect();
     let monitored = object.monitor.as_ref().map(|monitor| monitor.judge(&others));

@@ -48,13 +48,22 @@ impl<'a> Probe<'a> {
         !self.unanswered.get()
     }
 
+    /// Whether no more questions are answered.
+    pub(super) fn is_spent(&self) -> bool {
+        let is_spent = self.left.get() == 0 || (self.budget.stop)();
+        if is_spent {
+            self.unanswered.set(true);
+        }
+        is_spent
+    }
+
     fn ask(&self, entries: &[Entry]) -> Option<bool> {
         let Object {
             classes,
             specification,
             ..
         } = self.object;
-        if self.left.get() == 0 || (self.budget.stop)() {
+        if self.is_spent() {
             return None;
         }
         self.spend(entries.len() as u64);

@@ -7,6 +7,7 @@ mod differential;
 mod generate;
 mod models;
 mod monitored;
+mod parallel;
 mod scale;
 mod stories;
 mod sweeps;
