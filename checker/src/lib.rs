@@ -50,6 +50,7 @@
 //!
 //! - [`model`]: sequential specifications, one file each, and the registry [`model::ALL`];
 //! - [`linearizability`]: the search, the counterexample, the story;
+//! - [`online`]: the same question, asked while the history happens;
 //! - [`verify`]: re-checks the proof of a pass, sharing no code with the search;
 //! - [`verdict`]: the one result type that all checkers give.
 //!
@@ -59,6 +60,7 @@ mod input_error;
 pub mod linearizability;
 pub mod model;
 mod monitor;
+pub mod online;
 mod oracle;
 pub mod verdict;
 mod witness;

@@ -6,6 +6,7 @@ mod differential;
 mod generate;
 mod models;
 mod monitored;
+mod online;
 mod scale;
 mod vocabulary;
 

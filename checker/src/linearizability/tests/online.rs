@@ -1,0 +1,325 @@
+//! The online checker against the offline one: the same verdict, and the same shortest violating prefix.
+
+use partita_history::{Event, EventType, History, OpEvent, Outcome, Value};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::differential::UNLIMITED;
+use super::generate::{self, Shape};
+use super::monitored::{object, structureless};
+use super::vocabulary;
+use crate::linearizability::judge;
+use crate::model::{ALL, FailMeaning, Model, NilReads, Options};
+use crate::online::{Online, Standing};
+
+/// The events of a history without keys, each with its position.
+fn events(history: &History) -> Vec<(u32, OpEvent)> {
+    let mut events = Vec::new();
+    for operation in &history.operations {
+        let mut push = |moment: partita_history::Moment, kind, value, observed| {
+            let event = OpEvent {
+                index: 0,
+                time: moment.time,
+                process: operation.process,
+                kind,
+                f: operation.f.clone(),
+                key: operation.key.clone(),
+                value,
+                observed,
+                node: None,
+                error: None,
+            };
+            events.push((moment.position, event));
+        };
+        push(
+            operation.invoked,
+            EventType::Invoke,
+            operation.input.clone(),
+            None,
+        );
+        let kind = match operation.outcome {
+            Outcome::Ok => EventType::Ok,
+            Outcome::Fail => EventType::Fail,
+            Outcome::Info => EventType::Info,
+        };
+        if let Some(completed) = operation.completed {
+            push(
+                completed,
+                kind,
+                operation.output.clone(),
+                operation.observed.clone(),
+            );
+        }
+    }
+    events.sort_by_key(|&(position, _)| position);
+    events
+}
+
+/// What is known of the only key of a history.
+fn standing(history: &History, mut online: Online) -> Standing {
+    for (position, event) in events(history) {
+        online.push(position, &event).unwrap();
+    }
+    let mut keys = online.finish();
+    assert_eq!(keys.len(), 1);
+    keys.remove(0).1
+}
+
+#[derive(Debug, Default)]
+struct Tally {
+    valid: u64,
+    invalid: u64,
+    unknown: u64,
+}
+
+/// Compares on one history without keys.
+fn compare(history: &History, model: &Model, options: &Options, tally: &mut Tally) -> Result<(), String> {
+    let specification = (model.specification)(options);
+    let object = object(history, model, &*specification);
+    let offline = judge::judge(&object, UNLIMITED).outcome;
+    let lazy = standing(history, Online::new(model, options));
+    let eager = standing(history, Online::eager(model, options));
+    if lazy != eager {
+        return Err(format!("{lazy:?}, or {eager:?} when more is forgotten"));
+    }
+    match (lazy, offline) {
+        (Standing::Linearizable, judge::Outcome::Linearizable(_)) => tally.valid += 1,
+        (Standing::Violated(online), judge::Outcome::Violated(offline))
+            if (online.position, online.culprit) == (offline.position, offline.culprit) =>
+        {
+            tally.invalid += 1;
+        }
+        (Standing::Unknown { from, .. }, judge::Outcome::Violated(offline)) if from > offline.position => {
+            return Err(format!(
+                "unknown from {from}, the offline checker says {offline:?}"
+            ));
+        }
+        (Standing::Unknown { .. }, judge::Outcome::Linearizable(_) | judge::Outcome::Violated(_)) => {
+            tally.unknown += 1;
+        }
+        (online, offline) => return Err(format!("{online:?}, the offline checker says {offline:?}")),
+    }
+    Ok(())
+}
+
+fn fuzz(
+    model: &str,
+    number: u64,
+    options: impl Fn(&mut ChaCha8Rng) -> Options,
+    history: impl Fn(&mut ChaCha8Rng, &Options) -> History,
+) -> Tally {
+    let model = Model::by_name(model).unwrap();
+    let mut tally = Tally::default();
+    for seed in 0..super::histories(number) {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let options = options(&mut rng);
+        let history = history(&mut rng, &options);
+        if let Err(message) = compare(&history, model, &options, &mut tally) {
+            panic!(
+                "{}, seed {seed}: {message}\n{options:?}\n{:#?}",
+                model.name,
+                events(&history)
+            );
+        }
+    }
+    let enough = super::histories(number) / 20;
+    assert!(
+        tally.valid.min(tally.invalid) > enough,
+        "{}: {tally:?}",
+        model.name
+    );
+    tally
+}
+
+/// Some writes are said not to have happened.
+fn with_failed_writes(rng: &mut ChaCha8Rng, history: &History) -> History {
+    let events = events(history).into_iter().map(|(_, mut event)| {
+        if event.f == "write" && event.kind != EventType::Invoke && rng.random_range(0..8) == 0 {
+            event.kind = EventType::Fail;
+        }
+        Event::Op(event)
+    });
+    History::from_events(events).unwrap()
+}
+
+fn execution(rng: &mut ChaCha8Rng, unique: bool, functions: &'static [&'static str]) -> History {
+    let operations = rng.random_range(1..16);
+    let shape = Shape {
+        operations,
+        clients: rng.random_range(1..6),
+        crashed: [0, 5, 15][rng.random_range(0..3)],
+        observed: [0, 50, 100][rng.random_range(0..3)],
+        unique,
+        mutations: [0, 1, 2, operations][rng.random_range(0..4)],
+        functions,
+    };
+    generate::history(rng, shape)
+}
+
+fn registers(model: &str, number: u64, fail: FailMeaning, functions: &'static [&'static str]) -> Tally {
+    let options = |_: &mut ChaCha8Rng| Options {
+        initial: 0.into(),
+        fail,
+        ..Options::default()
+    };
+    fuzz(model, number, options, |rng, _| {
+        let history = match rng.random_range(0..2) {
+            0 => execution(rng, true, functions),
+            _ => structureless(rng, functions),
+        };
+        match rng.random_range(0..4) {
+            0 => with_failed_writes(rng, &history),
+            _ => history,
+        }
+    })
+}
+
+#[test]
+fn registers_are_followed_to_the_same_event() {
+    let tally = registers("register", 150_000, FailMeaning::Dropped, &["read", "write"]);
+    assert_eq!(tally.unknown, 0);
+}
+
+#[test]
+fn cas_registers_are_followed_to_the_same_event() {
+    let functions = &["read", "write", "cas"];
+    let tally = registers("cas-register", 150_000, FailMeaning::Dropped, functions);
+    assert_eq!(tally.unknown, 0);
+    let tally = registers(
+        "cas-register",
+        100_000,
+        FailMeaning::Dropped,
+        &["read", "cas", "cas"],
+    );
+    assert_eq!(tally.unknown, 0);
+}
+
+#[test]
+fn refusals_that_are_observed_are_followed_to_the_same_event() {
+    let functions = &["read", "write", "cas", "cas"];
+    let tally = registers("cas-register", 60_000, FailMeaning::Observed, functions);
+    assert_eq!(tally.unknown, 0);
+}
+
+#[test]
+fn registers_with_repeated_values_are_followed_to_the_same_event() {
+    let options = |_: &mut ChaCha8Rng| Options {
+        initial: 0.into(),
+        ..Options::default()
+    };
+    let tally = fuzz("cas-register", 60_000, options, |rng, _| {
+        execution(rng, false, &["read", "write", "cas"])
+    });
+    assert_eq!(tally.unknown, 0);
+}
+
+#[test]
+fn every_model_is_followed_to_the_same_event() {
+    for model in ALL {
+        let options = |rng: &mut ChaCha8Rng| Options {
+            initial: match model.name {
+                "cas-register" => 0.into(),
+                _ => Value::Null,
+            },
+            fail: [FailMeaning::Dropped, FailMeaning::Observed][rng.random_range(0..2)],
+            nil_reads: NilReads::Exact,
+            ..Options::default()
+        };
+        let tally = fuzz(model.name, 10_000, options, |rng, options| {
+            let shape = vocabulary::Shape {
+                operations: rng.random_range(2..10),
+                clients: rng.random_range(1..5),
+                crashed: [0, 10, 30][rng.random_range(0..3)],
+                wrong: [0, 0, 5, 15, 100][rng.random_range(0..5)],
+            };
+            let specification = (model.specification)(options);
+            vocabulary::history(rng, model.name, &*specification, shape)
+        });
+        assert_eq!(tally.unknown, 0, "{}", model.name);
+    }
+}
+
+#[test]
+fn long_histories_are_followed_to_the_same_event() {
+    let options = |_: &mut ChaCha8Rng| Options {
+        initial: 0.into(),
+        ..Options::default()
+    };
+    let tally = fuzz("cas-register", 4_000, options, |rng, _| {
+        let shape = Shape {
+            operations: rng.random_range(50..400),
+            clients: rng.random_range(1..20),
+            crashed: [0, 1, 5][rng.random_range(0..3)],
+            observed: 100,
+            unique: true,
+            mutations: [0, 1, 1, 2][rng.random_range(0..4)],
+            functions: [
+                &["read", "read", "write", "cas"][..],
+                &["read", "write"],
+                &["read", "cas"],
+            ][rng.random_range(0..3)],
+        };
+        generate::history(rng, shape)
+    });
+    assert_eq!(tally.unknown, 0);
+}
+
+/// The events of several histories, each on a key of its own, in any order that keeps theirs.
+fn interleaved(rng: &mut ChaCha8Rng, histories: &[History]) -> History {
+    let mut queues: Vec<_> = histories
+        .iter()
+        .map(|history| events(history).into_iter().peekable())
+        .collect();
+    let mut all = Vec::new();
+    while queues.iter_mut().any(|queue| queue.peek().is_some()) {
+        let key = rng.random_range(0..queues.len());
+        if let Some((_, mut event)) = queues[key].next() {
+            event.process = event.process * queues.len() as u64 + key as u64;
+            event.key = Some(Value::Int(key as i64));
+            all.push(Event::Op(event));
+        }
+    }
+    History::from_events(all).unwrap()
+}
+
+#[test]
+fn keys_are_followed_each_by_itself() {
+    let model = Model::by_name("cas-register").unwrap();
+    let options = Options {
+        initial: 0.into(),
+        explained_max: usize::MAX,
+        ..Options::default()
+    };
+    for seed in 0..super::histories(3_000) {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let unique = rng.random_range(0..2) == 0;
+        let parts: Vec<History> = (0..3)
+            .map(|_| execution(&mut rng, unique, &["read", "write", "cas"]))
+            .collect();
+        let history = interleaved(&mut rng, &parts);
+        let analysis = crate::check(&history, model, &options, &|| false).unwrap();
+        let mut online = Online::new(model, &options);
+        let mut told = Vec::new();
+        for (position, event) in events(&history) {
+            told.extend(online.push(position, &event).unwrap());
+        }
+        let keys = online.finish();
+        assert_eq!(keys.len(), analysis.keys.len());
+        for (name, standing) in keys {
+            let anomaly = analysis.anomalies.iter().find(|anomaly| anomaly.key == name);
+            let found = match &standing {
+                Standing::Violated(violation) => Some((violation.position + 1, violation.culprit)),
+                Standing::Linearizable => None,
+                Standing::Unknown { .. } => panic!("seed {seed}: {standing:?}"),
+            };
+            assert_eq!(
+                found,
+                anomaly.map(|anomaly| (anomaly.prefix_events, anomaly.culprit)),
+                "seed {seed}, key {name:?}"
+            );
+            // What comes to light only at the end is not told before.
+            assert!(told.iter().filter(|violation| violation.key == name).count() <= 1);
+            assert!(found.is_some() || told.iter().all(|violation| violation.key != name));
+        }
+    }
+}
