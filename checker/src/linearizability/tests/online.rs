@@ -323,3 +323,106 @@ fn keys_are_followed_each_by_itself() {
         }
     }
 }
+
+/// Clients that begin, take effect and end at random, without end: the order in which they took effect is a
+/// linearization.
+struct Clients {
+    rng: ChaCha8Rng,
+    /// What each has begun, and its answer once it took effect.
+    all: Vec<Option<(&'static str, Value, Option<Value>)>>,
+    state: i64,
+    written: i64,
+    /// Values are this many, again and again.
+    values: i64,
+}
+
+impl Clients {
+    fn new(clients: usize, values: i64) -> Clients {
+        Clients {
+            rng: ChaCha8Rng::seed_from_u64(1),
+            all: vec![None; clients],
+            state: 0,
+            written: 0,
+            values,
+        }
+    }
+
+    fn event(&mut self) -> OpEvent {
+        loop {
+            let process = self.rng.random_range(0..self.all.len());
+            let (kind, f, value) = match self.all[process].take() {
+                None => {
+                    let f = ["read", "read", "write", "cas"][self.rng.random_range(0..4)];
+                    self.written += 1;
+                    let value = Value::Int(self.written % self.values);
+                    let input = match f {
+                        "read" => Value::Null,
+                        "write" => value,
+                        _ => Value::pair(self.state.into(), value),
+                    };
+                    self.all[process] = Some((f, input.clone(), None));
+                    (EventType::Invoke, f, input)
+                }
+                Some((f, input, None)) => {
+                    let found = self.state.into();
+                    let (new, answer) = match (&input, input.as_pair()) {
+                        (Value::Int(value), _) => (*value, input.clone()),
+                        (_, Some((from, Value::Int(to)))) if *from == found => (*to, input.clone()),
+                        (_, Some(_)) => (self.state, Value::Null),
+                        _ => (self.state, found),
+                    };
+                    self.state = new;
+                    self.all[process] = Some((f, input, Some(answer)));
+                    continue;
+                }
+                Some((f @ "cas", input, Some(Value::Null))) => (EventType::Fail, f, input),
+                Some((f, _, Some(answer))) => (EventType::Ok, f, answer),
+            };
+            return OpEvent {
+                index: 0,
+                time: 0,
+                process: process as u64,
+                kind,
+                f: f.to_owned(),
+                key: None,
+                value,
+                observed: None,
+                node: None,
+                error: None,
+            };
+        }
+    }
+
+    /// The most that is remembered within the first events, and at any time.
+    fn sizes(mut self, first: u32, all: u32) -> (usize, usize) {
+        let model = Model::by_name("cas-register").unwrap();
+        let options = Options {
+            initial: 0.into(),
+            ..Options::default()
+        };
+        let mut online = Online::new(model, &options);
+        let (mut early, mut most) = (0, 0);
+        for position in 0..all {
+            online.push(position, &self.event()).unwrap();
+            if position % 16 == 0 {
+                most = online.size().max(most);
+            }
+            if position <= first {
+                early = most;
+            }
+        }
+        let keys = online.finish();
+        assert_eq!(keys, [(None, Standing::Linearizable)]);
+        (early, most)
+    }
+}
+
+#[test]
+fn what_is_remembered_does_not_grow_with_the_history() {
+    for clients in [5, 100] {
+        let (early, most) = Clients::new(clients, i64::MAX).sizes(20_000, 2_000_000);
+        assert!(most < 2 * early, "{clients} clients: {early}, then {most}");
+    }
+    let (early, most) = Clients::new(4, 5).sizes(4_000, 40_000);
+    assert!(most < 2 * early, "repeated values: {early}, then {most}");
+}
