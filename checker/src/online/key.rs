@@ -6,8 +6,8 @@ use partita_history::Value;
 
 use super::lag::{Lag, Ready};
 use super::levels::Levels;
-use super::stream::{End, Ending, NONE, Stop, Stream};
-use super::{Follow, Halt, Thrift, Time};
+use super::stream::{Ending, NONE, Stream};
+use super::{End, Follow, Halt, Thrift, Time};
 use crate::model::{Class, Specification};
 
 /// So many events since the last quiet moment are kept, to begin again from there by other means.
@@ -141,8 +141,8 @@ impl Key {
             let access = class.and_then(|class| self.specification.access(class));
             match this.stream.begin(began, access) {
                 Ok(version) => ticket.version = version,
-                Err(Stop::NotApplicable(why)) => self.switch(began, why),
-                Err(Stop::Violation(end)) => self.violated(end),
+                Err(Halt::NotApplicable(why)) => self.switch(began, why),
+                Err(Halt::Violation(end)) => self.violated(end),
             }
         }
         match &mut self.engine {
@@ -185,7 +185,7 @@ impl Key {
                 let happened = matches!(&ending, Ending::Unknown(_))
                     || matches!(&ending, Ending::Known(class) if !self.specification.is_observer(class));
                 match stream.first_needed(ticket.version) {
-                    Some(first) if !happened => Err(Stop::Violation(first)),
+                    Some(first) if !happened => Err(Halt::Violation(first)),
                     _ => Ok(()),
                 }
             }
@@ -193,8 +193,8 @@ impl Key {
         };
         match followed {
             Ok(()) => {}
-            Err(Stop::Violation(end)) => self.violated(end),
-            Err(Stop::NotApplicable(why)) => {
+            Err(Halt::Violation(end)) => self.violated(end),
+            Err(Halt::NotApplicable(why)) => {
                 self.switch(time, why);
                 self.feed();
             }
@@ -241,21 +241,14 @@ impl Key {
             return;
         };
         while let Some(ready) = this.lag.next() {
-            let (followed, end) = match ready {
-                Ready::Begin(begin) => {
-                    let (operation, time) = (begin.operation, begin.began);
-                    (this.follower.begin(begin), End { time, operation })
-                }
-                Ready::End { operation, time } => {
-                    (this.follower.end(operation, time), End { time, operation })
-                }
+            let time = match &ready {
+                Ready::Begin(begin) => begin.began,
+                Ready::End(end) => end.time,
             };
-            match followed {
+            match this.follower.follow(ready) {
                 Ok(()) => continue,
-                Err(Halt::Violation) => self.violated(end),
-                Err(Halt::TooMuch) => {
-                    self.known = Known::Unknown(end.time, "too many orders are possible");
-                }
+                Err(Halt::Violation(end)) => self.violated(end),
+                Err(Halt::NotApplicable(why)) => self.known = Known::Unknown(time, why),
             }
             self.engine = Engine::Over;
             return;

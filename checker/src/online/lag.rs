@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::Time;
+use super::{End, Time};
 use crate::model::Class;
 
 /// An event of which all is known that is needed.
@@ -11,12 +11,7 @@ pub(super) enum Ready {
     /// An operation began.
     Begin(Begin),
     /// An operation ended, which had a deadline.
-    End {
-        /// Which.
-        operation: u32,
-        /// When.
-        time: Time,
-    },
+    End(End),
 }
 
 /// An operation that says something about the object.
@@ -35,7 +30,7 @@ pub(super) struct Begin {
 #[derive(Debug)]
 enum Held {
     Begin { operation: u32, began: Time, fate: Fate },
-    End { operation: u32, time: Time },
+    End(End),
 }
 
 /// How an operation ended.
@@ -85,7 +80,7 @@ impl Lag {
             None => Fate::Nothing,
         };
         if matches!(fate, Fate::Known(_, Some(_))) {
-            self.held.push_back(Held::End { operation, time });
+            self.held.push_back(Held::End(End { time, operation }));
         }
     }
 
@@ -97,7 +92,7 @@ impl Lag {
             }
             self.gone = self.gone.wrapping_add(1);
             match self.held.pop_front()? {
-                Held::End { operation, time } => return Some(Ready::End { operation, time }),
+                Held::End(end) => return Some(Ready::End(end)),
                 Held::Begin {
                     operation,
                     began,

@@ -10,15 +10,18 @@ use std::sync::Arc;
 use partita_history::Value;
 use rustc_hash::FxHashMap;
 
-use super::lag::Begin;
+use super::lag::{Begin, Ready};
 use super::states::States;
-use super::{Follow, Halt, Thrift, Time};
+use super::{End, Follow, Halt, Thrift, Time};
 use crate::model::{Class, Specification};
 
 /// How many configurations are visited at one return.
 const VISITS_MAX: usize = 10_000;
 /// How many operations may be open: one has a bit each.
 const SLOTS_MAX: u32 = u128::BITS;
+
+/// The bounds are reached.
+const TOO_MUCH: Halt = Halt::NotApplicable("too many orders are possible");
 
 /// How many crashed operations of each class took effect, by class.
 type Used = Vec<(u32, u32)>;
@@ -264,9 +267,7 @@ impl Levels {
         }
         self.thrift.done(self.states.len());
     }
-}
 
-impl Follow for Levels {
     fn begin(&mut self, begin: Begin) -> Result<(), Halt> {
         let Begin { class, deadline, .. } = begin;
         let Some(deadline) = deadline else {
@@ -275,7 +276,7 @@ impl Follow for Levels {
         };
         let slot = self.slots.trailing_ones();
         if slot == SLOTS_MAX {
-            return Err(Halt::TooMuch);
+            return Err(TOO_MUCH);
         }
         self.slots |= 1 << slot;
         let is_observer = self.states.is_observer(&class);
@@ -292,20 +293,29 @@ impl Follow for Levels {
         Ok(())
     }
 
-    fn end(&mut self, _operation: u32, time: Time) -> Result<(), Halt> {
-        let Some(&due) = self.open.get(&time) else {
+    fn end(&mut self, end: End) -> Result<(), Halt> {
+        let Some(&due) = self.open.get(&end.time) else {
             return Ok(());
         };
-        self.layer = self.pass(due).ok_or(Halt::TooMuch)?.into_configurations();
-        self.open.remove(&time);
+        self.layer = self.pass(due).ok_or(TOO_MUCH)?.into_configurations();
+        self.open.remove(&end.time);
         self.slots &= !(1 << due.slot);
         if self.layer.is_empty() {
-            return Err(Halt::Violation);
+            return Err(Halt::Violation(end));
         }
         if self.thrift.is_due(self.states.len()) {
             self.forget();
         }
         Ok(())
+    }
+}
+
+impl Follow for Levels {
+    fn follow(&mut self, event: Ready) -> Result<(), Halt> {
+        match event {
+            Ready::Begin(begin) => self.begin(begin),
+            Ready::End(end) => self.end(end),
+        }
     }
 
     fn size(&self) -> usize {

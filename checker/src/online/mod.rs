@@ -27,7 +27,7 @@ use rustc_hash::FxHashMap;
 use crate::InputError;
 use crate::model::{Class, Model, Options, Specification};
 use key::{Key, Known, Ticket};
-use lag::Begin;
+use lag::Ready;
 use stream::Ending;
 
 /// A moment: a position and 1, so that there is one before all events.
@@ -66,21 +66,26 @@ impl Thrift {
 
 /// Judges the events of one object that come with a lag.
 trait Follow: Send {
-    /// An operation began; that it ended with a deadline is told later.
-    fn begin(&mut self, begin: Begin) -> Result<(), Halt>;
-    /// An operation with a deadline ended.
-    fn end(&mut self, operation: u32, time: Time) -> Result<(), Halt>;
+    /// The next event.
+    fn follow(&mut self, event: Ready) -> Result<(), Halt>;
     /// Roughly, how much is remembered.
     fn size(&self) -> usize;
+}
+
+/// A moment at which an operation ended, and which.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct End {
+    time: Time,
+    operation: u32,
 }
 
 /// Why events are followed no further.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Halt {
-    /// There is no linearization.
-    Violation,
-    /// That would take too much time or memory.
-    TooMuch,
+    /// There is no linearization of what was there until then.
+    Violation(End),
+    /// They can't be followed; why, as the end of a sentence that begins with "because".
+    NotApplicable(&'static str),
 }
 
 /// The moment at which a key ceased to be linearizable.

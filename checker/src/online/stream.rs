@@ -17,18 +17,11 @@ use rustc_hash::FxHashMap;
 use slab::Slab;
 
 use super::zones::Zones;
-use super::{NEVER, Thrift, Time};
+use super::{End, Halt, NEVER, Thrift, Time};
 use crate::model::{Access, Class, Specification};
 
 /// No version.
 pub(super) const NONE: u32 = u32::MAX;
-
-/// A moment at which an operation ended, and which.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct End {
-    pub(super) time: Time,
-    pub(super) operation: u32,
-}
 
 const NOT_YET: End = End {
     time: NEVER,
@@ -43,15 +36,6 @@ pub(super) enum Ending {
     Nothing,
     /// Nobody knows; it may have done this, or still do it.
     Unknown(Option<Class>),
-}
-
-/// Why a stream can't be followed any further.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stop {
-    /// There is no linearization of what was there until then.
-    Violation(End),
-    /// What it is made for does not hold.
-    NotApplicable(&'static str),
 }
 
 /// A value that was written, or may be.
@@ -158,7 +142,7 @@ impl Stream {
     ///
     /// # Errors
     /// When the value may be met already.
-    pub(super) fn begin(&mut self, began: Time, access: Option<Access<'_>>) -> Result<u32, Stop> {
+    pub(super) fn begin(&mut self, began: Time, access: Option<Access<'_>>) -> Result<u32, Halt> {
         let (from, to) = match access {
             Some(Access::Write(to)) => (None, to),
             Some(Access::Swap { from, to }) => (Some(from), to),
@@ -170,7 +154,7 @@ impl Stream {
         if self.by_value.contains_key(to) {
             self.forget();
             if self.by_value.contains_key(to) {
-                return Err(Stop::NotApplicable(
+                return Err(Halt::NotApplicable(
                     "a value is written again while it may be met",
                 ));
             }
@@ -190,7 +174,7 @@ impl Stream {
         end: End,
         ending: &Ending,
         specification: &dyn Specification,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), Halt> {
         self.open.remove(began);
         let writes = |class| {
             let access = specification.access(class);
@@ -205,7 +189,7 @@ impl Stream {
             }
             Ending::Known(class) if writes(class) => {
                 if version == NONE {
-                    return Err(Stop::NotApplicable("a write shows only when it ends"));
+                    return Err(Halt::NotApplicable("a write shows only when it ends"));
                 }
                 self.touch(version, began, end)?;
             }
@@ -214,17 +198,17 @@ impl Stream {
         if let Ending::Known(class) = ending {
             match specification.access(class) {
                 Some(Access::Read(value)) => {
-                    let version = *self.by_value.get(value).ok_or(Stop::Violation(end))?;
+                    let version = *self.by_value.get(value).ok_or(Halt::Violation(end))?;
                     self.touch(version, began, end)?;
                 }
                 Some(Access::Write(_) | Access::Swap { .. }) => {}
-                Some(Access::Never) => return Err(Stop::Violation(end)),
+                Some(Access::Never) => return Err(Halt::Violation(end)),
                 Some(Access::Differs(_)) => {
-                    return Err(Stop::NotApplicable(
+                    return Err(Halt::NotApplicable(
                         "a compare-and-set was refused and did not say what it saw",
                     ));
                 }
-                None => return Err(Stop::NotApplicable("it is no register")),
+                None => return Err(Halt::NotApplicable("it is no register")),
             }
         }
         if self.thrift.is_due(self.versions.len()) || self.is_quiet() && self.versions.len() > 2 {
@@ -269,12 +253,12 @@ impl Stream {
     }
 
     /// The version was not written after all.
-    fn withdraw(&mut self, version: u32) -> Result<(), Stop> {
+    fn withdraw(&mut self, version: u32) -> Result<(), Halt> {
         if version == NONE {
             return Ok(());
         }
         if let Some(first) = self.first_needed(version) {
-            return Err(Stop::Violation(first));
+            return Err(Halt::Violation(first));
         }
         self.remove(version);
         Ok(())
@@ -297,11 +281,11 @@ impl Stream {
     }
 
     /// An operation on this version, which began then, ended.
-    fn touch(&mut self, version: u32, began: Time, end: End) -> Result<(), Stop> {
+    fn touch(&mut self, version: u32, began: Time, end: End) -> Result<(), Halt> {
         self.include(version, end)?;
         let this = &mut self.versions[version as usize];
         if this.later_end.time < began {
-            return Err(Stop::Violation(end));
+            return Err(Halt::Violation(end));
         }
         if this.first_end == NOT_YET {
             this.first_end = end;
@@ -316,28 +300,28 @@ impl Stream {
         self.raise(version, began, end)
     }
 
-    fn raise(&mut self, version: u32, began: Time, end: End) -> Result<(), Stop> {
+    fn raise(&mut self, version: u32, began: Time, end: End) -> Result<(), Halt> {
         let chain = self.versions[version as usize].chain;
         match self.zones.raise(self.chains[chain as usize].place, began) {
             true => Ok(()),
-            false => Err(Stop::Violation(end)),
+            false => Err(Halt::Violation(end)),
         }
     }
 
     /// The version, and all that it was made from, was written.
-    fn include(&mut self, version: u32, end: End) -> Result<(), Stop> {
+    fn include(&mut self, version: u32, end: End) -> Result<(), Halt> {
         let mut path = Vec::new();
         let mut at = version;
         while self.versions[at as usize].chain == NONE {
             // Versions made from each other in a circle never were.
             if path.len() > self.versions.len() {
-                return Err(Stop::Violation(end));
+                return Err(Halt::Violation(end));
             }
             path.push(at);
             let Some(from) = &self.versions[at as usize].from else {
                 break;
             };
-            at = *self.by_value.get(from).ok_or(Stop::Violation(end))?;
+            at = *self.by_value.get(from).ok_or(Halt::Violation(end))?;
         }
         for version in path.into_iter().rev() {
             if self.versions[version as usize].from.is_none() {
@@ -351,10 +335,10 @@ impl Stream {
     }
 
     /// A compare-and-set made `version` from `from`.
-    fn append(&mut self, from: u32, version: u32, end: End) -> Result<(), Stop> {
+    fn append(&mut self, from: u32, version: u32, end: End) -> Result<(), Halt> {
         let before = &mut self.versions[from as usize];
         if before.next != NONE {
-            return Err(Stop::Violation(end));
+            return Err(Halt::Violation(end));
         }
         before.next = version;
         let chain = before.chain;
