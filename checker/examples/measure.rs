@@ -47,7 +47,7 @@ fn linearizable(operations: usize, clients: usize) -> Result<History, Box<dyn st
     let mut at = vec![Client::Idle; clients];
     let (mut state, mut last_value) = (Value::Null, 0);
     let mut index = 0;
-    while history.operations.len() < operations {
+    while history.len() < operations {
         let process = rng.random_range(0..clients);
         let mut event = |kind, f: &str, value, observed| {
             index += 1;

@@ -80,10 +80,10 @@ pub(crate) fn classify(
     let mut classes = Classes::default();
     let mut entries = Vec::with_capacity(operations.len());
     for &id in operations {
-        let operation = &history.operations[id];
+        let operation = history.operation(id);
         let class = specification
-            .classify(operation)
-            .map_err(|message| InputError::new(id, operation, message))?;
+            .classify(&operation)
+            .map_err(|message| InputError::new(id, &operation, message))?;
         let Some(class) = class else { continue };
         let class = classes.intern(class, specification);
         let deadline = operation.deadline();

@@ -41,14 +41,14 @@ pub(crate) fn explain(
         ),
     };
     let words = Words::new(object.history);
-    let operations = &object.history.operations;
+    let history = object.history;
     let edges: Vec<Edge> = edges
         .into_iter()
         .map(|(a, b)| (core[a].id, core[b].id))
         .map(|(before, after)| Edge {
             before,
             after,
-            why: words.before(&operations[before], &operations[after]),
+            why: words.before(history.operation(before), history.operation(after)),
         })
         .collect();
     let (name, story) = story::tell(object, violation, core, &partials);

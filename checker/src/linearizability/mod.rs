@@ -92,7 +92,7 @@ pub fn check_with_witness(
         .map(|object| judge::judge(object, budget))
         .collect();
     let keys: Vec<KeyResult> = objects.iter().zip(&judgements).map(summary::key_result).collect();
-    let exercised = history.operations.iter().any(|op| op.outcome == OpOutcome::Ok);
+    let exercised = history.operations().any(|op| op.outcome == OpOutcome::Ok);
     let verdict = keys
         .iter()
         .map(|key| key.verdict)

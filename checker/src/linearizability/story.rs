@@ -46,8 +46,8 @@ struct Teller<'a> {
 }
 
 impl<'a> Teller<'a> {
-    fn operation(&self, entry: &Entry) -> &'a Operation {
-        &self.object.history.operations[entry.id]
+    fn operation(&self, entry: &Entry) -> Operation<'a> {
+        self.object.history.operation(entry.id)
     }
 
     fn access(&self, entry: &Entry) -> Option<Access<'a>> {
@@ -65,12 +65,12 @@ impl<'a> Teller<'a> {
     fn claim(&self, entry: &Entry, value: &Value) -> String {
         let operation = self.operation(entry);
         let holds = self.holds(value);
-        let told = match &operation.node {
+        let told = match operation.node {
             Some(node) => format!("{node} told {}", client(operation)),
             None => format!("{} was told", client(operation)),
         };
-        match (operation.f.as_str(), operation.outcome) {
-            ("read", _) => match &operation.node {
+        match (operation.f, operation.outcome) {
+            ("read", _) => match operation.node {
                 Some(node) => format!("{node} answered {} that {holds}", client(operation)),
                 None => format!("{} read {holds}", client(operation)),
             },
@@ -88,7 +88,7 @@ impl<'a> Teller<'a> {
                 "{at} {} was told that its compare-and-set was refused for not finding the value it expected, yet the \
                  answer says that it saw {}, which is that very value.",
                 client_via(operation),
-                operation.observed.clone().unwrap_or_default(),
+                operation.observed.unwrap_or(&Value::Null),
             );
             return Some(("contradictory refusal", text));
         };
@@ -102,15 +102,15 @@ impl<'a> Teller<'a> {
     fn never_written(&self, reader: &Entry, value: &Value, at: &str) -> (&'static str, String) {
         let claim = self.claim(reader, value);
         let object = self.object;
-        let by_input = |operation: &&Operation| {
-            operation.key.as_ref() == object.key
-                && match operation.f.as_str() {
-                    "write" => operation.input == *value,
+        let by_input = |operation: &Operation| {
+            operation.key == object.key
+                && match operation.f {
+                    "write" => operation.input == value,
                     _ => operation.input.as_pair().is_some_and(|(_, to)| to == value),
                 }
         };
         let return_position = reader.deadline.unwrap_or(u32::MAX);
-        let mut writers = object.history.operations.iter().filter(by_input);
+        let mut writers = object.history.operations().filter(by_input);
         let failed = writers
             .clone()
             .find(|w| w.outcome == Outcome::Fail && w.invoked.position < return_position);
@@ -216,8 +216,8 @@ impl<'a> Teller<'a> {
     }
 
     /// `379 ms before this read began`
-    fn gap_before(&self, first: &Operation, second: &Operation) -> String {
-        let what = match second.f.as_str() {
+    fn gap_before(&self, first: Operation<'_>, second: Operation<'_>) -> String {
+        let what = match second.f {
             "cas" => "compare-and-set",
             f => f,
         };
@@ -270,8 +270,8 @@ impl<'a> Teller<'a> {
             .filter(after)
             .filter(|entry| requires(entry, older))
             .map(|entry| self.operation(entry))
-            .map(|operation| match &operation.node {
-                Some(node) => (Some(node.as_str()), 0),
+            .map(|operation| match operation.node {
+                Some(node) => (Some(node), 0),
                 None => (None, operation.process),
             })
             .collect();
@@ -429,7 +429,7 @@ impl<'a> Teller<'a> {
             "{} {}, but {} had been acknowledged to {} {}, {}; nothing of that shows in the answer, {ending}.",
             sentence(&self.words.ended(reads)),
             self.claim(last, &class(last).result),
-            specification.describe(writes),
+            specification.describe(&writes),
             client_via(writes),
             self.words.ended(writes),
             self.gap_before(writes, reads),
@@ -438,8 +438,8 @@ impl<'a> Teller<'a> {
     }
 
     fn general(&self, core: &[Entry], violation: &Violation, partials: &[Partial]) -> String {
-        let operations = &self.object.history.operations;
-        let describe = |id: usize| self.object.specification.describe(&operations[id]);
+        let history = self.object.history;
+        let describe = |id: usize| self.object.specification.describe(&history.operation(id));
         let mut listed: Vec<String> = core
             .iter()
             .take(LISTED_MAX)
@@ -460,7 +460,7 @@ impl<'a> Teller<'a> {
         if core.len() > LISTED_MAX {
             listed.push(format!("{} more", core.len() - LISTED_MAX));
         }
-        let culprit = &operations[violation.culprit];
+        let culprit = history.operation(violation.culprit);
         let furthest = partials.first().map_or_else(String::new, |partial| {
             let state = partial
                 .steps

@@ -125,7 +125,7 @@ impl Specification for Bag {
     fn classify(&self, operation: &Operation) -> Result<Option<Class>, String> {
         self.start.check()?;
         let f = function(MODEL_NAME, &[ENQUEUE, DEQUEUE], operation)?;
-        let Operation { input, output, .. } = operation;
+        let Operation { input, output, .. } = *operation;
         if f == ENQUEUE && input.is_null() {
             return wrong("what `enqueue` puts in", "an item", input);
         }
@@ -156,12 +156,12 @@ impl Specification for Bag {
     }
 
     fn describe(&self, operation: &Operation) -> String {
-        let name = Name("bag", operation.key.as_ref());
+        let name = Name("bag", operation.key);
         let known = words::known(operation);
-        match (operation.f.as_str(), operation.outcome) {
-            (ENQUEUE, _) => format!("enqueue {} on {name}{known}", Quoted(&operation.input)),
+        match (operation.f, operation.outcome) {
+            (ENQUEUE, _) => format!("enqueue {} on {name}{known}", Quoted(operation.input)),
             (f, Outcome::Ok) if operation.output.is_null() => format!("{f} on {name}, found empty"),
-            (f, Outcome::Ok) => format!("{f} {} from {name}", Quoted(&operation.output)),
+            (f, Outcome::Ok) => format!("{f} {} from {name}", Quoted(operation.output)),
             (f, _) => format!("{f} on {name}{known}"),
         }
     }

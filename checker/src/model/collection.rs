@@ -79,7 +79,7 @@ impl Specification for Collection {
         self.start.check()?;
         let [put, take, peek] = self.kind.functions;
         let f = function(self.kind.model, &self.kind.functions, operation)?;
-        let Operation { input, output, .. } = operation;
+        let Operation { input, output, .. } = *operation;
         if f == put && input.is_null() {
             // Null is what an empty collection answers.
             return wrong(&format!("what `{put}` puts in"), "an item", input);
@@ -122,15 +122,15 @@ impl Specification for Collection {
     }
 
     fn describe(&self, operation: &Operation) -> String {
-        let name = Name(self.kind.noun, operation.key.as_ref());
+        let name = Name(self.kind.noun, operation.key);
         let f = &operation.f;
         let known = words::known(operation);
         if *f == self.kind.functions[0] {
-            return format!("{f} {} on {name}{known}", Quoted(&operation.input));
+            return format!("{f} {} on {name}{known}", Quoted(operation.input));
         }
         match operation.outcome {
             Outcome::Ok if operation.output.is_null() => format!("{f} on {name}, found empty"),
-            Outcome::Ok => format!("{f} {} from {name}", Quoted(&operation.output)),
+            Outcome::Ok => format!("{f} {} from {name}", Quoted(operation.output)),
             _ => format!("{f} on {name}{known}"),
         }
     }

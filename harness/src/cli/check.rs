@@ -75,7 +75,7 @@ pub(super) fn main(arguments: Arguments) -> Result<Verdict, Failure> {
         }
         let result = Judged {
             file,
-            operations: history.operations.len(),
+            operations: history.len(),
             analysis,
         };
         if !arguments.json {

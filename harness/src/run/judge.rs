@@ -46,8 +46,7 @@ pub(crate) fn judge(
     summary.operations = outcomes(history);
     summary.faults = faults(&history.faults);
     let last = history
-        .operations
-        .iter()
+        .operations()
         .filter_map(|operation| operation.completed)
         .map(|moment| moment.time)
         .max();
@@ -77,8 +76,8 @@ fn per_second(count: u64, seconds: f64) -> f64 {
 
 fn outcomes(history: &History) -> BTreeMap<String, Outcomes> {
     let mut counts: BTreeMap<String, Outcomes> = BTreeMap::new();
-    for operation in &history.operations {
-        let count = counts.entry(operation.f.clone()).or_default();
+    for operation in history.operations() {
+        let count = counts.entry(operation.f.to_owned()).or_default();
         match operation.outcome {
             Outcome::Ok => count.ok += 1,
             Outcome::Fail => count.fail += 1,

@@ -345,8 +345,8 @@ mod tests {
             false,
         )
         .unwrap();
-        assert_eq!(history.operations[0].error.as_deref(), Some(r#"["timeout",1.5]"#));
-        assert_eq!(history.operations[1].error, None);
+        assert_eq!(history.operation(0).error, Some(r#"["timeout",1.5]"#));
+        assert_eq!(history.operation(1).error, None);
     }
 
     #[test]
@@ -356,9 +356,9 @@ mod tests {
             "\n",
             r#"{"process":0,"ty"#
         );
-        assert_eq!(read(torn.as_bytes(), true).unwrap().operations.len(), 1);
+        assert_eq!(read(torn.as_bytes(), true).unwrap().len(), 1);
         assert!(read(torn.as_bytes(), false).is_err());
         let whole = r#"{"process":0,"type":"invoke","f":"read"}"#;
-        assert_eq!(read(whole.as_bytes(), true).unwrap().operations.len(), 1);
+        assert_eq!(read(whole.as_bytes(), true).unwrap().len(), 1);
     }
 }

@@ -156,7 +156,9 @@ fn parse(line: &[u8], number_of_line: u64, logged: bool, history: &History) -> R
             None => value.to_string(),
         });
         let open = history.open_operation(process);
-        (key, value) = open.map_or((None, Value::Null), |open| (open.key.clone(), open.input.clone()));
+        (key, value) = open.map_or((None, Value::Null), |open| {
+            (open.key.cloned(), open.input.clone())
+        });
     }
     Ok(Event::Op(OpEvent {
         index: 0,
@@ -209,12 +211,12 @@ mod tests {
             true,
         )
         .unwrap();
-        let [cas, read] = &history.operations[..] else {
+        let [cas, read] = history.operations().collect::<Vec<_>>()[..] else {
             panic!("two operations")
         };
-        assert_eq!((cas.outcome, &cas.output), (Outcome::Info, &cas.input));
-        assert_eq!(cas.error.as_deref(), Some("timed-out"));
-        assert_eq!((read.outcome, &read.output), (Outcome::Fail, &Value::Null));
+        assert_eq!((cas.outcome, cas.output), (Outcome::Info, cas.input));
+        assert_eq!(cas.error, Some("timed-out"));
+        assert_eq!((read.outcome, read.output), (Outcome::Fail, &Value::Null));
     }
 
     #[test]
@@ -224,8 +226,8 @@ mod tests {
             false,
         )
         .unwrap();
-        assert_eq!(history.operations[0].output, "a\tb".into());
-        assert_eq!(history.operations[0].error.as_deref(), Some("timeout"));
+        assert_eq!(history.operation(0).output, &"a\tb".into());
+        assert_eq!(history.operation(0).error, Some("timeout"));
         assert_eq!(history.events(), 3);
     }
 
@@ -233,13 +235,9 @@ mod tests {
     fn names_are_values_of_what_was_done() {
         let text = "0 :invoke :write :a\n0 :ok :write :a\n1 :invoke :read nil\n1 :ok :read :a\n";
         let history = read_text(text, false).unwrap();
-        let values: Vec<_> = history
-            .operations
-            .iter()
-            .map(|it| (&it.input, &it.output))
-            .collect();
+        let values: Vec<_> = history.operations().map(|it| (it.input, it.output)).collect();
         assert_eq!(values, [(&"a".into(), &"a".into()), (&Value::Null, &"a".into())]);
-        assert!(history.operations.iter().all(|it| it.error.is_none()));
+        assert!(history.operations().all(|it| it.error.is_none()));
     }
 
     #[test]
@@ -250,8 +248,8 @@ mod tests {
         };
         let text = "0 :invoke :cas [5 [1 2]]\n0 :info :cas :timed-out\n";
         let history = read(&mut text.as_bytes(), &options, false).unwrap();
-        let operation = &history.operations[0];
-        assert_eq!(operation.key, Some(5.into()));
+        let operation = history.operation(0);
+        assert_eq!(operation.key, Some(&5.into()));
         assert_eq!(operation.output, operation.input);
     }
 

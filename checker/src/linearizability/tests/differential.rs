@@ -49,7 +49,7 @@ fn first_violation(object: &Object<'_>) -> Option<u32> {
 /// Compares all engines on one history; gives whether it was linearizable.
 pub(super) fn compare(history: &History, model: &Model, options: &Options) -> Result<bool, String> {
     let specification = (model.specification)(options);
-    let operations: Vec<usize> = (0..history.operations.len()).collect();
+    let operations: Vec<usize> = (0..history.len()).collect();
     let (entries, classes) =
         entry::classify(history, &operations, &*specification).map_err(|error| error.to_string())?;
     let object = Object {
@@ -194,7 +194,7 @@ fn fuzz(model: &str, functions: &'static [&'static str], histories: u64) {
             Ok(false) => invalid += 1,
             Err(message) => panic!(
                 "{}, seed {seed}: {message}\n{shape:?}\n{options:?}\n{:#?}",
-                model.name, history.operations
+                model.name, history
             ),
         }
     }

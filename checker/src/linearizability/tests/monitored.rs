@@ -27,7 +27,7 @@ pub(super) fn object<'a>(
     model: &Model,
     specification: &'a dyn Specification,
 ) -> Object<'a> {
-    let operations: Vec<usize> = (0..history.operations.len()).collect();
+    let operations: Vec<usize> = (0..history.len()).collect();
     let (entries, classes) = entry::classify(history, &operations, specification).unwrap();
     Object {
         history,
@@ -241,7 +241,7 @@ fn fuzz(
         if let Err(message) = compare(&history, model, &options, seed % 8 < 2, &mut tally) {
             panic!(
                 "{}, seed {seed}: {message}\n{options:?}\n{:#?}",
-                model.name, history.operations
+                model.name, history
             );
         }
     }
