@@ -54,10 +54,12 @@
 //! - [`verify`]: re-checks the proof of a pass, sharing no code with the search;
 //! - [`verdict`]: the one result type that all checkers give.
 //!
-//! Nothing here reads a clock or starts a thread: whoever calls decides when to give up.
+//! Nothing here reads a clock or starts a thread of its own: whoever calls decides when to give up, and how many threads
+//! keys are judged in (those of the `rayon` pool that the call is made in).
 
 mod input_error;
 pub mod linearizability;
+pub mod linter;
 pub mod model;
 mod monitor;
 pub mod online;
@@ -67,6 +69,7 @@ mod witness;
 
 pub use input_error::InputError;
 pub use linearizability::{check, check_with_witness};
+pub use linter::{Finding, FindingKind, lint};
 pub use model::{Engine, FailMeaning, Model, NilReads, Options};
 pub use verdict::{Analysis, Anomaly, Edge, KeyResult, Partial, Step, Stuck, Verdict};
 pub use witness::{Witness, WitnessError, verify};

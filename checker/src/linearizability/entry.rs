@@ -30,6 +30,8 @@ pub(crate) struct Classes {
     by_hash: FxHashMap<u64, u32>,
     /// For each class, the one before it that has the same hash.
     same_hash: Vec<Option<u32>>,
+    /// For each class that has one, its blind class.
+    blind: FxHashMap<u32, u32>,
 }
 
 impl Classes {
@@ -49,6 +51,21 @@ impl Classes {
         self.same_hash.push(last);
         self.by_hash.insert(hash, id);
         id
+    }
+
+    /// Adds the classes of operations that do the same but forget what they needed to find.
+    pub(crate) fn add_blind(&mut self, specification: &dyn Specification) {
+        for id in 0..self.all.len() as u32 {
+            if let Some(class) = specification.blind(self.get(id)) {
+                let blind = self.intern(class, specification);
+                self.blind.insert(id, blind);
+            }
+        }
+    }
+
+    /// The blind class of a class, if there is one and it was added.
+    pub(crate) fn blind(&self, id: u32) -> Option<u32> {
+        self.blind.get(&id).copied()
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -29,6 +29,11 @@ impl Cell {
             options: options.clone(),
         }
     }
+
+    /// The model that it is of.
+    pub(super) fn model(&self) -> &'static str {
+        self.model
+    }
 }
 
 impl Specification for Cell {
@@ -85,6 +90,13 @@ impl Specification for Cell {
 
     fn access<'a>(&self, class: &'a Class) -> Option<Access<'a>> {
         Some(access(class))
+    }
+
+    fn blind(&self, given: &Class) -> Option<Class> {
+        match access(given) {
+            Access::Swap { to, .. } => Some(class(WRITE, to.clone(), Value::Null)),
+            _ => None,
+        }
     }
 
     fn last_use(&self, completed: &[&Class], crashed: &[&Class]) -> Vec<Option<usize>> {

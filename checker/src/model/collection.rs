@@ -54,6 +54,11 @@ impl Collection {
         }
     }
 
+    /// The model that it is of.
+    pub(super) fn model(&self) -> &'static str {
+        self.kind.model
+    }
+
     fn next(&self, items: &[Value]) -> Option<usize> {
         match self.kind.next {
             Next::First => (!items.is_empty()).then_some(0),

@@ -9,7 +9,7 @@
 mod register;
 
 use crate::linearizability::entry::{Classes, Entry};
-use crate::model::Specification;
+use crate::model::{self, Specification};
 
 /// What a monitor says of some operations; they are named by their indices.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,13 +36,15 @@ type Make = fn(&Classes, &dyn Specification) -> Option<Box<dyn Monitor>>;
 /// For each model that has one, by name, its monitor.
 const REGISTRY: &[(&str, Make)] = &[("register", register::make), ("cas-register", register::make)];
 
-/// The monitor of an object of `model`, if there is one.
+/// The monitor of an object of `model`, if there is one. A user's own model has none, even if it is named like one
+/// of ours.
 pub(crate) fn of(
     model: &str,
     classes: &Classes,
     specification: &dyn Specification,
 ) -> Option<Box<dyn Monitor>> {
-    let (_, make) = REGISTRY.iter().find(|(name, _)| *name == model)?;
+    let registered = model::registered_name(specification).filter(|name| *name == model)?;
+    let (_, make) = REGISTRY.iter().find(|(name, _)| *name == registered)?;
     make(classes, specification)
 }
 

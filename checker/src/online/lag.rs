@@ -159,10 +159,10 @@ mod tests {
         ));
         assert_eq!(
             lag.next(),
-            Some(Ready::End {
-                operation: 1,
-                time: 4
-            })
+            Some(Ready::End(End {
+                time: 4,
+                operation: 1
+            }))
         );
         assert_eq!((lag.next(), lag.len()), (None, 0));
     }

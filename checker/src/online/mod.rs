@@ -326,12 +326,12 @@ impl Online {
         let moment = |position| Moment { position, time: 0 };
         let operation = Operation {
             process,
-            f: open.f.clone(),
-            key: None,
-            input: open.input.clone(),
+            f: &open.f,
+            key: self.keys[open.key].name.as_ref(),
+            input: &open.input,
             outcome,
-            output: completion.map_or(Value::Null, |(_, event)| event.value.clone()),
-            observed: completion.and_then(|(_, event)| event.observed.clone()),
+            output: completion.map_or(&Value::Null, |(_, event)| &event.value),
+            observed: completion.and_then(|(_, event)| event.observed.as_ref()),
             invoked: moment(open.position),
             completed: completion.map(|(position, _)| moment(position)),
             node: None,

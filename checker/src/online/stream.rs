@@ -38,6 +38,9 @@ pub(super) enum Ending {
     Unknown(Option<Class>),
 }
 
+/// Why something is not followed here that does more than reading and writing one value.
+const NO_REGISTER: &str = "it is more than a register";
+
 /// A value that was written, or may be.
 #[derive(Debug)]
 struct Version {
@@ -181,15 +184,18 @@ impl Stream {
             access.and_then(Access::produces).is_some()
         };
         match ending {
-            Ending::Unknown(class) => {
-                if let Some(version) = self.versions.get_mut(version as usize) {
-                    version.crashed = class.clone().map(Box::new);
+            Ending::Unknown(None) => return Ok(()),
+            Ending::Unknown(Some(class)) => match self.versions.get_mut(version as usize) {
+                Some(version) if writes(class) => {
+                    version.crashed = Some(Box::new(class.clone()));
+                    return Ok(());
                 }
-                return Ok(());
-            }
+                _ if specification.is_observer(class) => return Ok(()),
+                _ => return Err(Halt::NotApplicable(NO_REGISTER)),
+            },
             Ending::Known(class) if writes(class) => {
                 if version == NONE {
-                    return Err(Halt::NotApplicable("a write shows only when it ends"));
+                    return Err(Halt::NotApplicable(NO_REGISTER));
                 }
                 self.touch(version, began, end)?;
             }
@@ -208,7 +214,7 @@ impl Stream {
                         "a compare-and-set was refused and did not say what it saw",
                     ));
                 }
-                None => return Err(Halt::NotApplicable("it is no register")),
+                None => return Err(Halt::NotApplicable(NO_REGISTER)),
             }
         }
         if self.thrift.is_due(self.versions.len()) || self.is_quiet() && self.versions.len() > 2 {

@@ -52,6 +52,9 @@ pub(crate) fn judge(
         .max();
     summary.duration_ms = last.unwrap_or(0) / 1_000_000;
     summary.not_exercised = not_exercised(plan, workload, history, observed);
+    if let Some(findings) = about_the_test(history, &linearizability) {
+        summary.facts.insert("about the test".to_owned(), findings);
+    }
     summary.checks = vec![linearizability, processes(observed), recovery(observed)];
     let exercised = if summary.not_exercised.is_empty() {
         Verdict::Valid
@@ -64,6 +67,17 @@ pub(crate) fn judge(
         .fold(exercised, |verdict, check| verdict.join(check.verdict));
     summary.exit_code = summary.verdict.exit_code();
     summary.reason = reason(summary);
+}
+
+/// What the linter says, which has no bearing on the verdict.
+fn about_the_test(history: &History, linearizability: &Analysis) -> Option<String> {
+    let model = partita_checker::Model::by_name(&linearizability.model)?;
+    let findings = partita_checker::lint(history, model, &partita_checker::Options::default());
+    let sentences: Vec<String> = findings
+        .iter()
+        .map(|finding| format!("{}: {}", finding.kind, finding.text))
+        .collect();
+    (!sentences.is_empty()).then(|| sentences.join(" "))
 }
 
 fn per_second(count: u64, seconds: f64) -> f64 {

@@ -4,9 +4,11 @@
 //! decompressed on the way. All readers stream, hold one operation at a time beside the history that they
 //! build, and say the line and column of a mistake.
 
+mod builder;
 pub mod edn;
 mod error;
 mod jepsen_json;
+mod json;
 pub mod jsonl;
 mod porcupine_kv;
 mod source;
@@ -16,7 +18,7 @@ use std::io::{BufRead, BufReader, Cursor, Read};
 
 pub use error::ReadError;
 
-use crate::{Event, History, OpEvent, Value};
+use crate::History;
 
 /// The longest line, or the longest operation where lines don't matter, that is read, in bytes: longer ones
 /// are an error, not a reason to run out of memory.
@@ -115,25 +117,4 @@ fn peek(mut input: impl BufRead, bytes: usize) -> std::io::Result<(Vec<u8>, impl
     let mut first = Vec::new();
     input.by_ref().take(bytes as u64).read_to_end(&mut first)?;
     Ok((first.clone(), Cursor::new(first).chain(input)))
-}
-
-/// Takes `[key value]` apart.
-fn split_tuple(event: &mut OpEvent) {
-    if let Value::List(items) = &mut event.value
-        && let [key, value] = &mut items[..]
-    {
-        event.key = Some(std::mem::take(key)).filter(|key| !key.is_null());
-        event.value = std::mem::take(value);
-    }
-}
-
-/// Adds the next event to a history; `independent` as in [`Options`].
-fn push(history: &mut History, mut event: Event, independent: bool) -> Result<(), String> {
-    if let Event::Op(event) = &mut event
-        && independent
-        && event.key.is_none()
-    {
-        split_tuple(event);
-    }
-    history.push(event).map_err(|error| error.to_string())
 }

@@ -8,6 +8,7 @@ mod models;
 mod monitored;
 mod online;
 mod scale;
+mod stories;
 mod vocabulary;
 
 /// How many random histories a test judges: `normally`, unless `PARTITA_HISTORIES` asks for another number.

@@ -15,15 +15,15 @@ use crate::online::{Online, Standing};
 /// The events of a history without keys, each with its position.
 fn events(history: &History) -> Vec<(u32, OpEvent)> {
     let mut events = Vec::new();
-    for operation in &history.operations {
+    for operation in history.operations() {
         let mut push = |moment: partita_history::Moment, kind, value, observed| {
             let event = OpEvent {
                 index: 0,
                 time: moment.time,
                 process: operation.process,
                 kind,
-                f: operation.f.clone(),
-                key: operation.key.clone(),
+                f: operation.f.to_owned(),
+                key: operation.key.cloned(),
                 value,
                 observed,
                 node: None,
@@ -47,7 +47,7 @@ fn events(history: &History) -> Vec<(u32, OpEvent)> {
                 completed,
                 kind,
                 operation.output.clone(),
-                operation.observed.clone(),
+                operation.observed.cloned(),
             );
         }
     }

@@ -70,6 +70,8 @@ pub(super) fn stale_read(events: &[Event], at: u64, key: &Value) -> Anomaly {
             },
         ],
         confirmed: true,
+        blind: Vec::new(),
+        minimal: true,
     }
 }
 
