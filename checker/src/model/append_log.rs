@@ -24,8 +24,8 @@ pub(super) const MODEL: Model = Model {
     },
 };
 
-const APPEND: &str = "append";
-const READ: &str = "read";
+pub(crate) const APPEND: &str = "append";
+pub(crate) const READ: &str = "read";
 
 struct AppendLog {
     start: Start,

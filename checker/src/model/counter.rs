@@ -32,8 +32,8 @@ pub(super) const MODEL: Model = Model {
 
 const INCREMENT: &str = "increment";
 const DECREMENT: &str = "decrement";
-const ADD: &str = "add";
-const READ: &str = "read";
+pub(crate) const ADD: &str = "add";
+pub(crate) const READ: &str = "read";
 
 struct Counter {
     start: Start,

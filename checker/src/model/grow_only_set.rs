@@ -25,8 +25,8 @@ pub(super) const MODEL: Model = Model {
     },
 };
 
-const ADD: &str = "add";
-const READ: &str = "read";
+pub(crate) const ADD: &str = "add";
+pub(crate) const READ: &str = "read";
 
 struct GrowOnlySet {
     start: Start,

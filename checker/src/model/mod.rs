@@ -3,18 +3,18 @@
 //! A [`Model`] is an entry of the registry [`ALL`]; it makes a [`Specification`] for given [`Options`]. To add
 //! a model: one file here, and one line in [`ALL`].
 
-mod append_log;
+pub(crate) mod append_log;
 mod bag;
 mod cas_register;
 mod cell;
 mod collection;
-mod counter;
+pub(crate) mod counter;
 mod fenced_lock;
 mod fifo_queue;
-mod grow_only_set;
+pub(crate) mod grow_only_set;
 mod kv;
-mod list;
-mod lock;
+pub(crate) mod list;
+pub(crate) mod lock;
 mod multi_register;
 mod mutex;
 mod options;
@@ -22,9 +22,9 @@ mod owned_mutex;
 mod priority_queue;
 mod register;
 mod semaphore;
-mod set;
+pub(crate) mod set;
 mod stack;
-mod versioned_register;
+pub(crate) mod versioned_register;
 mod words;
 
 use std::any::Any;

@@ -31,17 +31,17 @@ pub(super) const MODEL: Model = Model {
     },
 };
 
-const ADD: &str = "add";
-const REMOVE: &str = "remove";
+pub(crate) const ADD: &str = "add";
+pub(crate) const REMOVE: &str = "remove";
 const CONTAINS: &str = "contains";
-const READ: &str = "read";
+pub(crate) const READ: &str = "read";
 
 /// The element was there, or was not, and the operation changed nothing.
-const FOUND: &str = "found";
-const ABSENT: &str = "absent";
+pub(crate) const FOUND: &str = "found";
+pub(crate) const ABSENT: &str = "absent";
 /// The element was not there, and then it was; and the other way round.
-const ADDED: &str = "added";
-const REMOVED: &str = "removed";
+pub(crate) const ADDED: &str = "added";
+pub(crate) const REMOVED: &str = "removed";
 
 struct Set {
     start: Start,

@@ -37,15 +37,15 @@ pub(super) const MODEL: Model = Model {
     },
 };
 
-const READ: &str = "read";
-const WRITE: &str = "write";
-const CAS: &str = "cas";
+pub(crate) const READ: &str = "read";
+pub(crate) const WRITE: &str = "write";
+pub(crate) const CAS: &str = "cas";
 /// It found the value, and does not know its version.
-const READ_VALUE: &str = "read value";
+pub(crate) const READ_VALUE: &str = "read value";
 /// It found another version than this one.
-const DIFFERS: &str = "differs";
+pub(crate) const DIFFERS: &str = "differs";
 /// A refused compare-and-set that says it saw the very version it expected.
-const NEVER: &str = "never";
+pub(crate) const NEVER: &str = "never";
 
 struct VersionedRegister {
     start: Start,

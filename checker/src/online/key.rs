@@ -7,9 +7,13 @@ use partita_history::Value;
 use super::lag::{Lag, Ready};
 use super::levels::Levels;
 use super::stream::{Ending, NONE, Stream};
+use super::swept::Swept;
 use super::{End, Follow, Halt, Thrift, Time};
 use crate::model::{Class, Specification};
+use crate::monitor;
 
+/// The models of which every operation is an access to a single value.
+const STREAMED: &[&str] = &["register", "cas-register"];
 /// So many events since the last quiet moment are kept, to begin again from there by other means.
 const REPLAY_MAX: usize = 4096;
 
@@ -69,31 +73,33 @@ pub(super) struct Key {
 }
 
 impl Key {
-    /// Nothing happened on it yet. If `streams`, its operations are accesses to a single value.
+    /// Nothing happened on it yet.
     pub(super) fn new(
         name: Option<Value>,
+        model: Option<&str>,
         specification: &Arc<dyn Specification>,
-        streams: bool,
         thrift: Thrift,
     ) -> Key {
-        let initial = specification.initial();
-        let engine = if streams {
+        let engine = if model.is_some_and(|model| STREAMED.contains(&model)) {
             Engine::Stream(Box::new(Streaming {
-                stream: Stream::new(initial, thrift),
+                stream: Stream::new(specification.initial(), thrift),
                 initial: Vec::new(),
                 pending: Vec::new(),
                 replay: None,
             }))
         } else {
-            Engine::Lag(Box::new(Lagging {
-                lag: Lag::default(),
-                follower: Box::new(Levels::new(
-                    Arc::clone(specification),
-                    vec![initial],
-                    Vec::new(),
-                    thrift,
-                )),
-            }))
+            let follower: Box<dyn Follow> =
+                match model.and_then(|model| monitor::stream_of(model, &**specification)) {
+                    Some(sweep) => Box::new(Swept::new(sweep, specification, thrift)),
+                    None => Box::new(Levels::new(
+                        Arc::clone(specification),
+                        vec![specification.initial()],
+                        Vec::new(),
+                        thrift,
+                    )),
+                };
+            let lag = Lag::default();
+            Engine::Lag(Box::new(Lagging { lag, follower }))
         };
         Key {
             name,

@@ -7,16 +7,49 @@
 //!
 //! - Registers with unique values are judged at once, by what is left of their chains of versions.
 //! - All else is judged with a lag: what an operation did is known only when it ends, so an event is held back until
-//!   all operations that began before it have ended. Then it goes to a breadth-first search, which is bounded.
+//!   all operations that began before it have ended. Then it goes to a sweep (`crate::monitor::sweep`), if there is
+//!   one for such objects, or else to a breadth-first search, which is bounded.
 //!
 //! What can't be followed is *unknown* from some event on: never a false alarm, never a false pass. Explanations,
 //! witnesses, and the verdict itself are the business of [`crate::check`].
+//!
+//! ```
+//! use partita_checker::online::{Online, Standing};
+//! use partita_checker::{Model, Options};
+//! use partita_history::EventType::{Invoke, Ok};
+//! use partita_history::{OpEvent, Value};
+//!
+//! let event = |process, kind, f: &str, value| OpEvent {
+//!     index: 0,
+//!     time: 0,
+//!     process,
+//!     kind,
+//!     f: f.to_owned(),
+//!     key: None,
+//!     value,
+//!     observed: None,
+//!     node: None,
+//!     error: None,
+//! };
+//! let register = Model::by_name("register").expect("it is in the registry");
+//! let mut online = Online::new(register, &Options::default());
+//! online.push(0, &event(1, Invoke, "write", Value::Int(7)))?;
+//! online.push(1, &event(2, Invoke, "read", Value::Null))?;
+//! online.push(2, &event(1, Ok, "write", Value::Int(7)))?;
+//! assert_eq!(online.push(3, &event(2, Ok, "read", Value::Null))?, None);
+//! online.push(4, &event(2, Invoke, "read", Value::Null))?;
+//! let violation = online.push(5, &event(2, Ok, "read", Value::Null))?.expect("it was overwritten");
+//! assert_eq!((violation.position, violation.culprit), (5, 2));
+//! assert_eq!(online.finish(), [(None, Standing::Violated(violation))]);
+//! # Result::Ok::<(), partita_checker::online::OnlineError>(())
+//! ```
 
 mod key;
 mod lag;
 mod levels;
 mod states;
 mod stream;
+mod swept;
 mod zones;
 
 use std::sync::Arc;
@@ -25,7 +58,7 @@ use partita_history::{EventType, Moment, OpEvent, OpId, Operation, Outcome, Pair
 use rustc_hash::FxHashMap;
 
 use crate::InputError;
-use crate::model::{Class, Model, Options, Specification};
+use crate::model::{self, Class, Model, Options, Specification};
 use key::{Key, Known, Ticket};
 use lag::Ready;
 use stream::Ending;
@@ -34,9 +67,6 @@ use stream::Ending;
 type Time = u32;
 /// After all events.
 const NEVER: Time = Time::MAX;
-
-/// The models of which every operation is an access to a single value.
-const STREAMED: &[&str] = &["register", "cas-register"];
 
 /// When to look what can be forgotten: whenever there is twice as much as the last time, so that looking costs
 /// next to nothing.
@@ -145,7 +175,8 @@ struct Open {
 /// Judges a history while it happens.
 pub struct Online {
     specification: Arc<dyn Specification>,
-    streams: bool,
+    /// Its name among [`crate::model::ALL`]; none for a user's own.
+    model: Option<&'static str>,
     thrift: Thrift,
     keys: Vec<Key>,
     by_name: FxHashMap<Option<Value>, usize>,
@@ -159,9 +190,10 @@ pub struct Online {
 impl Online {
     /// Nothing happened yet. Of the options, the budgets do not matter: what is spent on an event is bounded.
     pub fn new(model: &Model, options: &Options) -> Online {
+        let specification: Arc<dyn Specification> = Arc::from((model.specification)(options));
         Online {
-            specification: Arc::from((model.specification)(options)),
-            streams: STREAMED.contains(&model.name),
+            model: model::registered_name(&*specification),
+            specification,
             thrift: Thrift::LAZY,
             keys: Vec::new(),
             by_name: FxHashMap::default(),
@@ -253,7 +285,7 @@ impl Online {
             Some(&key) => key,
             None => {
                 let name = event.key.clone();
-                let key = Key::new(name.clone(), &self.specification, self.streams, self.thrift);
+                let key = Key::new(name.clone(), self.model, &self.specification, self.thrift);
                 self.keys.push(key);
                 self.by_name.insert(name, self.keys.len() - 1);
                 self.keys.len() - 1

@@ -9,6 +9,7 @@ mod monitored;
 mod online;
 mod scale;
 mod stories;
+mod sweeps;
 mod vocabulary;
 
 /// How many random histories a test judges: `normally`, unless `PARTITA_HISTORIES` asks for another number.

@@ -426,3 +426,56 @@ fn what_is_remembered_does_not_grow_with_the_history() {
     let (early, most) = Clients::new(4, 5).sizes(4_000, 40_000);
     assert!(most < 2 * early, "repeated values: {early}, then {most}");
 }
+
+/// Follows what clients do on a register: those listed begin, or end what they began.
+fn follow(steps: impl IntoIterator<Item = (u64, EventType, Value)>) -> Standing {
+    let model = Model::by_name("register").unwrap();
+    let mut online = Online::new(model, &Options::default());
+    for (position, (process, kind, value)) in (0..).zip(steps) {
+        let event = OpEvent {
+            index: 0,
+            time: 0,
+            process,
+            kind,
+            f: "write".to_owned(),
+            key: None,
+            value,
+            observed: None,
+            node: None,
+            error: None,
+        };
+        online.push(position, &event).unwrap();
+    }
+    online.finish().remove(0).1
+}
+
+/// Two clients that write other values each time, so that there is never a moment at which nothing is open.
+fn restless(operations: i64) -> impl Iterator<Item = (u64, EventType, Value)> {
+    let write = |value: i64, kind| (value as u64 % 2, kind, Value::Int(value));
+    (1..=operations).flat_map(move |value| {
+        let before = (value > 1).then(|| write(value - 1, EventType::Ok));
+        std::iter::once(write(value, EventType::Invoke)).chain(before)
+    })
+}
+
+#[test]
+fn what_cant_be_followed_is_unknown() {
+    let again = |operations| (7, EventType::Invoke, Value::Int(operations));
+    // Not long after a quiet moment, another way is found.
+    let standing = follow(restless(100).chain([again(100)]));
+    assert_eq!(standing, Standing::Linearizable);
+    let standing = follow(restless(10_000).chain([again(10_000)]));
+    let Standing::Unknown { from, why } = standing else {
+        panic!("{standing:?}")
+    };
+    assert_eq!(from, 2 * 10_000 - 1);
+    assert_eq!(why, "a value is written again while it may be met");
+    // More open operations than the breadth-first search can do with.
+    let many = (0..200).map(|process| (process, EventType::Invoke, Value::Int(1)));
+    let ends = (0..200).map(|process| (process, EventType::Ok, Value::Int(1)));
+    let standing = follow(many.chain(ends));
+    assert!(
+        matches!(standing, Standing::Unknown { from: 128, .. }),
+        "{standing:?}"
+    );
+}
