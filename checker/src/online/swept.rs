@@ -24,6 +24,8 @@ pub(super) struct Swept {
 enum By {
     Sweep {
         stream: Box<dyn Stream>,
+        /// What took effect with the latest event; nobody asks.
+        order: Order,
         /// By when they end.
         open: BTreeMap<Time, Begin>,
         /// All events; none once they are too many.
@@ -43,52 +45,10 @@ impl Swept {
             thrift,
             by: By::Sweep {
                 stream,
+                order: Order::default(),
                 open: BTreeMap::new(),
                 replay: Some(Vec::new()),
             },
-        }
-    }
-
-    fn follow(&mut self, event: Ready) -> Result<(), Halt> {
-        let (stream, open, replay) = match &mut self.by {
-            By::Levels(levels) => return levels.follow(event),
-            By::Sweep { stream, open, replay } => (stream, open, replay),
-        };
-        if let Some(events) = replay {
-            events.push(event.clone());
-            if events.len() > REPLAY_MAX {
-                *replay = None;
-            }
-        }
-        let mut order = Order::default();
-        let applies = match event {
-            // Observers that are pending are not shown.
-            Ready::Begin(begin)
-                if begin.deadline.is_none() && self.specification.is_observer(&begin.class) =>
-            {
-                Ok(())
-            }
-            Ready::Begin(begin) => {
-                let applies = stream.begin(&operation(&begin), &mut order);
-                if let Some(deadline) = begin.deadline {
-                    open.insert(deadline, begin);
-                }
-                applies
-            }
-            Ready::End(end) => {
-                if let Some(begin) = open.remove(&end.time) {
-                    let ended = stream.end(&operation(&begin), &mut order);
-                    ended.map_err(|_| Halt::Violation(end))?;
-                }
-                Ok(())
-            }
-        };
-        match applies.err().or(stream.doubt()) {
-            None => Ok(()),
-            Some(why) => {
-                let replay = replay.take().ok_or(Halt::NotApplicable(why))?;
-                self.begin_again(replay)
-            }
         }
     }
 
@@ -116,7 +76,51 @@ fn operation(begin: &Begin) -> Operation<&Class> {
 
 impl Follow for Swept {
     fn follow(&mut self, event: Ready) -> Result<(), Halt> {
-        Swept::follow(self, event)
+        let (stream, order, open, replay) = match &mut self.by {
+            By::Levels(levels) => return levels.follow(event),
+            By::Sweep {
+                stream,
+                order,
+                open,
+                replay,
+            } => (stream, order, open, replay),
+        };
+        drop(order.drain());
+        if let Some(events) = replay {
+            events.push(event.clone());
+            if events.len() > REPLAY_MAX {
+                *replay = None;
+            }
+        }
+        let applies = match event {
+            // Observers that are pending are not shown.
+            Ready::Begin(begin)
+                if begin.deadline.is_none() && self.specification.is_observer(&begin.class) =>
+            {
+                Ok(())
+            }
+            Ready::Begin(begin) => {
+                let applies = stream.begin(&operation(&begin), order);
+                if let Some(deadline) = begin.deadline {
+                    open.insert(deadline, begin);
+                }
+                applies
+            }
+            Ready::End(end) => {
+                if let Some(begin) = open.remove(&end.time) {
+                    let ended = stream.end(&operation(&begin), order);
+                    ended.map_err(|_| Halt::Violation(end))?;
+                }
+                Ok(())
+            }
+        };
+        match applies.err().or(stream.doubt()) {
+            None => Ok(()),
+            Some(why) => {
+                let replay = replay.take().ok_or(Halt::NotApplicable(why))?;
+                self.begin_again(replay)
+            }
+        }
     }
 
     fn size(&self) -> usize {

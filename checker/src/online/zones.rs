@@ -75,10 +75,10 @@ impl Zones {
         let mut forgotten = self.forgotten;
         loop {
             let before = forgotten;
-            for place in 0..places {
+            for (place, is_dead) in is_dead.iter_mut().enumerate() {
                 let by_others = if Some(place) == latest { second } else { first };
-                if !is_dead[place] && self.first_ends[place] < forgotten.max(by_others) {
-                    is_dead[place] = true;
+                if !*is_dead && self.first_ends[place] < forgotten.max(by_others) {
+                    *is_dead = true;
                     forgotten = forgotten.max(begun(place));
                 }
             }
