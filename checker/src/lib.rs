@@ -53,6 +53,7 @@
 //! - [`linearizability`]: the search, the counterexample, the story;
 //! - [`lint()`]: what is wrong or weak about the test, apart from any verdict;
 //! - [`severity`]: how wrong a history is that is not linearizable, and which weaker guarantees it still keeps;
+//! - [`online`]: the same question, asked while the history happens;
 //! - [`verify`]: re-checks the proof of a pass, sharing no code with the search;
 //! - [`verdict`]: the one result type that all checkers give.
 //!
@@ -66,6 +67,7 @@ pub mod linearizability;
 pub mod linter;
 pub mod model;
 mod monitor;
+pub mod online;
 mod oracle;
 pub mod severity;
 pub mod verdict;

@@ -6,11 +6,11 @@
 //!
 //! To add one: a file here that implements [`Monitor`], and a line in [`REGISTRY`].
 
+mod collection;
 mod counter;
 mod level;
 mod lock;
 mod numbered;
-mod collection;
 pub(crate) mod register;
 mod set;
 pub(crate) mod stream;

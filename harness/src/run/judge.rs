@@ -10,10 +10,13 @@ use partita_workloads::Workload;
 
 use crate::plan::Plan;
 
+/// How a load ended that was to stop at its first violation.
+pub(crate) const VIOLATION: &str = "violation";
+
 /// What the controller saw, apart from the history.
 #[derive(Debug, Default)]
 pub(crate) struct Observed {
-    /// How the load ended: `time limit`, `interrupted`.
+    /// How the load ended: `time limit`, `interrupted`, `violation`.
     pub(crate) ended: String,
     /// How long clients worked, in seconds, without the final reads.
     pub(crate) load_seconds: f64,
@@ -176,6 +179,14 @@ fn processes(observed: &Observed) -> Analysis {
 
 /// A cluster that does not come back when all faults are gone is a finding.
 fn recovery(observed: &Observed) -> Analysis {
+    if observed.ended == VIOLATION {
+        return Analysis {
+            checker: "recovery".into(),
+            verdict: Verdict::NotExercised,
+            reason: "not judged: the run ended at its first violation".into(),
+            ..Analysis::default()
+        };
+    }
     Analysis {
         checker: "recovery".into(),
         verdict: if observed.not_recovered.is_none() {

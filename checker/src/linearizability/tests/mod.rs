@@ -7,6 +7,7 @@ mod differential;
 mod generate;
 mod models;
 mod monitored;
+mod online;
 mod parallel;
 mod scale;
 mod stories;

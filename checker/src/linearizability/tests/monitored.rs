@@ -147,7 +147,7 @@ pub(super) fn in_order(object: &Object<'_>, all: &[Entry], order: &[Entry]) -> R
 }
 
 /// Random intervals, and random results: each value is written at most once, and read wherever it may please.
-fn structureless(rng: &mut ChaCha8Rng, functions: &[&'static str]) -> History {
+pub(super) fn structureless(rng: &mut ChaCha8Rng, functions: &[&'static str]) -> History {
     let operations: i64 = rng.random_range(2..10);
     let clients = rng.random_range(2..6);
     let crashed = [0, 10, 30][rng.random_range(0..3)];

@@ -46,7 +46,7 @@ struct Play<'a> {
 
 impl Play<'_> {
     fn step(&self, process: u64, client: &Client, outcome: Ended, output: Value) -> Option<Value> {
-        let operation = operation(process, client.f, client.input.clone(), outcome, output);
+        let operation = operation(process, client.f, &client.input, outcome, &output);
         match self.specification.classify(&operation).unwrap() {
             Some(class) => self.specification.step(&self.state, &class),
             None => Some(self.state.clone()),
@@ -176,7 +176,7 @@ fn fuzz(speech: &Speech, seeds: std::ops::Range<u64>) -> Tally {
         if let Err(message) = monitored::compare(&history, model, &options, seed % 32 == 0, &mut tally) {
             panic!(
                 "{}, seed {seed}: {message}\n{options:?}\n{:#?}",
-                model.name, history.operations
+                model.name, history
             );
         }
     }
@@ -200,7 +200,7 @@ fn streamed(object: &Object<'_>, model: &Model, options: &Options) {
         })
         .collect();
     let (mut order, mut witness, mut violation) = (Order::default(), Vec::new(), None);
-    for now in 0..object.history.operations.len() as u32 * 2 {
+    for now in 0..object.history.len() as u32 * 2 {
         let mut events = operations
             .iter()
             .filter(|op| op.invoked == now || op.deadline == now);
@@ -220,10 +220,10 @@ fn streamed(object: &Object<'_>, model: &Model, options: &Options) {
             violation == Some(found.position)
                 || stream.doubt().is_some() && violation.is_none_or(|at| at > found.position),
             "{violation:?} {found:?}, {options:?} {:#?}",
-            object.history.operations
+            object.history
         ),
         _ => {
-            assert_eq!(violation, None, "{options:?} {:#?}", object.history.operations);
+            assert_eq!(violation, None, "{options:?} {:#?}", object.history);
             if stream.doubt().is_none() {
                 let witness = Witness {
                     key: None,
@@ -433,7 +433,7 @@ fn sets_that_are_read_as_a_whole_are_judged_as_by_the_oracle() {
         if let Finding::Fail(_) = object.monitor.as_ref().unwrap().judge(&object.entries) {
             failed += 1;
             monitored::compare(&history, model, &options, seed % 4 == 0, &mut tally)
-                .unwrap_or_else(|message| panic!("seed {seed}: {message}\n{:#?}", history.operations));
+                .unwrap_or_else(|message| panic!("seed {seed}: {message}\n{:#?}", history));
         }
     }
     assert!(failed > super::histories(20_000) / 10, "{failed}");

@@ -137,12 +137,7 @@ fn every_contradiction_of_order_has_its_cycle() {
 
 /// Whether something in the counterexample found what nothing in it wrote.
 fn is_from_nowhere(history: &History, anomaly: &Anomaly) -> bool {
-    let operations = || {
-        anomaly
-            .operations
-            .iter()
-            .map(|&id| history.operation(id))
-    };
+    let operations = || anomaly.operations.iter().map(|&id| history.operation(id));
     let mut written = vec![Value::Int(0)];
     let mut found = Vec::new();
     for operation in operations() {
@@ -159,7 +154,7 @@ fn is_from_nowhere(history: &History, anomaly: &Anomaly) -> bool {
         {
             found.push(from.clone());
         }
-        found.extend(operation.observed.clone());
+        found.extend(operation.observed.cloned());
     }
     found.iter().any(|value| !written.contains(value))
 }
