@@ -118,6 +118,13 @@ pub struct Anomaly {
     pub partials: Vec<Partial>,
     /// Whether the exhaustive checker confirmed that the counterexample has no linearization.
     pub confirmed: bool,
+    /// Those of [`Anomaly::operations`] of which only the effect counts: there is no linearization even if they
+    /// need not have found what they say they found (a compare-and-set is then taken for a write).
+    #[serde(default)]
+    pub blind: Vec<OpId>,
+    /// Whether no single step of weakening leaves a violation; if not, the budget was spent before.
+    #[serde(default)]
+    pub minimal: bool,
     /// How wrong all the operations on the key are, taken together; none if that was not measured.
     #[serde(default)]
     pub severity: Option<Severity>,

@@ -257,7 +257,7 @@ impl Constraints<'_> {
     }
 
     /// `the write of 7 by client 3 (via n1)`
-    fn named(&self, act: &Act, operation: &Operation) -> String {
+    fn named(&self, act: &Act, operation: Operation<'_>) -> String {
         format!(
             "the {} of {} by {}",
             operation.f,

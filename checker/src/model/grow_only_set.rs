@@ -25,8 +25,8 @@ pub(super) const MODEL: Model = Model {
     },
 };
 
-const ADD: &str = "add";
-const READ: &str = "read";
+pub(crate) const ADD: &str = "add";
+pub(crate) const READ: &str = "read";
 
 struct GrowOnlySet {
     start: Start,
@@ -59,12 +59,12 @@ impl Specification for GrowOnlySet {
     }
 
     fn describe(&self, operation: &Operation) -> String {
-        let name = Name("set", operation.key.as_ref());
-        match operation.f.as_str() {
+        let name = Name("set", operation.key);
+        match operation.f {
             READ => format!("read {name}{}", words::found(operation)),
             _ => format!(
                 "add {} to {name}{}",
-                Quoted(&operation.input),
+                Quoted(operation.input),
                 words::known(operation)
             ),
         }

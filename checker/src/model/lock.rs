@@ -4,12 +4,12 @@ use partita_history::{Operation, Value};
 
 use super::words::{self, Name, function};
 
-pub(super) const ACQUIRE: &str = "acquire";
-pub(super) const RELEASE: &str = "release";
+pub(crate) const ACQUIRE: &str = "acquire";
+pub(crate) const RELEASE: &str = "release";
 /// It was refused because the lock (or too many permits) was held.
-pub(super) const HELD: &str = "held";
+pub(crate) const HELD: &str = "held";
 /// It was refused because the lock was not held.
-pub(super) const NOT_HELD: &str = "not held";
+pub(crate) const NOT_HELD: &str = "not held";
 
 /// Whether an operation acquires or releases.
 pub(super) fn lock_function(model: &str, operation: &Operation) -> Result<&'static str, String> {
@@ -29,6 +29,6 @@ pub(super) fn process(operation: &Operation) -> Value {
 
 /// `acquire lock`, and `what` it was, and how it ended.
 pub(super) fn describe(operation: &Operation, noun: &'static str, what: &str) -> String {
-    let name = Name(noun, operation.key.as_ref());
+    let name = Name(noun, operation.key);
     format!("{} {name}{what}{}", operation.f, words::known(operation))
 }

@@ -6,10 +6,21 @@
 //!
 //! To add one: a file here that implements [`Monitor`], and a line in [`REGISTRY`].
 
+mod counter;
+mod level;
+mod lock;
+mod numbered;
+mod collection;
 pub(crate) mod register;
+mod set;
+pub(crate) mod stream;
+pub(crate) mod sweep;
+mod switch;
+mod whole;
 
 use crate::linearizability::entry::{Classes, Entry};
-use crate::model::Specification;
+use crate::model::{self, Specification};
+use stream::Stream;
 
 /// What a monitor says of some operations; they are named by their indices.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,27 +45,82 @@ pub(crate) trait Monitor: Send + Sync {
 type Make = fn(&Classes, &dyn Specification) -> Option<Box<dyn Monitor>>;
 
 /// For each model that has one, by name, its monitor.
-const REGISTRY: &[(&str, Make)] = &[("register", register::make), ("cas-register", register::make)];
+const REGISTRY: &[(&str, Make)] = &[
+    ("register", register::make),
+    ("cas-register", register::make),
+    ("versioned-register", numbered::versioned_register),
+    ("counter", |classes, specification| {
+        Some(counter::make(classes, specification))
+    }),
+    ("set", |classes, specification| {
+        Some(set::make(classes, specification))
+    }),
+    ("grow-only-set", |classes, specification| {
+        Some(whole::grow_only_set(classes, specification))
+    }),
+    ("list", |classes, specification| {
+        Some(whole::list(classes, specification))
+    }),
+    ("append-log", numbered::append_log),
+    ("mutex", |classes, specification| {
+        Some(lock::mutex(specification).into_monitor(classes))
+    }),
+    ("owned-mutex", |classes, specification| {
+        Some(lock::owned_mutex(specification).into_monitor(classes))
+    }),
+    ("semaphore", |classes, specification| {
+        Some(lock::semaphore_monitor(classes, specification))
+    }),
+    ("fifo-queue", collection::queue),
+    ("stack", collection::stack),
+    ("priority-queue", collection::priority_queue),
+    ("bag", collection::bag),
+];
 
-/// The monitor of an object of `model`, if there is one.
+/// Makes the sweep of an object during a run.
+type MakeStream = fn(&dyn Specification) -> Box<dyn Stream>;
+
+/// For each model that has one, by name, its sweep.
+const STREAMS: &[(&str, MakeStream)] = &[
+    ("counter", |specification| Box::new(counter::sweep(specification))),
+    ("set", |specification| Box::new(set::Streamed::new(specification))),
+    ("mutex", |specification| Box::new(lock::mutex(specification))),
+    ("owned-mutex", |specification| {
+        Box::new(lock::owned_mutex(specification))
+    }),
+    ("semaphore", lock::semaphore_stream),
+];
+
+/// The sweep of an object of `model` during a run, if there is one.
+pub(crate) fn stream_of(model: &str, specification: &dyn Specification) -> Option<Box<dyn Stream>> {
+    let (_, make) = STREAMS.iter().find(|(name, _)| *name == model)?;
+    Some(make(specification))
+}
+
+/// The monitor of an object of `model`, if there is one. A user's own model has none, even if it is named like one
+/// of ours.
 pub(crate) fn of(
     model: &str,
     classes: &Classes,
     specification: &dyn Specification,
 ) -> Option<Box<dyn Monitor>> {
-    let (_, make) = REGISTRY.iter().find(|(name, _)| *name == model)?;
+    let registered = model::registered_name(specification).filter(|name| *name == model)?;
+    let (_, make) = REGISTRY.iter().find(|(name, _)| *name == registered)?;
     make(classes, specification)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::REGISTRY;
+    use super::{REGISTRY, STREAMS};
     use crate::model::Model;
 
     #[test]
     fn every_monitor_is_of_a_known_model() {
         for (name, _) in REGISTRY {
             assert!(Model::by_name(name).is_some(), "{name}");
+        }
+        for (name, _) in STREAMS {
+            assert!(REGISTRY.iter().any(|(other, _)| other == name), "{name}");
         }
     }
 }

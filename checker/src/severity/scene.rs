@@ -144,7 +144,7 @@ impl<'a> Scene<'a> {
         &self.names[value as usize]
     }
 
-    pub(crate) fn recorded(&self, act: &Act) -> &'a Recorded {
+    pub(crate) fn recorded(&self, act: &Act) -> Recorded<'a> {
         recorded(self.object, act.id)
     }
 
@@ -172,8 +172,8 @@ impl<'a> Scene<'a> {
     }
 }
 
-fn recorded<'a>(object: &Object<'a>, id: OpId) -> &'a Recorded {
-    &object.history.operations[id]
+fn recorded<'a>(object: &Object<'a>, id: OpId) -> Recorded<'a> {
+    object.history.operation(id)
 }
 
 /// What lengths of time on this object are counted in.

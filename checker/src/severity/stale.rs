@@ -20,8 +20,8 @@ pub(super) fn stale_reads(scene: &Scene<'_>, origins: &[Origin]) -> StaleReads {
         }
         of += 1;
         let recorded = scene.recorded(act);
-        let place = match &recorded.node {
-            Some(node) => (Some(node.as_str()), 0),
+        let place = match recorded.node {
+            Some(node) => (Some(node), 0),
             None => (None, recorded.process),
         };
         let (stale, all) = places.entry(place).or_default();

@@ -1,6 +1,7 @@
 //! k-atomicity by search (ALGORITHMS.md 4): a register of which reads may return any of the last k values.
 
 use partita_history::{Operation, Value};
+use rustc_hash::FxHashMap;
 
 use super::result::Extent;
 use super::scene::Scene;
@@ -36,10 +37,8 @@ pub(super) fn versions(scene: &Scene<'_>, least: u64, budget: Budget<'_>) -> Ext
         ..budget
     };
     for missed in least..=most {
-        let window = Window {
-            register: scene.object.specification,
-            length: missed as usize + 1,
-        };
+        let classes = &scene.object.classes;
+        let window = Window::new(scene.object.specification, classes.iter(), missed as usize + 1);
         let order = Order::DepthFirst { foresight: false };
         let entries = &scene.object.entries;
         match search::search(order, entries, &scene.object.classes, &window, budget).0 {
@@ -51,51 +50,71 @@ pub(super) fn versions(scene: &Scene<'_>, least: u64, budget: Budget<'_>) -> Ext
     Extent::AtLeast(least.max(most + 1))
 }
 
-/// A register whose state is its last values, the newest first.
-pub(super) struct Window<'a> {
-    pub(super) register: &'a dyn Specification,
-    pub(super) length: usize,
+/// A register whose state is its last values, the newest first; of operations that only read or write.
+pub(super) struct Window {
+    initial: Value,
+    length: usize,
+    /// For each class, the value, and whether it is written.
+    accesses: FxHashMap<Class, (Value, bool)>,
 }
 
-impl Specification for Window<'_> {
-    fn initial(&self) -> Value {
-        Value::List(vec![self.register.initial()])
+impl Window {
+    /// The last `length` values of `register`, of whose classes those that do more than read or write are impossible.
+    pub(super) fn new<'c>(
+        register: &dyn Specification,
+        classes: impl Iterator<Item = &'c Class>,
+        length: usize,
+    ) -> Window {
+        let access = |class: &'c Class| match register.access(class)? {
+            Access::Read(value) => Some((class.clone(), (value.clone(), false))),
+            Access::Write(value) => Some((class.clone(), (value.clone(), true))),
+            Access::Swap { .. } | Access::Differs(_) | Access::Never => None,
+        };
+        Window {
+            initial: register.initial(),
+            length,
+            accesses: classes.filter_map(access).collect(),
+        }
     }
 
-    fn classify(&self, operation: &Operation) -> Result<Option<Class>, String> {
-        self.register.classify(operation)
+    fn read<'a>(&'a self, class: &Class) -> Option<&'a Value> {
+        let (value, is_written) = self.accesses.get(class)?;
+        (!is_written).then_some(value)
+    }
+}
+
+impl Specification for Window {
+    fn initial(&self) -> Value {
+        Value::List(vec![self.initial.clone()])
+    }
+
+    fn classify(&self, _: &Operation) -> Result<Option<Class>, String> {
+        Err("a window judges what the register has classified".to_owned())
     }
 
     fn is_observer(&self, class: &Class) -> bool {
-        self.register.is_observer(class)
+        self.read(class).is_some()
     }
 
     fn step(&self, state: &Value, class: &Class) -> Option<Value> {
         let Value::List(values) = state else { return None };
-        match self.register.access(class)? {
-            Access::Read(value) => values.contains(value).then(|| state.clone()),
-            Access::Write(value) => {
-                let kept = values.iter().take(self.length - 1);
-                Some(Value::List(std::iter::once(value).chain(kept).cloned().collect()))
-            }
-            Access::Swap { .. } | Access::Differs(_) | Access::Never => None,
+        let (value, is_written) = self.accesses.get(class)?;
+        if !is_written {
+            return values.contains(value).then(|| state.clone());
         }
-    }
-
-    fn describe(&self, operation: &Operation) -> String {
-        self.register.describe(operation)
-    }
-
-    fn describe_state(&self, key: Option<&Value>, state: &Value) -> String {
-        self.register.describe_state(key, state)
-    }
-
-    fn describe_need(&self, class: &Class) -> String {
-        self.register.describe_need(class)
+        let kept = values.iter().take(self.length - 1);
+        Some(Value::List(std::iter::once(value).chain(kept).cloned().collect()))
     }
 
     /// A write that nothing can tell of only pushes others out of the window.
     fn last_use(&self, completed: &[&Class], crashed: &[&Class]) -> Vec<Option<usize>> {
-        self.register.last_use(completed, crashed)
+        let mut last_read = FxHashMap::default();
+        for (i, class) in completed.iter().enumerate() {
+            if let Some(value) = self.read(class) {
+                last_read.insert(value, i);
+            }
+        }
+        let use_of = |class: &&Class| last_read.get(&self.accesses.get(*class)?.0).copied();
+        crashed.iter().map(use_of).collect()
     }
 }

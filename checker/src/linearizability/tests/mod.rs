@@ -1,12 +1,17 @@
 //! The engine against the exhaustive oracle, on random histories and on recorded ones.
 
 mod anomalies;
+mod collections;
 mod corpora;
 mod differential;
 mod generate;
 mod models;
 mod monitored;
+mod parallel;
 mod scale;
+mod stories;
+mod sweeps;
+mod sweeps_speed;
 mod vocabulary;
 
 /// How many random histories a test judges: `normally`, unless `PARTITA_HISTORIES` asks for another number.

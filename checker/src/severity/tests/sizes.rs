@@ -128,10 +128,7 @@ fn versions_are_the_least_window_that_mends() {
         with_object(&history, model, |object| {
             let scene = Scene::new(object, &object.entries).unwrap();
             let fits = |missed: usize| {
-                let window = Window {
-                    register: object.specification,
-                    length: missed + 1,
-                };
+                let window = Window::new(object.specification, object.classes.iter(), missed + 1);
                 brute::is_linearizable(&scene, &window, &object.entries)
             };
             if !brute::is_plain(&scene) || fits(0) {

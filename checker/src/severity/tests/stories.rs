@@ -111,7 +111,7 @@ fn every_contradiction_of_order_has_its_cycle() {
             continue;
         };
         let cycle = &anomaly.cycle;
-        let operation = |id: usize| history.operations[id].clone();
+        let operation = |id: usize| history.operation(id);
         for (edge, next) in cycle.iter().zip(cycle.iter().cycle().skip(1)) {
             assert_eq!(edge.after, next.before, "seed {seed}: {cycle:#?}");
             assert!(
@@ -141,12 +141,12 @@ fn is_from_nowhere(history: &History, anomaly: &Anomaly) -> bool {
         anomaly
             .operations
             .iter()
-            .map(|&id| history.operations[id].clone())
+            .map(|&id| history.operation(id))
     };
     let mut written = vec![Value::Int(0)];
     let mut found = Vec::new();
     for operation in operations() {
-        match (operation.f.as_str(), operation.input.as_pair()) {
+        match (operation.f, operation.input.as_pair()) {
             ("read", _) => found.push(operation.output.clone()),
             (_, Some((_, to))) if operation.outcome != Outcome::Fail => written.push(to.clone()),
             ("write", _) => written.push(operation.input.clone()),

@@ -16,8 +16,9 @@ use super::{Course, MS};
 pub(super) fn stale_read(events: &[Event], at: u64, key: &Value) -> Anomaly {
     let history = History::from_events(events.iter().cloned()).unwrap();
     let id = |process: u64, ms: u64| {
-        let is = |op: &partita_history::Operation| op.process == process && op.invoked.time == at + ms * MS;
-        history.operations.iter().position(is).unwrap()
+        let is =
+            |op: partita_history::Operation<'_>| op.process == process && op.invoked.time == at + ms * MS;
+        history.operations().position(is).unwrap()
     };
     let [first, second, fresh, stale] = [id(CAST[0], 0), id(CAST[2], 31), id(CAST[3], 62), id(CAST[1], 104)];
     let step = |operation, value: i64| Step {
@@ -38,7 +39,7 @@ pub(super) fn stale_read(events: &[Event], at: u64, key: &Value) -> Anomaly {
         ),
         operations: vec![first, second, fresh, stale],
         culprit: stale,
-        prefix_events: history.operations[stale].completed.unwrap().position + 1,
+        prefix_events: history.operation(stale).completed.unwrap().position + 1,
         edges: vec![
             Edge {
                 before: first,
@@ -90,6 +91,8 @@ pub(super) fn stale_read(events: &[Event], at: u64, key: &Value) -> Anomaly {
             },
         ],
         confirmed: true,
+        blind: Vec::new(),
+        minimal: true,
         severity: Some(severity(stale, second)),
     }
 }
@@ -147,8 +150,8 @@ pub(super) fn lost_write(events: &[Event], key: &Value) -> Anomaly {
     let history = History::from_events(events.iter().cloned()).unwrap();
     let on_key = || {
         (0..)
-            .zip(&history.operations)
-            .filter(|(_, op)| op.key.as_ref() == Some(key))
+            .zip(history.operations())
+            .filter(|(_, op)| op.key == Some(key))
     };
     let unknown = on_key()
         .filter(|(_, op)| op.outcome == Outcome::Info)
@@ -170,7 +173,7 @@ pub(super) fn lost_write(events: &[Event], key: &Value) -> Anomaly {
         key: Some(key.clone()),
         story: format!("A write of {key} that ended ok was seen by one read and by none after it."),
         culprit,
-        prefix_events: history.operations[culprit].invoked.position + 2,
+        prefix_events: history.operation(culprit).invoked.position + 2,
         edges: vec![Edge {
             before: operations[0],
             after: culprit,
@@ -229,8 +232,8 @@ pub(super) fn analysis(reason: &str, course: &Course, events: &[Event]) -> Analy
 pub(super) fn summary(events: &[Event], course: &Course, name: &str) -> Summary {
     let history = History::from_events(events.iter().cloned()).unwrap();
     let mut operations: BTreeMap<String, Outcomes> = BTreeMap::new();
-    for operation in &history.operations {
-        let count = operations.entry(operation.f.clone()).or_default();
+    for operation in history.operations() {
+        let count = operations.entry(operation.f.to_owned()).or_default();
         match operation.outcome {
             Outcome::Ok => count.ok += 1,
             Outcome::Fail => count.fail += 1,
@@ -256,7 +259,7 @@ pub(super) fn summary(events: &[Event], course: &Course, name: &str) -> Summary 
         ended: "time limit".into(),
         rate: Rate {
             asked: course.rate as f64,
-            invoked: history.operations.len() as f64 / course.seconds as f64,
+            invoked: history.len() as f64 / course.seconds as f64,
             ok: ok as f64 / course.seconds as f64,
         },
         operations,
