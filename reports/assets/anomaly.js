@@ -356,8 +356,8 @@ function severityView(severity) {
 /** Why no order can exist: each came before the next, and the last before the first. */
 function cycleView(cycle, label) {
   return make("div", { class: "cycle" },
-    make("h3", {}, "Why there is no order: round in a circle"),
-    make("ol", {}, cycle.map((edge) => make("li", {}, label(edge.before), " came before ", label(edge.after), `: ${edge.why}`))));
+    make("h3", {}, "Why there is no order: each had to come before the next, round in a circle"),
+    make("ol", {}, cycle.map((edge) => make("li", {}, label(edge.before), " had to come before ", label(edge.after), `: ${edge.why}`))));
 }
 
 function fragments(children) {

@@ -32,6 +32,7 @@ pub(crate) use graph::{shortest_cycle, shortest_cycle_through};
 
 use crate::linearizability::entry::Object;
 use crate::linearizability::search::Budget;
+use crate::monitor::register::Step;
 use origin::Origin;
 use scene::{Muddle, Scene};
 use shift::Zones;
@@ -53,22 +54,11 @@ pub(crate) fn measure(object: &Object<'_>, budget: Budget<'_>) -> Severity {
     };
     let origins = origin::origins(&scene);
     let stale_reads = stale::stale_reads(&scene, &origins);
-    let (stale_by, clock_error) = match (scene.muddle, Zones::new(&scene)) {
-        (Some(Muddle::Repeated), _) => repeated(&origins, &stale_reads),
-        (Some(Muddle::Refusals), Ok(zones)) => (at_least(zones.stale_by()), at_least(zones.clock_error())),
-        (None, Ok(zones)) => (zones.stale_by(), zones.clock_error()),
-        (_, Err(why)) => (Extent::Boundless(why.clone()), Extent::Boundless(why)),
+    let (stale_by, clock_error) = match (budget.stop)() {
+        true => (late(), late()),
+        false => times(&scene, &origins, &stale_reads),
     };
-    let versions = if let Some(i) = origins.iter().position(|origin| *origin == Origin::Nowhere) {
-        let value = scene.acts[i]
-            .step
-            .requires()
-            .map(|value| scene.name(value).clone());
-        let value = value.unwrap_or_default();
-        Extent::Boundless(format!("{value} was read, and nothing had written it yet"))
-    } else {
-        window::versions(&scene, stale_reads.versions.max, budget)
-    };
+    let versions = versions(&scene, &origins, &stale_reads, budget);
     Severity {
         unit,
         stale_by,
@@ -77,6 +67,43 @@ pub(crate) fn measure(object: &Object<'_>, budget: Budget<'_>) -> Severity {
         levels: ladder::ladder(&scene, &origins, budget.stop),
         stale_reads: Some(stale_reads),
     }
+}
+
+/// What was not found out in time.
+fn late() -> Extent {
+    Extent::NotKnown("the time for it was up".to_owned())
+}
+
+/// Δ and Γ.
+fn times(scene: &Scene<'_>, origins: &[Origin], stale_reads: &StaleReads) -> (Extent, Extent) {
+    let boundless = |why: &str| {
+        (
+            Extent::Boundless(why.to_owned()),
+            Extent::Boundless(why.to_owned()),
+        )
+    };
+    if scene.acts.iter().any(|act| act.step == Step::Never) {
+        return boundless("a refusal contradicts itself");
+    }
+    if scene.has_repeated() {
+        return repeated(origins, stale_reads);
+    }
+    match Zones::new(scene) {
+        // What was refused for an unknown value may ask for more.
+        Ok(zones) if scene.muddle.is_some() => (at_least(zones.stale_by()), at_least(zones.clock_error())),
+        Ok(zones) => (zones.stale_by(), zones.clock_error()),
+        Err(why) => boundless(&why),
+    }
+}
+
+/// How many versions the worst read missed.
+fn versions(scene: &Scene<'_>, origins: &[Origin], stale_reads: &StaleReads, budget: Budget<'_>) -> Extent {
+    let nowhere = origins.iter().position(|origin| *origin == Origin::Nowhere);
+    if let Some(value) = nowhere.and_then(|i| scene.acts[i].step.requires()) {
+        let value = scene.name(value);
+        return Extent::Boundless(format!("{value} was read, and nothing had written it yet"));
+    }
+    window::versions(scene, stale_reads.versions.max, budget)
 }
 
 /// What all keys together keep to; none if there is only one, or if some object is no register.

@@ -44,6 +44,10 @@ fn verdicts_are_exit_codes_and_join_to_the_worst() {
     };
     assert_eq!(code(&[&valid]).0, Some(0));
     assert_eq!(code(&[&invalid]).0, Some(1));
+    assert!(
+        code(&[&invalid]).1.contains("Still holds: sequential"),
+        "how wrong it is"
+    );
     assert_eq!(code(&[&empty]).0, Some(3));
     let (joined, text) = code(&[&valid, &invalid, &empty]);
     assert_eq!(joined, Some(1));
@@ -67,7 +71,11 @@ fn json_is_one_object_and_nothing_else() {
         (&object["verdict"], &object["exit_code"]),
         (&"invalid".into(), &1.into())
     );
-    assert_eq!(object["files"][0]["analysis"]["anomalies"][0]["confirmed"], true);
+    let anomaly = &object["files"][0]["analysis"]["anomalies"][0];
+    assert_eq!(anomaly["confirmed"], true);
+    assert_eq!(anomaly["severity"]["versions"]["exactly"], 1);
+    assert_eq!(anomaly["severity"]["levels"][0]["consistency"], "regular");
+    assert_eq!(anomaly["cycle"][0]["kind"], "real-time");
 }
 
 #[test]
