@@ -35,7 +35,7 @@ pub(crate) struct Classes {
 }
 
 impl Classes {
-    fn intern(&mut self, class: Class, specification: &dyn Specification) -> u32 {
+    pub(crate) fn intern(&mut self, class: Class, specification: &dyn Specification) -> u32 {
         let hash = FxBuildHasher.hash_one(&class);
         let last = self.by_hash.get(&hash).copied();
         let mut same = last;

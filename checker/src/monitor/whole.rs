@@ -8,7 +8,7 @@ use partita_history::Value;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::level::{self, Inversion, Leveled};
-use super::sweep::{NEVER, Operation};
+use super::sweep::Operation;
 use super::{Classes, Entry, Finding, Monitor, stream};
 use crate::model::{Class, Specification, grow_only_set, list};
 

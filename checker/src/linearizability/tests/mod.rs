@@ -10,6 +10,7 @@ mod online;
 mod scale;
 mod stories;
 mod sweeps;
+mod sweeps_speed;
 mod vocabulary;
 
 /// How many random histories a test judges: `normally`, unless `PARTITA_HISTORIES` asks for another number.

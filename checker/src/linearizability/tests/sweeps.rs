@@ -1,14 +1,20 @@
 //! Sweeps and level checks against the oracle: every witness is verified, every core is judged by the oracle.
 
-use partita_history::{Event, EventType, History, OpEvent, Outcome, Value};
+use partita_history::Outcome as Ended;
+use partita_history::{Event, EventType, History, OpEvent, Value};
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use super::differential::UNLIMITED;
 use super::monitored::{self, Tally};
 use super::vocabulary::operation;
-use crate::model::{FailMeaning, Model, Options, Specification};
-use crate::monitor::Finding;
+use crate::linearizability::entry::Object;
+use crate::linearizability::judge::{self, Outcome};
+use crate::model::{Class, FailMeaning, Model, Options, Specification};
+use crate::monitor::sweep::{NEVER, Operation, Order};
+use crate::monitor::{self, Finding};
+use crate::witness::{Witness, verify};
 
 /// What clients of a model ask, and what they may be told.
 #[derive(Clone, Copy)]
@@ -39,7 +45,7 @@ struct Play<'a> {
 }
 
 impl Play<'_> {
-    fn step(&self, process: u64, client: &Client, outcome: Outcome, output: Value) -> Option<Value> {
+    fn step(&self, process: u64, client: &Client, outcome: Ended, output: Value) -> Option<Value> {
         let operation = operation(process, client.f, &client.input, outcome, &output);
         match self.specification.classify(&operation).unwrap() {
             Some(class) => self.specification.step(&self.state, &class),
@@ -53,8 +59,8 @@ impl Play<'_> {
         for _ in 0..30 {
             let (kind, output) = (self.speech.answer)(self.rng, client.f, &client.input, &self.state);
             let outcome = match kind {
-                EventType::Fail => Outcome::Fail,
-                _ => Outcome::Ok,
+                EventType::Fail => Ended::Fail,
+                _ => Ended::Ok,
             };
             if is_wrong {
                 return (kind, output);
@@ -118,7 +124,7 @@ fn history(
         };
         if client.effect.is_none() && play.rng.random_range(0..100) < crashed {
             if play.rng.random_range(0..2) == 0
-                && let Some(state) = play.step(*process, client, Outcome::Info, Value::Null)
+                && let Some(state) = play.step(*process, client, Ended::Info, Value::Null)
             {
                 play.state = state;
             }
@@ -166,6 +172,7 @@ fn fuzz(speech: &Speech, seeds: std::ops::Range<u64>) -> Tally {
             tally.searched += 1;
             continue;
         }
+        streamed(&object, model, &options);
         if let Err(message) = monitored::compare(&history, model, &options, seed % 32 == 0, &mut tally) {
             panic!(
                 "{}, seed {seed}: {message}\n{options:?}\n{:#?}",
@@ -178,11 +185,57 @@ fn fuzz(speech: &Speech, seeds: std::ops::Range<u64>) -> Tally {
     tally
 }
 
-fn nothing(_: &mut ChaCha8Rng, _: &str) -> Value {
-    Value::Null
+/// The same during a run: the same verdict, at the same return.
+fn streamed(object: &Object<'_>, model: &Model, options: &Options) {
+    let Some(mut stream) = monitor::stream_of(model.name, object.specification) else {
+        return;
+    };
+    let operations: Vec<Operation<&Class>> = (0..)
+        .zip(&object.entries)
+        .map(|(index, entry)| Operation {
+            index,
+            step: object.classes.get(entry.class),
+            invoked: entry.invoked,
+            deadline: entry.deadline.unwrap_or(NEVER),
+        })
+        .collect();
+    let (mut order, mut witness, mut violation) = (Order::default(), Vec::new(), None);
+    for now in 0..object.history.len() as u32 * 2 {
+        let mut events = operations
+            .iter()
+            .filter(|op| op.invoked == now || op.deadline == now);
+        let Some(operation) = events.next() else { continue };
+        if operation.invoked == now {
+            if stream.begin(operation, &mut order).is_err() {
+                return;
+            }
+        } else if stream.end(operation, &mut order).is_err() {
+            violation = Some(now);
+            break;
+        }
+        witness.extend(order.drain().map(|index| object.entries[index as usize].id));
+    }
+    match judge::judge(object, UNLIMITED).outcome {
+        Outcome::Violated(found) => assert!(
+            violation == Some(found.position)
+                || stream.doubt().is_some() && violation.is_none_or(|at| at > found.position),
+            "{violation:?} {found:?}, {options:?} {:#?}",
+            object.history
+        ),
+        _ => {
+            assert_eq!(violation, None, "{options:?} {:#?}", object.history);
+            if stream.doubt().is_none() {
+                let witness = Witness {
+                    key: None,
+                    order: witness,
+                };
+                verify(object.history, model, options, &[witness]).unwrap();
+            }
+        }
+    }
 }
 
-fn null(_: &mut ChaCha8Rng) -> Value {
+fn nothing(_: &mut ChaCha8Rng, _: &str) -> Value {
     Value::Null
 }
 
@@ -426,7 +479,7 @@ fn read_list(rng: &mut ChaCha8Rng, f: &str, input: &Value, state: &Value) -> (Ev
 fn lists_are_judged_as_by_the_oracle() {
     let speech = Speech {
         model: "list",
-        functions: &["append", "append", "read"],
+        functions: &["append", "read"],
         initial: |rng| {
             let some = Value::List(vec![5_000.into(), 5_000.into()]);
             [Value::Null, some].choose(rng).unwrap().clone()

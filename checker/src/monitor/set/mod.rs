@@ -304,9 +304,7 @@ impl Stream for Streamed {
             element.is_lost = true;
             self.doubt = Some(UNKNOWN);
         }
-        // What is doubtful may be otherwise than the sweep has it.
-        let is_certain = !element.is_lost && !element.uses.is_doubtful();
-        if element.open == 0 && element.switch.is_idle() && is_certain {
+        if element.open == 0 && element.switch.is_idle() && !element.uses.is_doubtful() {
             // It is as if nobody had ever touched it.
             self.elements.remove(&operation.step.argument);
         }
