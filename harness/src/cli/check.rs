@@ -146,10 +146,7 @@ impl Judged<'_> {
     /// The report as one HTML page.
     fn page(&self, history: History) -> String {
         let command: Vec<String> = std::env::args().skip(1).map(|word| quoted(&word)).collect();
-        let notes = self
-            .findings
-            .iter()
-            .map(|finding| format!("About the test: {}", in_words(finding)));
+        let notes = self.findings.iter().map(|finding| format!("About the test: {}", in_words(finding)));
         let run = partita_reports::Run::of_history(
             self.file,
             history,

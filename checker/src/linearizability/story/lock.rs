@@ -87,11 +87,7 @@ fn over_subscribed(teller: &Teller<'_>, entry: &Entry, model: &str) -> Option<To
     let mut holders: Vec<&Entry> = taken.iter().filter(still).copied().collect();
     holders.sort_by_key(|other| std::cmp::Reverse(other.deadline));
     let more = holders.len().saturating_sub(HOLDERS_MAX);
-    let mut names: Vec<String> = holders
-        .iter()
-        .take(HOLDERS_MAX)
-        .map(|other| got_it(teller, other))
-        .collect();
+    let mut names: Vec<String> = holders.iter().take(HOLDERS_MAX).map(|other| got_it(teller, other)).collect();
     if more > 0 {
         names.push(format!("{more} more"));
     }
@@ -164,9 +160,10 @@ fn may_end(teller: &Teller<'_>, release: &Entry, acquire: &Entry) -> bool {
 fn held_by_two(teller: &Teller<'_>, second: &Entry, suspects: &[&Entry]) -> Option<Told> {
     let can_follow = |a: &Entry, b: &Entry| {
         !precedes(b, a)
-            && teller.prefix.iter().any(|other| {
-                releases(teller, other) && may_end(teller, other, a) && may_come_between(other, a, b)
-            })
+            && teller
+                .prefix
+                .iter()
+                .any(|other| releases(teller, other) && may_end(teller, other, a) && may_come_between(other, a, b))
     };
     let completed = |entry: &Entry| acquires(teller, entry) && entry.deadline.is_some();
     let first = suspects
@@ -184,12 +181,7 @@ fn held_by_two(teller: &Teller<'_>, second: &Entry, suspects: &[&Entry]) -> Opti
         .find(|other| releases(teller, other) && may_end(teller, other, first) && !precedes(other, first));
     let until = release.map_or_else(
         || "and nobody had begun to release it for them".to_owned(),
-        |release| {
-            format!(
-                "and began to release it only {}",
-                teller.words.at(teller.operation(release).invoked)
-            )
-        },
+        |release| format!("and began to release it only {}", teller.words.at(teller.operation(release).invoked)),
     );
     let text = format!(
         "{} {} acquired {name}{again}, but {} had acquired it {}, {until}: it was held twice at once.",

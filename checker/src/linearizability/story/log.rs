@@ -20,11 +20,7 @@ pub(super) fn tell(teller: &Teller<'_>) -> Option<Told> {
     pairs()
         .find_map(|(a, b)| two_items(teller, a, b))
         .or_else(|| pairs().find_map(|(a, b)| inversion(teller, a, b)))
-        .or_else(|| {
-            suspects
-                .iter()
-                .find_map(|entry| past_the_end(teller, entry, &claims))
-        })
+        .or_else(|| suspects.iter().find_map(|entry| past_the_end(teller, entry, &claims)))
         .or_else(|| claims.iter().find_map(|claim| phantom(teller, claim)))
 }
 
@@ -118,9 +114,7 @@ fn phantom(teller: &Teller<'_>, claim: &Claim<'_>) -> Option<Told> {
     let was_there = matches!(&initial, Value::List(items) if items.contains(claim.item));
     let may_be = |other: &Entry| {
         let class = teller.class(other);
-        class.action == "append"
-            && class.argument == *claim.item
-            && Some(other.invoked) < claim.entry.deadline
+        class.action == "append" && class.argument == *claim.item && Some(other.invoked) < claim.entry.deadline
     };
     if was_there || teller.prefix.iter().any(may_be) {
         return None;

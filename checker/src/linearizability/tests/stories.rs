@@ -62,8 +62,7 @@ fn story(model: &str, name: &str, events: &str) -> String {
     anomaly.story
 }
 
-const PUT_TWO: &str =
-    "10 1 invoke enqueue 7; 20 1 ok enqueue 7; 400 2 invoke enqueue 9; 410 2 ok enqueue 9; ";
+const PUT_TWO: &str = "10 1 invoke enqueue 7; 20 1 ok enqueue 7; 400 2 invoke enqueue 9; 410 2 ok enqueue 9; ";
 
 #[test]
 fn fifo_inversion() {
@@ -80,10 +79,7 @@ fn fifo_inversion() {
         "FIFO inversion",
         &[PUT_TWO, "500 3 invoke dequeue; 510 3 ok dequeue 9"].concat(),
     );
-    assert!(
-        never.ends_with("and nobody ever took it. First in, first out was not kept."),
-        "{never}"
-    );
+    assert!(never.ends_with("and nobody ever took it. First in, first out was not kept."), "{never}");
     // The next in line was seen while another was before it.
     story(
         "fifo-queue",
@@ -112,8 +108,7 @@ fn items_from_nowhere_and_items_twice() {
     let told = story("fifo-queue", "phantom item", &later);
     assert!(told.contains("began only at 0.600 s"), "{told}");
 
-    let twice =
-        format!("10 1 invoke enqueue 7; 20 1 ok enqueue 7; {out}; 600 4 invoke dequeue; 610 4 ok dequeue 7");
+    let twice = format!("10 1 invoke enqueue 7; 20 1 ok enqueue 7; {out}; 600 4 invoke dequeue; 610 4 ok dequeue 7");
     for model in ["fifo-queue", "bag"] {
         let told = story(model, "double take", &twice);
         assert_eq!(
@@ -122,8 +117,7 @@ fn items_from_nowhere_and_items_twice() {
              gone in only once (by client 1 (via n1), from 0.010 s on)."
         );
     }
-    let again =
-        format!("10 1 invoke enqueue 7; 20 1 ok enqueue 7; {out}; 600 4 invoke peek; 610 4 ok peek 7");
+    let again = format!("10 1 invoke enqueue 7; 20 1 ok enqueue 7; {out}; 600 4 invoke peek; 610 4 ok peek 7");
     story("fifo-queue", "item seen after it was taken", &again);
 }
 
@@ -149,20 +143,9 @@ fn found_empty() {
     let relay = "10 1 invoke enqueue 7; 20 1 ok enqueue 7; 500 3 invoke dequeue; 510 1 invoke enqueue 8; 520 1 ok enqueue 8; \
                  530 2 invoke dequeue; 540 2 ok dequeue 7; 550 3 ok dequeue null; 560 2 invoke dequeue; 570 2 ok dequeue 8";
     let told = story("fifo-queue", "found empty while it was not", relay);
-    assert!(
-        told.contains("at least one of the items 7 and 8 was in it"),
-        "{told}"
-    );
-    let initial = told_from(
-        "stack",
-        Value::List(vec![5.into()]),
-        "500 3 invoke pop; 510 3 ok pop null",
-    );
-    assert_eq!(
-        initial.name, "not linearizable",
-        "nobody touched it: {}",
-        initial.story
-    );
+    assert!(told.contains("at least one of the items 7 and 8 was in it"), "{told}");
+    let initial = told_from("stack", Value::List(vec![5.into()]), "500 3 invoke pop; 510 3 ok pop null");
+    assert_eq!(initial.name, "not linearizable", "nobody touched it: {}", initial.story);
 }
 
 #[test]
@@ -171,11 +154,7 @@ fn lifo_and_priority_inversions() {
     let told = story(
         "stack",
         "LIFO inversion",
-        &[
-            push,
-            "500 3 invoke pop; 510 3 ok pop 7; 600 4 invoke pop; 610 4 ok pop 9",
-        ]
-        .concat(),
+        &[push, "500 3 invoke pop; 510 3 ok pop 7; 600 4 invoke pop; 610 4 ok pop 9"].concat(),
     );
     assert_eq!(
         told,
@@ -250,17 +229,9 @@ fn sets() {
         );
         let seen = "100 4 invoke read; 110 4 ok read [7]; ";
         story(model, "element vanished", &[add, seen, miss].concat());
-        story(
-            model,
-            "stale read",
-            &[add, miss, "; 600 4 invoke read; 610 4 ok read [7]"].concat(),
-        );
+        story(model, "stale read", &[add, miss, "; 600 4 invoke read; 610 4 ok read [7]"].concat());
         story(model, "phantom element", "500 3 invoke read; 510 3 ok read [7]");
-        story(
-            model,
-            "element read twice",
-            &[add, "500 3 invoke read; 510 3 ok read [7,7]"].concat(),
-        );
+        story(model, "element read twice", &[add, "500 3 invoke read; 510 3 ok read [7,7]"].concat());
     }
     let again = [add, "30 2 invoke add 7; 40 2 ok add [7,1]"].concat();
     story("set", "element added twice", &again);
@@ -272,11 +243,7 @@ fn lists() {
     let told = story(
         "list",
         "incompatible order",
-        &[
-            append,
-            "500 3 invoke read; 501 4 invoke read; 510 3 ok read [7,9]; 511 4 ok read [9,7]",
-        ]
-        .concat(),
+        &[append, "500 3 invoke read; 501 4 invoke read; 510 3 ok read [7,9]; 511 4 ok read [9,7]"].concat(),
     );
     assert_eq!(
         told,
@@ -287,50 +254,29 @@ fn lists() {
     let told = story("list", "list became shorter", open);
     assert!(told.contains("380 ms before another read began"), "{told}");
     story("list", "phantom item", "500 3 invoke read; 510 3 ok read [7]");
-    story(
-        "list",
-        "duplicate item",
-        "10 1 invoke append 7; 500 3 invoke read; 510 3 ok read [7,7]",
-    );
+    story("list", "duplicate item", "10 1 invoke append 7; 500 3 invoke read; 510 3 ok read [7,7]");
     let ordered = "10 1 invoke append 7; 20 1 ok append 7; 30 2 invoke append 9; 40 2 ok append 9; ";
     story(
         "list",
         "append order inversion",
         &[ordered, "500 3 invoke read; 510 3 ok read [9,7]"].concat(),
     );
-    story(
-        "list",
-        "lost write",
-        &[ordered, "500 3 invoke read; 510 3 ok read [7]"].concat(),
-    );
+    story("list", "lost write", &[ordered, "500 3 invoke read; 510 3 ok read [7]"].concat());
 }
 
 #[test]
 fn logs_and_versions() {
     let append = "10 1 invoke append 7; 20 1 ok append 0; ";
-    let told = story(
-        "append-log",
-        "phantom item",
-        "500 3 invoke read 0; 510 3 ok read 9",
-    );
+    let told = story("append-log", "phantom item", "500 3 invoke read 0; 510 3 ok read 9");
     assert!(told.contains("nobody had begun to append it"), "{told}");
-    let open = [
-        "9 2 invoke append 9; ",
-        append,
-        "500 3 invoke read 0; 510 3 ok read 9",
-    ]
-    .concat();
+    let open = ["9 2 invoke append 9; ", append, "500 3 invoke read 0; 510 3 ok read 9"].concat();
     let told = story("append-log", "two items at one offset", &open);
     assert_eq!(
         told,
         "At 0.020 s n1 answered client 1 that 7 was appended at offset 0, and at 0.510 s n3 answered client 3 that 9 was at \
          offset 0: there can be only one item at an offset."
     );
-    story(
-        "append-log",
-        "stale read",
-        &[append, "500 3 invoke read 0; 510 3 ok read null"].concat(),
-    );
+    story("append-log", "stale read", &[append, "500 3 invoke read 0; 510 3 ok read null"].concat());
     let inverted = "10 1 invoke append 7; 11 4 invoke append 8; 20 1 ok append 1; 400 2 invoke append 9; 410 2 ok append 0";
     story("append-log", "offset inversion", inverted);
 
@@ -338,12 +284,7 @@ fn logs_and_versions() {
     story(
         "versioned-register",
         "two values of one version",
-        &[
-            "9 2 invoke write 9; ",
-            write,
-            "500 3 invoke read; 510 3 ok read [1,9]",
-        ]
-        .concat(),
+        &["9 2 invoke write 9; ", write, "500 3 invoke read; 510 3 ok read [1,9]"].concat(),
     );
     story(
         "versioned-register",
@@ -359,11 +300,7 @@ fn logs_and_versions() {
     story(
         "versioned-register",
         "stale read",
-        &[
-            "10 1 invoke write 7; 20 1 ok write null; ",
-            "400 3 invoke read; 410 3 ok read [0,null]",
-        ]
-        .concat(),
+        &["10 1 invoke write 7; 20 1 ok write null; ", "400 3 invoke read; 410 3 ok read [0,null]"].concat(),
     );
     story(
         "versioned-register",
@@ -393,23 +330,15 @@ fn locks() {
          begun to release it for them: it was held twice at once."
     );
     for model in ["mutex", "owned-mutex", "semaphore"] {
-        story(
-            model,
-            "release without holder",
-            "10 1 invoke release; 20 1 ok release",
-        );
+        story(model, "release without holder", "10 1 invoke release; 20 1 ok release");
     }
     let told = story("semaphore", "semaphore over-subscribed", twice);
     assert!(
-        told.contains(
-            "2 permits had been acquired, with 0 of them at most released: more than the 1 that there are"
-        ),
+        told.contains("2 permits had been acquired, with 0 of them at most released: more than the 1 that there are"),
         "{told}"
     );
     let tokens = |second: u64| {
-        format!(
-            "10 1 invoke acquire; 20 1 ok acquire 5; 30 1 invoke release; 40 1 ok release; 50 2 invoke acquire; 60 2 ok acquire {second}"
-        )
+        format!("10 1 invoke acquire; 20 1 ok acquire 5; 30 1 invoke release; 40 1 ok release; 50 2 invoke acquire; 60 2 ok acquire {second}")
     };
     let told = story("fenced-lock", "fencing token went backwards", &tokens(4));
     assert!(
