@@ -194,6 +194,8 @@ pub(super) fn lost_write(events: &[Event], key: &Value) -> Anomaly {
         }],
         cycle: Vec::new(),
         confirmed: false,
+        blind: Vec::new(),
+        minimal: true,
         severity: None,
         operations,
     }
