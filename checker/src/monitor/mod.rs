@@ -37,7 +37,8 @@ pub(crate) enum Finding {
 /// Judges operations on one object.
 pub(crate) trait Monitor: Send + Sync {
     /// Judges some of the object's operations, in the order of their invocations. If it applies to them, it
-    /// applies to every part of them, whichever of them are pending.
+    /// applies to every part of them, whichever of them are pending; except that collections
+    /// (`collection::removals`) may have to leave to the search what is pending at the end of a part.
     fn judge(&self, entries: &[Entry]) -> Finding;
 }
 

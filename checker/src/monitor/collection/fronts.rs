@@ -36,29 +36,24 @@ impl Fronts {
                 of.push(Front { first, last: first });
                 continue;
             }
-            let first = reign_at(&reigns, from).map_or(from, |(_, until, _)| until);
+            // (The first gap may be in a reign: nothing that is compared with it is.)
             let last = until - 1;
             let last = reign_at(&reigns, last).map_or(last, |(from, ..)| from - 1);
-            if first > last {
+            if from > last {
                 let during = reign_at(&reigns, from).map(|(.., other)| other);
                 return Err(Conflict::between([i].into_iter().chain(during)));
             }
-            of.push(Front { first, last });
+            of.push(Front { first: from, last });
         }
         Ok(Fronts { of, reigns })
     }
 
-    /// What must be known for the front of one item to end no earlier than that of another begins: the items, and
-    /// those that reign at the times in question.
+    /// What must be known for one item to be at the front before another: the two, and what reigns when the first would
+    /// otherwise be there last.
     pub(super) fn conflict(&self, table: &Table, early: u32, late: u32) -> Conflict {
         let until = bounds(&table.items[early as usize]).1;
-        let from = bounds(&table.items[late as usize]).0;
-        let reigning = [until - 1, from].into_iter().filter_map(|gap| self.at(gap));
+        let reigning = reign_at(&self.reigns, until - 1).map(|(.., item)| item);
         Conflict::between([early, late].into_iter().chain(reigning))
-    }
-
-    fn at(&self, gap: Moment) -> Option<u32> {
-        reign_at(&self.reigns, gap).map(|(.., item)| item)
     }
 }
 

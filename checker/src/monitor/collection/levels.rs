@@ -42,7 +42,7 @@ impl Levels {
     pub(super) fn last(&self, before: u32, bound: u32) -> Option<u32> {
         let mut node = self.leaves + before.checked_sub(1)? as usize;
         while self.tree[node] > bound {
-            while node % 2 == 0 {
+            while node.is_multiple_of(2) {
                 node /= 2;
             }
             if node == 1 {

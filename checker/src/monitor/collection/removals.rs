@@ -8,6 +8,7 @@
 //! even if the items left had never been there; or else the removals are given out in all ways, if these are few.
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
 use super::table::{Failure, Item, Moment, Table};
 use super::{Conflict, Kind};
@@ -39,10 +40,10 @@ pub(super) fn judge(kind: &Kind, table: &Table) -> Result<Vec<u32>, Failure> {
     let plain = indices(table, |item| table.is_left(item) && !is_special(item));
     match guess(kind, table, &plain) {
         Ok(order) => return Ok(order),
-        Err((given, conflict)) => {
+        Err(conflict) => {
             let is_certain = |&i: &u32| !is_special(&table.items[i as usize]);
             if is_exact && conflict.items.iter().all(is_certain) {
-                return Err(Failure::Conflict(flat(&given, conflict)));
+                return Err(Failure::Conflict(conflict));
             }
         }
     }
@@ -56,8 +57,8 @@ pub(super) fn judge(kind: &Kind, table: &Table) -> Result<Vec<u32>, Failure> {
         .items
         .retain(|item| !table.is_left(item) || is_exact && !is_special(item));
     let plain = indices(&certain, |item| table.is_left(item));
-    if let Err((given, conflict)) = guess(kind, &certain, &plain) {
-        return Err(Failure::Conflict(flat(&given, conflict)));
+    if let Err(conflict) = guess(kind, &certain, &plain) {
+        return Err(Failure::Conflict(conflict));
     }
     all_ways(kind, table, &left)
 }
@@ -67,8 +68,9 @@ fn indices(table: &Table, is_meant: impl Fn(&Item) -> bool) -> Vec<u32> {
     found.map(|(i, _)| i).collect()
 }
 
-/// Gives the earliest removals to some of these items, as the rule says.
-fn guess(kind: &Kind, table: &Table, items: &[u32]) -> Result<Vec<u32>, (Table, Conflict)> {
+/// Gives the earliest removals to some of these items, as the rule says. A conflict is given in full: items, and all
+/// operations that they stand for.
+fn guess(kind: &Kind, table: &Table, items: &[u32]) -> Result<Vec<u32>, Conflict> {
     // Of two that must be gone at the same time, the later one goes first.
     let came = |&i: &u32| table.items[i as usize].first_end();
     let mut ranked: Vec<(Moment, Reverse<Moment>, u32)> = match kind.removals {
@@ -85,11 +87,15 @@ fn guess(kind: &Kind, table: &Table, items: &[u32]) -> Result<Vec<u32>, (Table, 
     let removals = given.removals.len();
     (kind.order)(&given).map_err(|mut conflict| {
         // An item has no removal, or not an earlier one, because the items before it need theirs.
-        let rank = |i: &u32| ranked.iter().position(|other| other == i);
-        let before = conflict.items.iter().filter_map(rank).max();
-        let needed = before.map_or(0, |before| (before + 1).min(removals));
+        let stuck: BTreeSet<u32> = conflict.items.iter().copied().collect();
+        let last = ranked.iter().rposition(|i| stuck.contains(i));
+        let needed = last.map_or(0, |last| (last + 1).min(removals));
         conflict.items.extend(&ranked[..needed]);
-        (given, conflict)
+        let items = conflict.items.clone();
+        Conflict {
+            items,
+            ..flat(&given, conflict)
+        }
     })
 }
 

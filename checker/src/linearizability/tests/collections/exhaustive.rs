@@ -48,15 +48,13 @@ pub(super) fn to_history(kind: Kind, ops: &[Op]) -> History {
     history
 }
 
+/// Is shown, for each operation, when it begins and ends.
+type Visit<'a> = &'a mut dyn FnMut(&[(u32, u32)]);
+
 /// All orders of the events of so many operations, up to the order of neighbouring invocations and of neighbouring
-/// returns: for each operation, when it begins and ends.
-fn all_intervals(count: usize, visit: &mut dyn FnMut(&[(u32, u32)])) {
-    fn go(
-        intervals: &mut Vec<(u32, u32)>,
-        at: u32,
-        last: (bool, usize),
-        visit: &mut dyn FnMut(&[(u32, u32)]),
-    ) {
+/// returns.
+fn all_intervals(count: usize, visit: Visit<'_>) {
+    fn go(intervals: &mut Vec<(u32, u32)>, at: u32, last: (bool, usize), visit: Visit<'_>) {
         if at as usize == 2 * intervals.len() {
             visit(intervals);
             return;

@@ -1,5 +1,7 @@
 //! What keeps items from being peeled off: a few that hold each other.
 
+use std::collections::BTreeSet;
+
 use super::peel::{Step, Stuck};
 use crate::monitor::collection::Conflict;
 use crate::monitor::collection::presence::Cover;
@@ -44,7 +46,7 @@ fn close(
     reason: impl Fn(u32) -> Option<(Vec<u32>, Step)>,
 ) -> Option<Conflict> {
     let mut conflict = Conflict::between([beginning]);
-    let mut is_in = std::collections::BTreeSet::from([beginning]);
+    let mut is_in = BTreeSet::from([beginning]);
     let mut next = 0;
     while let Some(&item) = conflict.items.get(next) {
         let (chain, step) = reason(item)?;
