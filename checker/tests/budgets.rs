@@ -115,7 +115,7 @@ fn memory_stays_within_a_tenth_of_its_budget() {
         ("states", queue(4_000, 1), "fifo-queue"),
     ];
     for (what, history, model) in &cases {
-        for budget in [4 * MIB, 16 * MIB] {
+        for budget in [3 * MIB, 10 * MIB] {
             let before = ALLOCATOR.current_usage();
             ALLOCATOR.reset_peak_usage();
             let analysis = search(history, model, budget);
