@@ -159,7 +159,7 @@ fn is_from_nowhere(history: &History, anomaly: &Anomaly) -> bool {
         {
             found.push(from.clone());
         }
-        found.extend(operation.observed.clone());
+        found.extend(operation.observed.cloned());
     }
     found.iter().any(|value| !written.contains(value))
 }
