@@ -4,8 +4,9 @@
 //! The offline checker stays the judge. What this one says must agree with it, or one of them is wrong.
 
 use std::collections::BTreeMap;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use partita_checker::online::{Online, Standing, Violation};
@@ -15,7 +16,10 @@ use tokio::sync::watch;
 
 /// Events that may wait to be followed. If there are more, the rest is left to the offline checker: the load does
 /// not wait.
-const WAITING_MAX: usize = 1 << 16;
+const WAITING_MAX: usize = 1 << 14;
+/// How often waiting events are followed. To wake the thread for each of them would cost more than to follow it, and
+/// nobody can tell so short a delay.
+const PERIOD: Duration = Duration::from_millis(5);
 
 /// A violation, and when it was noticed.
 #[derive(Clone, Debug)]
@@ -86,7 +90,15 @@ fn work(
     tell: &watch::Sender<Option<Alarm>>,
 ) -> Followed {
     let mut followed = Followed::default();
-    for (position, event) in events {
+    loop {
+        let (position, event) = match events.try_recv() {
+            Ok(told) => told,
+            Err(TryRecvError::Empty) => {
+                thread::sleep(PERIOD);
+                continue;
+            }
+            Err(TryRecvError::Disconnected) => break,
+        };
         match online.push(position, &event) {
             Ok(None) => {}
             Ok(Some(violation)) => {
