@@ -121,6 +121,8 @@ pub(super) fn lost_write(events: &[Event], key: &Value) -> Anomaly {
             }],
         }],
         confirmed: false,
+        blind: Vec::new(),
+        minimal: true,
         operations,
     }
 }
