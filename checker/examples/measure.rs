@@ -76,11 +76,11 @@ fn measure(path: &Path, operations: usize, clients: usize) -> Result<(), Error> 
 
 /// What it gave, and the time of the fastest of some rounds.
 fn fastest<T>(mut act: impl FnMut() -> Result<T, Error>) -> Result<(T, Duration), Error> {
-    let mut best = Duration::MAX;
+    let (mut best, began) = (Duration::MAX, Instant::now());
     let mut timed = || {
-        let start = Instant::now();
+        let start = processor_time(began);
         let given = act()?;
-        best = best.min(start.elapsed());
+        best = best.min(processor_time(began) - start);
         Ok::<_, Error>(given)
     };
     for _ in 1..ROUNDS {
@@ -88,6 +88,13 @@ fn fastest<T>(mut act: impl FnMut() -> Result<T, Error>) -> Result<(T, Duration)
     }
     let given = timed()?;
     Ok((given, best))
+}
+
+/// The time that the processor has spent on us, or where the system does not tell, the time since we began.
+fn processor_time(began: Instant) -> Duration {
+    let told = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
+    let nanoseconds = told.and_then(|told| told.split(' ').next()?.parse().ok());
+    nanoseconds.map_or_else(|| began.elapsed(), Duration::from_nanos)
 }
 
 /// The least that a reader of JSON lines does.

@@ -206,7 +206,8 @@ impl Generator {
                 (f, element.into())
             }
             Object::Queue => match dice {
-                0..5 => ("enqueue", self.fresh().into()),
+                // More takes than puts, so that it is short, and empty now and then.
+                0..4 => ("enqueue", self.fresh().into()),
                 _ => ("dequeue", Value::Null),
             },
             Object::Stack => match dice {

@@ -17,18 +17,23 @@ const STACK: usize = 1 << 30;
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["one", row, checker] => one(row, checker),
+        ["one", row, checker] => one(row, checker, TIME_MAX),
+        ["one", row, checker, seconds] => one(
+            row,
+            checker,
+            seconds.parse().map_or(TIME_MAX, Duration::from_secs),
+        ),
         [] => table(""),
         [filter] => table(filter),
         _ => {
-            eprintln!("usage: partita-checker-benchmarks [ROW]");
+            eprintln!("usage: partita-checker-benchmarks [ROWS | one ROW CHECKER [SECONDS]]");
             ExitCode::FAILURE
         }
     }
 }
 
 /// In a process of its own: makes the history, then checks it, and prints what came of that.
-fn one(row: &str, checker: &str) -> ExitCode {
+fn one(row: &str, checker: &str, time: Duration) -> ExitCode {
     let row = ROWS.iter().find(|other| other.name == row);
     let checker = CHECKERS.iter().find(|(_, name)| *name == checker);
     let (Some(row), Some((checker, _))) = (row, checker) else {
@@ -36,7 +41,7 @@ fn one(row: &str, checker: &str) -> ExitCode {
         return ExitCode::FAILURE;
     };
     let _ = setrlimit(Resource::RLIMIT_AS, MEMORY_MAX, MEMORY_MAX);
-    let work = || {
+    let work = move || {
         let history = row.history();
         std::thread::spawn(|| {
             std::thread::sleep(TIME_MAX);
@@ -44,7 +49,7 @@ fn one(row: &str, checker: &str) -> ExitCode {
             std::process::exit(0);
         });
         let start = Instant::now();
-        let answer = checker.check(row, &history);
+        let answer = checker.check(row, &history, &|| start.elapsed() > time);
         let seconds = start.elapsed().as_secs_f64();
         let kib = getrusage(UsageWho::RUSAGE_SELF).map_or(0, |usage| usage.max_rss());
         let configurations = answer

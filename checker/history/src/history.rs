@@ -23,7 +23,7 @@ pub type OpId = usize;
 const NO_NAME: u16 = u16::MAX;
 
 /// What a client's event says, borrowed. As [`OpEvent`], but for the index, which nothing depends on.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Record<'a> {
     pub(crate) time: u64,
     pub(crate) process: u64,
@@ -479,6 +479,21 @@ mod tests {
         assert!(history.clients.is_empty());
         let processes: Vec<u64> = history.operations().map(|it| it.process).collect();
         assert_eq!(processes, Vec::from_iter(0..1_000));
+    }
+
+    #[test]
+    fn there_are_so_many_events_and_no_more() {
+        let mut history = History {
+            events: u32::MAX - 1,
+            ..History::default()
+        };
+        history
+            .push(event(0, EventType::Invoke, "read", Value::Null))
+            .unwrap();
+        for one_more in [event(1, EventType::Invoke, "read", Value::Null), Event::Other] {
+            assert_eq!(history.push(one_more), Err(PairingError::TooLong));
+        }
+        assert_eq!((history.events(), history.len()), (u32::MAX, 1));
     }
 
     #[test]

@@ -13,6 +13,8 @@
 
 pub mod event;
 pub mod format;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod history;
 pub mod value;
 

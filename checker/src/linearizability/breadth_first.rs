@@ -43,10 +43,10 @@ impl<M: Mask> Layer<M> {
 
 /// Visits the graph level by level.
 pub(crate) fn search<M: Mask>(graph: &mut Graph<'_>, budget: Budget<'_>) -> (Finding, u64) {
-    let mut visited = 0;
+    let (mut steps, mut visited) = (0, 0);
     let mut current = vec![graph.initial::<M>()];
     for level in 0..graph.problem.levels.len() {
-        match pass(graph, level, current, budget, &mut visited) {
+        match pass(graph, level, current, budget, (&mut steps, &mut visited)) {
             Some(passed) if passed.is_empty() => return (Finding::Violation { level }, visited),
             Some(passed) => current = passed,
             None => return (Finding::Spent { level }, visited),
@@ -61,7 +61,7 @@ fn pass<M: Mask>(
     level: usize,
     current: Vec<Configuration<M>>,
     budget: Budget<'_>,
-    visited: &mut u64,
+    (steps, visited): (&mut u64, &mut u64),
 ) -> Option<Vec<Configuration<M>>> {
     let mut passed = Layer::new();
     let mut seen = Layer::new();
@@ -91,10 +91,9 @@ fn pass<M: Mask>(
             total += 1;
             continue;
         };
-        if !seen.insert(&configuration, &graph.usages) {
-            continue;
-        }
-        *visited += 1;
+        let is_new = seen.insert(&configuration, &graph.usages);
+        *steps += 1;
+        *visited += u64::from(is_new);
         let bytes = || {
             let mask = configuration.mask.heap_bytes();
             let each = size_of::<Configuration<M>>() as u64 + mask;
@@ -103,8 +102,11 @@ fn pass<M: Mask>(
             let listed = waiting as u64 * 3 / 2 + passed.configurations.len() as u64;
             seen.bytes(mask) + passed.bytes(mask) + listed * each + graph.bytes()
         };
-        if budget.is_spent(*visited, bytes) {
+        if budget.is_spent(*steps, *visited, bytes) {
             return None;
+        }
+        if !is_new {
+            continue;
         }
         for choice in 0.. {
             match graph.choose(level, &configuration, choice) {

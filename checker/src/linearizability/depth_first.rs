@@ -20,7 +20,7 @@ pub(crate) fn search<M: Mask>(graph: &mut Graph<'_>, budget: Budget<'_>) -> (Fin
     let mut seen: Table<(u32, u32, M), Antichain> = Table::new();
     let mut antichains = Antichains::default();
     let mut path: Vec<Frame<M>> = Vec::new();
-    let (mut visited, mut furthest) = (0, 0);
+    let (mut steps, mut visited, mut furthest) = (0, 0, 0);
     let mut arrived = start::<M>(graph);
     loop {
         let (level, configuration) = arrived;
@@ -30,18 +30,19 @@ pub(crate) fn search<M: Mask>(graph: &mut Graph<'_>, budget: Budget<'_>) -> (Fin
         }
         furthest = furthest.max(level);
         let key = (level as u32, configuration.state, configuration.mask.clone());
-        let chain = seen.get_or_default(key);
-        if antichains.insert(chain, configuration.usage, &graph.usages) {
-            visited += 1;
-            let bytes = || {
-                let masks = (seen.len() + path.len()) as u64 * configuration.mask.heap_bytes();
-                // The path may have the double of its memory and the old one at the time.
-                let path = path.capacity() as u64 * 3 * size_of::<Frame<M>>() as u64;
-                seen.bytes() + masks + antichains.bytes() + path + graph.bytes()
-            };
-            if budget.is_spent(visited, bytes) {
-                return (Finding::Spent { level: furthest }, visited);
-            }
+        let is_new = antichains.insert(seen.get_or_default(key), configuration.usage, &graph.usages);
+        steps += 1;
+        visited += u64::from(is_new);
+        let bytes = || {
+            let masks = (seen.len() + path.len()) as u64 * configuration.mask.heap_bytes();
+            // The path may have the double of its memory and the old one at the time.
+            let path = path.capacity() as u64 * 3 * size_of::<Frame<M>>() as u64;
+            seen.bytes() + masks + antichains.bytes() + path + graph.bytes()
+        };
+        if budget.is_spent(steps, visited, bytes) {
+            return (Finding::Spent { level: furthest }, visited);
+        }
+        if is_new {
             path.push(Frame {
                 level,
                 configuration,

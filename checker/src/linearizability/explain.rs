@@ -3,6 +3,7 @@
 
 use partita_history::{OpId, Value};
 
+use super::cycle;
 use super::entry::{Entry, Object};
 use super::judge::Violation;
 use super::minimise::Core;
@@ -11,7 +12,7 @@ use super::story;
 use super::words::Words;
 use crate::monitor;
 use crate::oracle::{Candidate, Oracle};
-use crate::verdict::{Anomaly, Edge, Partial, Step, Stuck};
+use crate::verdict::{Anomaly, Edge, EdgeKind, Partial, Step, Stuck};
 
 /// The most completed operations that the exhaustive checker is asked about.
 const CONFIRMED_MAX: usize = 16;
@@ -60,6 +61,7 @@ pub(crate) fn explain(
             before,
             after,
             why: words.before(history.operation(before), history.operation(after)),
+            kind: EdgeKind::RealTime,
         })
         .collect();
     let (name, mut story) = story::tell(object, violation, core, &partials);
@@ -72,10 +74,12 @@ pub(crate) fn explain(
         culprit: violation.culprit,
         prefix_events: violation.position + 1,
         edges,
+        cycle: cycle::cycle(object, core, violation.culprit),
         partials,
         confirmed,
         blind: blind.clone(),
         minimal: *is_minimal,
+        severity: None,
     }
 }
 
@@ -190,6 +194,9 @@ fn without_culprit(
     culprit: OpId,
     budget: Budget<'_>,
 ) -> Option<Partial> {
+    if (budget.stop)() {
+        return None;
+    }
     let last = core.iter().find(|entry| entry.id == culprit)?;
     let others: Vec<Entry> = core.iter().filter(|entry| entry.id != culprit).copied().collect();
     let monitored = object.monitor.as_ref().map(|monitor| monitor.judge(&others));

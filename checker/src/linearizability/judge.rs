@@ -183,6 +183,9 @@ impl Judge<'_> {
     }
 
     fn by_search(&mut self) -> (Outcome, u32) {
+        if (self.budget.stop)() {
+            return (Outcome::Unknown, 0);
+        }
         let object = self.object;
         let orphan = orphan::find(&object.entries, &object.classes, object.specification);
         match orphan {

@@ -23,8 +23,9 @@ pub(crate) fn judge_all(
     // The place in the order of the first key known to be violated: what comes after it need not be judged.
     let violated = AtomicUsize::new(usize::MAX);
     let lanes = rayon::current_num_threads().min(objects.len()).max(1);
+    let is_idle = |rank: usize| first_violation_only && violated.load(Ordering::Relaxed) < rank;
     let judge = |rank: usize, bytes: u64| {
-        let stop = || (budget.stop)() || first_violation_only && violated.load(Ordering::Relaxed) < rank;
+        let stop = || (budget.stop)() || is_idle(rank);
         let part = Budget {
             bytes,
             stop: &stop,
@@ -46,7 +47,7 @@ pub(crate) fn judge_all(
     judgements.sort_by_key(|&(rank, _)| rank);
     if lanes > 1 {
         for (rank, judgement) in &mut judgements {
-            if judgement.wants_memory && violated.load(Ordering::Relaxed) > *rank {
+            if judgement.wants_memory && !is_idle(*rank) {
                 let second = judge(*rank, budget.bytes);
                 judgement.and_then(second);
             }

@@ -8,6 +8,7 @@
 //! exhaustive search that shares no code with this one, and told in words (`story`).
 
 mod breadth_first;
+mod cycle;
 mod depth_first;
 pub(crate) mod entry;
 mod explain;
@@ -19,7 +20,7 @@ mod mask;
 mod minimise;
 mod orphan;
 mod problem;
-mod search;
+pub(crate) mod search;
 mod story;
 mod summary;
 mod table;
@@ -28,12 +29,14 @@ mod usage;
 pub(crate) mod words;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
-use partita_history::{History, Outcome as OpOutcome};
+use partita_history::{History, OpId, Outcome as OpOutcome, Value};
+use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 use crate::model::{Engine, Model, Options};
 use crate::monitor;
+use crate::severity::{self, Severity};
 use crate::verdict::{Analysis, Anomaly, KeyResult, Verdict};
 use crate::{InputError, Witness};
 
@@ -61,8 +64,8 @@ pub fn check(
 ///
 /// # Errors
 /// As [`check`].
-pub fn check_with_witness(
-    history: &History,
+pub fn check_with_witness<'h>(
+    history: &'h History,
     model: &Model,
     options: &Options,
     stop: &(dyn Fn() -> bool + Sync),
@@ -77,10 +80,10 @@ pub fn check_with_witness(
         Engine::Search => None,
         Engine::Auto | Engine::Monitor => monitor::of(model.name, classes, &*specification),
     };
-    let mut objects = Vec::new();
-    for (key, operations) in history.by_key() {
+    let keys: Vec<_> = history.by_key().into_iter().collect();
+    let object = |(key, operations): (Option<&'h Value>, Vec<OpId>)| {
         let (entries, classes) = entry::classify(history, &operations, &*specification)?;
-        objects.push(Object {
+        Ok(Object {
             history,
             specification: &*specification,
             key,
@@ -88,8 +91,14 @@ pub fn check_with_witness(
             may_search: options.engine != Engine::Monitor,
             classes,
             entries,
-        });
-    }
+        })
+    };
+    let objects: Vec<Result<Object<'_>, InputError>> = match keys.len() {
+        1 => keys.into_iter().map(object).collect(),
+        _ => keys.into_par_iter().map(object).collect(),
+    };
+    // The error of the first key that has one, whichever was found first.
+    let mut objects: Vec<Object<'_>> = objects.into_iter().collect::<Result<_, _>>()?;
     let judgements = keys::judge_all(&objects, budget, options.first_violation_only);
     let keys: Vec<KeyResult> = objects.iter().zip(&judgements).map(summary::key_result).collect();
     let exercised = history.operations().any(|op| op.outcome == OpOutcome::Ok);
@@ -107,6 +116,14 @@ pub fn check_with_witness(
         _ => None,
     });
     let violated = clearest(&objects, &judgements, options.explained_max);
+    let together = match violated.is_empty() {
+        true => None,
+        false => severity::measure_together(&objects, budget),
+    };
+    let severities: Vec<Severity> = violated
+        .iter()
+        .map(|&(i, _)| severity::measure(&objects[i], budget))
+        .collect();
     for &(i, _) in &violated {
         let object = &mut objects[i];
         object.classes.add_blind(object.specification);
@@ -114,9 +131,14 @@ pub fn check_with_witness(
     }
     let mut anomalies: Vec<Anomaly> = violated
         .into_iter()
-        .map(|(i, violation)| {
+        .zip(severities)
+        .map(|((i, violation), mut severity)| {
             let core = minimise::minimise(&objects[i], violation, budget);
-            explain::explain(&objects[i], violation, &core, budget)
+            severity.levels.extend(together.clone());
+            Anomaly {
+                severity: Some(severity),
+                ..explain::explain(&objects[i], violation, &core, budget)
+            }
         })
         .collect();
     anomalies.sort_by_key(|anomaly| anomaly.operations.len());

@@ -1,5 +1,6 @@
 //! How many crashed operations of each class have been used: interned, so that a configuration holds a number.
 
+use std::collections::BTreeSet;
 use std::hash::BuildHasher;
 
 use hashbrown::HashTable;
@@ -112,11 +113,25 @@ impl Default for Antichain {
     }
 }
 
+/// What a number takes in a set of them, whose nodes are at least half full.
+const OTHER_BYTES: u64 = 12;
+/// With how many members of an antichain a usage is compared.
+const COMPARED_MAX: usize = 128;
+
 /// The antichains of more than one usage.
 #[derive(Debug, Default)]
 pub(crate) struct Antichains {
-    several: Vec<Vec<u32>>,
+    several: Vec<Several>,
     bytes: u64,
+}
+
+#[derive(Debug, Default)]
+struct Several {
+    /// None of which is at most another.
+    compared: Vec<u32>,
+    /// Those that came when that was full: only known by themselves, as comparing with thousands would take more time
+    /// than is won by it.
+    others: BTreeSet<u32>,
 }
 
 impl Antichains {
@@ -135,29 +150,39 @@ impl Antichains {
                 return true;
             }
             let first = std::mem::replace(&mut chain.0, SEVERAL | self.several.len() as u32);
-            self.bytes += 3 * size_of::<Vec<u32>>() as u64 / 2 + 32;
-            self.several.push(vec![first, usage]);
+            self.bytes += 3 * size_of::<Several>() as u64 / 2 + 32;
+            self.several.push(Several {
+                compared: vec![first, usage],
+                others: BTreeSet::new(),
+            });
             return true;
         }
-        let chain = &mut self.several[(chain.0 & !SEVERAL) as usize];
-        if chain.iter().any(|&seen| usages.at_most(seen, usage)) {
+        let Several { compared, others } = &mut self.several[(chain.0 & !SEVERAL) as usize];
+        if compared.iter().any(|&seen| usages.at_most(seen, usage)) || others.contains(&usage) {
             return false;
         }
-        chain.retain(|&seen| !usages.at_most(usage, seen));
-        let before = chain.capacity();
-        chain.push(usage);
-        self.bytes += 4 * (chain.capacity() - before) as u64;
+        compared.retain(|&seen| !usages.at_most(usage, seen));
+        if compared.len() == COMPARED_MAX {
+            self.bytes += OTHER_BYTES;
+            others.insert(usage);
+            return true;
+        }
+        let before = compared.capacity();
+        compared.push(usage);
+        self.bytes += 4 * (compared.capacity() - before) as u64;
         true
     }
 
     /// The members of one.
     pub(crate) fn iter(&self, chain: Antichain) -> impl Iterator<Item = u32> {
         let (one, several) = match chain.0 {
-            EMPTY => (None, &[][..]),
-            one if one & SEVERAL == 0 => (Some(one), &[][..]),
-            index => (None, &self.several[(index & !SEVERAL) as usize][..]),
+            EMPTY => (None, None),
+            one if one & SEVERAL == 0 => (Some(one), None),
+            index => (None, Some(&self.several[(index & !SEVERAL) as usize])),
         };
-        one.into_iter().chain(several.iter().copied())
+        let several = several.into_iter();
+        one.into_iter()
+            .chain(several.flat_map(|several| several.compared.iter().chain(&several.others).copied()))
     }
 
     /// The memory taken.

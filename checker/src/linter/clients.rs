@@ -87,7 +87,10 @@ pub(super) fn time_backwards(test: &Test<'_>) -> Option<Finding> {
         .map(|pair| (pair[0].0, pair[1].0, pair[1].1))
         .collect();
     let &(before, after, _) = back.first()?;
-    let worst = back.iter().map(|(before, after, _)| before.time - after.time).max()?;
+    let worst = back
+        .iter()
+        .map(|(before, after, _)| before.time - after.time)
+        .max()?;
     let ids = back.iter().map(|&(_, _, id)| id).collect();
     about(FindingKind::TimeBackwards, ids, |first, _| {
         let often = match back.len() {

@@ -68,7 +68,10 @@ pub(super) fn nothing_seen(test: &Test<'_>) -> Option<Finding> {
         class.is_some_and(|class| test.specification.is_observer(&class) || !class.result.is_null())
             || (operation.f == "cas" && operation.outcome == Outcome::Ok)
     };
-    let mut ok = test.operations().filter(|(_, op)| op.outcome == Outcome::Ok).peekable();
+    let mut ok = test
+        .operations()
+        .filter(|(_, op)| op.outcome == Outcome::Ok)
+        .peekable();
     ok.peek()?;
     // A user's own model may have other ways of seeing.
     if test.model.is_empty() || ok.any(|(_, operation)| sees(&operation)) {
@@ -95,7 +98,11 @@ pub(super) fn no_concurrency(test: &Test<'_>) -> Option<Finding> {
         one_process &= *processes.get_or_insert(operation.process) == operation.process;
         completed += usize::from(operation.outcome != Outcome::Info);
     }
-    let clients = if one_process { "All by one client, each" } else { "Each" };
+    let clients = if one_process {
+        "All by one client, each"
+    } else {
+        "Each"
+    };
     (completed > 1).then(|| {
         of_whole(
             FindingKind::NoConcurrency,
@@ -109,7 +116,10 @@ pub(super) fn no_concurrency(test: &Test<'_>) -> Option<Finding> {
 
 pub(super) fn mostly_unknown(test: &Test<'_>) -> Option<Finding> {
     let all = test.operations().count();
-    let unknown = test.operations().filter(|(_, op)| op.outcome == Outcome::Info).count();
+    let unknown = test
+        .operations()
+        .filter(|(_, op)| op.outcome == Outcome::Info)
+        .count();
     (all >= BY_HAND_MAX && unknown * UNKNOWN_SHARE > all).then(|| {
         of_whole(
             FindingKind::MostlyUnknown,

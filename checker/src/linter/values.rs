@@ -54,7 +54,12 @@ fn seen(operation: Operation<'_>) -> Vec<Place<'_>> {
             }
             value => vec![at_key(value)],
         },
-        (Outcome::Ok, "cas") => operation.input.as_pair().map(|(from, _)| at_key(from)).into_iter().collect(),
+        (Outcome::Ok, "cas") => operation
+            .input
+            .as_pair()
+            .map(|(from, _)| at_key(from))
+            .into_iter()
+            .collect(),
         (Outcome::Fail, "cas") => operation.observed.map(at_key).into_iter().collect(),
         _ => Vec::new(),
     }
@@ -86,9 +91,8 @@ pub(super) fn failed_but_seen(test: &Test<'_>) -> Option<Finding> {
     }
     let writers = writers(test);
     let initial = test.specification.initial();
-    let is_initial = |value: &Value| {
-        *value == initial || matches!(&initial, Value::List(items) if items.contains(value))
-    };
+    let is_initial =
+        |value: &Value| *value == initial || matches!(&initial, Value::List(items) if items.contains(value));
     // For each failed operation, the first that saw what it would have left.
     let mut found: Vec<(OpId, OpId)> = Vec::new();
     for (reader, operation) in test.operations() {
@@ -110,7 +114,9 @@ pub(super) fn failed_but_seen(test: &Test<'_>) -> Option<Finding> {
     about(FindingKind::FailedButSeen, ids, |first, others| {
         let writer = test.operation(first);
         let reader = test.operation(readers[&first]);
-        let error = writer.error.map_or(String::new(), |error| format!(" (\"{error}\")"));
+        let error = writer
+            .error
+            .map_or(String::new(), |error| format!(" (\"{error}\")"));
         format!(
             "The {} of {} by {} ended in `fail`{error}, which says that it did not happen; but {} saw the value, and \
              nobody else wrote it. Either the system does what it says it has not done, or the client says `fail` \
@@ -137,7 +143,11 @@ pub(super) fn other_value_completed(test: &Test<'_>) -> Option<Finding> {
             && matches!(operation.output, Value::Int(_) | Value::List(_))
             && operation.output != operation.input
     };
-    let ids = test.operations().filter(|(_, op)| is_other(op)).map(|(id, _)| id).collect();
+    let ids = test
+        .operations()
+        .filter(|(_, op)| is_other(op))
+        .map(|(id, _)| id)
+        .collect();
     about(FindingKind::OtherValueCompleted, ids, |first, others| {
         let operation = test.operation(first);
         format!(
@@ -159,17 +169,22 @@ pub(super) fn repeated_values(test: &Test<'_>) -> Option<Finding> {
     let mut repeated = Vec::new();
     for (id, operation) in test.operations().filter(|(_, op)| op.outcome != Outcome::Fail) {
         let Some(place) = left(operation) else { continue };
-        let (_, count) = writers.entry(place).and_modify(|(_, count)| *count += 1).or_insert((id, 1));
+        let (_, count) = writers
+            .entry(place)
+            .and_modify(|(_, count)| *count += 1)
+            .or_insert((id, 1));
         if *count == 2 {
             repeated.push(id);
         }
     }
     let values = writers.len();
     let repeats = repeated.len();
-    let finding = about(FindingKind::RepeatedValues, repeated, |second, _| {
+    about(FindingKind::RepeatedValues, repeated, |second, _| {
         let again = test.operation(second);
         let place = left(again);
-        let first = place.and_then(|place| writers.get(&place)).map_or(second, |&(first, _)| first);
+        let first = place
+            .and_then(|place| writers.get(&place))
+            .map_or(second, |&(first, _)| first);
         format!(
             "{repeats} of {values} values come from more than one operation: {} from {} and from {}. Unique values are \
              judged in near-linear time, and show more: it is then known which operation each was read from. Let every \
@@ -178,8 +193,7 @@ pub(super) fn repeated_values(test: &Test<'_>) -> Option<Finding> {
             test.who_and_when(test.operation(first)),
             test.who_and_when(again),
         )
-    });
-    finding
+    })
 }
 
 pub(super) fn refused_without_observed(test: &Test<'_>, fail: FailMeaning) -> Option<Finding> {
@@ -189,7 +203,11 @@ pub(super) fn refused_without_observed(test: &Test<'_>, fail: FailMeaning) -> Op
     let is_silent = |operation: &Operation<'_>| {
         operation.f == "cas" && operation.outcome == Outcome::Fail && operation.observed.is_none()
     };
-    let ids = test.operations().filter(|(_, op)| is_silent(op)).map(|(id, _)| id).collect();
+    let ids = test
+        .operations()
+        .filter(|(_, op)| is_silent(op))
+        .map(|(id, _)| id)
+        .collect();
     about(FindingKind::RefusedWithoutObserved, ids, |first, others| {
         let costs = match fail {
             FailMeaning::Dropped => "so as it stands they prove nothing",

@@ -13,6 +13,7 @@
 
 use partita_history::{Operation, Outcome, Value};
 
+use super::collection::Effect;
 use super::words::{self, Name, Quoted, Start, class, function, last_mentions, list, wrong};
 use super::{Class, FailMeaning, Model, Specification};
 
@@ -33,6 +34,22 @@ const DEQUEUE: &str = "dequeue";
 const EMPTY: &str = "empty";
 /// A removal of unknown outcome.
 const REMOVE: &str = "remove";
+
+/// What an operation of a class of this model does.
+pub(crate) fn effect(class: &Class) -> Effect<'_> {
+    match class.action {
+        ENQUEUE => Effect::Put(&class.argument),
+        DEQUEUE => Effect::Take(&class.result),
+        EMPTY => Effect::Empty,
+        _ => Effect::Remove,
+    }
+}
+
+/// The items of a state in which no removal is left open.
+pub(crate) fn items(state: &Value) -> Vec<Value> {
+    let Layers(layers) = Layers::of(state);
+    layers.into_iter().flat_map(|(items, _)| items).collect()
+}
 
 struct Bag {
     start: Start,

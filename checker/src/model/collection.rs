@@ -14,6 +14,37 @@ const EMPTY: &str = "empty";
 /// A removal of unknown outcome: what is next is gone, whatever it is.
 const REMOVE: &str = "remove";
 
+/// What an operation does to a collection of items, ordered or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effect<'a> {
+    /// It puts this item in.
+    Put(&'a Value),
+    /// It takes this item out.
+    Take(&'a Value),
+    /// It finds that this item is the next to come out.
+    Peek(&'a Value),
+    /// It finds nothing there.
+    Empty,
+    /// It takes some item out, or none.
+    Remove,
+}
+
+/// What an operation of a class of this file's models does.
+pub(crate) fn effect(class: &Class) -> Effect<'_> {
+    match class.action {
+        PUT => Effect::Put(&class.argument),
+        TAKE => Effect::Take(&class.result),
+        PEEK => Effect::Peek(&class.result),
+        EMPTY => Effect::Empty,
+        _ => Effect::Remove,
+    }
+}
+
+/// The items of a state of this file's models: the front first, or the top or the largest last.
+pub(crate) fn items(state: &Value) -> Vec<Value> {
+    list(state).to_vec()
+}
+
 /// Which item is the next to come out.
 #[derive(Clone, Copy)]
 pub(super) enum Next {

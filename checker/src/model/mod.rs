@@ -4,10 +4,10 @@
 //! a model: one file here, and one line in [`ALL`].
 
 pub(crate) mod append_log;
-mod bag;
+pub(crate) mod bag;
 mod cas_register;
 mod cell;
-mod collection;
+pub(crate) mod collection;
 pub(crate) mod counter;
 mod fenced_lock;
 mod fifo_queue;
@@ -87,6 +87,17 @@ pub struct Class {
     pub argument: Value,
     /// What it returned; null if nothing, or if that does not matter.
     pub result: Value,
+}
+
+impl Class {
+    /// What it did, was given, and returned.
+    pub fn new(action: &'static str, argument: &Value, result: &Value) -> Class {
+        Class {
+            action,
+            argument: argument.clone(),
+            result: result.clone(),
+        }
+    }
 }
 
 /// What an operation asks of, and does to, an object that holds one value at a time.
@@ -187,13 +198,15 @@ pub trait Specification: Typed + Send + Sync {
     /// The operation in words, its outcome included: `cas x from 3 to 5`.
     fn describe(&self, operation: &Operation) -> String {
         let name = Name("the object", operation.key);
-        let mut text = format!("{} on {name}", operation.f);
+        let mut text = operation.f.to_owned();
         if !operation.input.is_null() {
-            text.push_str(&format!(" with {}", Quoted(operation.input)));
+            text.push_str(&format!(" {}", Quoted(operation.input)));
         }
-        match operation.outcome {
-            Outcome::Ok if operation.output.is_null() => {}
-            _ => text.push_str(&words::found(operation)),
+        text.push_str(&format!(" on {name}"));
+        // Many clients repeat the argument in the completion.
+        let says_more = !operation.output.is_null() && operation.output != operation.input;
+        if operation.outcome != Outcome::Ok || says_more {
+            text.push_str(&words::found(operation));
         }
         text
     }

@@ -8,7 +8,7 @@ use partita_history::Value;
 
 use super::stream::Translated;
 use super::sweep::{Operation, Order, Sweep, Violation};
-use super::{Classes, Monitor, numbered};
+use super::{Classes, Entry, Finding, Monitor, numbered};
 use crate::model::counter::{ADD, READ};
 use crate::model::{Class, Specification};
 
@@ -21,7 +21,69 @@ pub(super) fn make(classes: &Classes, specification: &dyn Specification) -> Box<
         .any(|class| class.action == ADD && !class.result.is_null())
     {
         true => numbered::counting(classes, initial(specification)),
-        false => sweep(specification).into_monitor(classes),
+        false => Box::new(Plain {
+            sweep: sweep(specification).into_monitor(classes),
+            steps: classes
+                .iter()
+                .map(|class| step(class, false).unwrap_or(Step::Increment))
+                .collect(),
+            initial: initial(specification),
+        }),
+    }
+}
+
+/// A counter whose increments tell nothing.
+struct Plain {
+    sweep: Box<dyn Monitor>,
+    /// By class; only where the sweep applies.
+    steps: Vec<Step>,
+    initial: i64,
+}
+
+impl Monitor for Plain {
+    fn judge(&self, entries: &[Entry]) -> Finding {
+        match self.sweep.judge(entries) {
+            Finding::Fail(core) => Finding::Fail(self.stale(entries).unwrap_or(core)),
+            finding => finding,
+        }
+    }
+}
+
+impl Plain {
+    /// The lowest read that began when more increments had ended already, and as many of these as prove that.
+    fn stale(&self, entries: &[Entry]) -> Option<Vec<u32>> {
+        let of = |index: u32| {
+            (
+                self.steps[entries[index as usize].class as usize],
+                entries[index as usize],
+            )
+        };
+        let mut ends: Vec<(u32, u32)> = (0..entries.len() as u32)
+            .filter_map(|index| match of(index) {
+                (Step::Increment, entry) => Some((entry.deadline?, index)),
+                _ => None,
+            })
+            .collect();
+        ends.sort_unstable();
+        let (mut ended, mut stale): (usize, Option<(i64, u32)>) = (0, None);
+        for index in 0..entries.len() as u32 {
+            let (step, entry) = of(index);
+            while ends.get(ended).is_some_and(|&(end, _)| end < entry.invoked) {
+                ended += 1;
+            }
+            if let (Step::Read(count), Some(_)) = (step, entry.deadline)
+                && count.saturating_sub(self.initial) < ended as i64
+                && stale.is_none_or(|(lowest, _)| count < lowest)
+            {
+                stale = Some((count, index));
+            }
+        }
+        let (count, reader) = stale?;
+        let enough = usize::try_from(count.saturating_sub(self.initial).saturating_add(1)).unwrap_or(0);
+        let mut core: Vec<u32> = ends.iter().take(enough).map(|&(_, index)| index).collect();
+        core.push(reader);
+        core.sort_unstable();
+        Some(core)
     }
 }
 

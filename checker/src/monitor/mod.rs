@@ -6,11 +6,12 @@
 //!
 //! To add one: a file here that implements [`Monitor`], and a line in [`REGISTRY`].
 
+mod collection;
 mod counter;
 mod level;
 mod lock;
 mod numbered;
-mod register;
+pub(crate) mod register;
 mod set;
 pub(crate) mod stream;
 pub(crate) mod sweep;
@@ -36,7 +37,8 @@ pub(crate) enum Finding {
 /// Judges operations on one object.
 pub(crate) trait Monitor: Send + Sync {
     /// Judges some of the object's operations, in the order of their invocations. If it applies to them, it
-    /// applies to every part of them, whichever of them are pending.
+    /// applies to every part of them, whichever of them are pending; except that collections
+    /// (`collection::removals`) may have to leave to the search what is pending at the end of a part.
     fn judge(&self, entries: &[Entry]) -> Finding;
 }
 
@@ -70,6 +72,10 @@ const REGISTRY: &[(&str, Make)] = &[
     ("semaphore", |classes, specification| {
         Some(lock::semaphore_monitor(classes, specification))
     }),
+    ("fifo-queue", collection::queue),
+    ("stack", collection::stack),
+    ("priority-queue", collection::priority_queue),
+    ("bag", collection::bag),
 ];
 
 /// Makes the sweep of an object during a run.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
 use partita_checker::linter;
-use partita_checker::{Analysis, Finding, Verdict};
+use partita_checker::{Analysis, Finding, Severity, Verdict};
 use partita_history::History;
 
 use super::reading::Reading;
@@ -132,6 +132,9 @@ impl Judged<'_> {
         );
         for anomaly in &analysis.anomalies {
             text.push_str(&format!("  {}: {}\n", anomaly.name, anomaly.story));
+            for line in anomaly.severity.iter().flat_map(Severity::lines) {
+                text.push_str(&format!("    {line}\n"));
+            }
         }
         if if_alone {
             for finding in findings {
@@ -146,7 +149,10 @@ impl Judged<'_> {
     /// The report as one HTML page.
     fn page(&self, history: History) -> String {
         let command: Vec<String> = std::env::args().skip(1).map(|word| quoted(&word)).collect();
-        let notes = self.findings.iter().map(|finding| format!("About the test: {}", in_words(finding)));
+        let notes = self
+            .findings
+            .iter()
+            .map(|finding| format!("About the test: {}", in_words(finding)));
         let run = partita_reports::Run::of_history(
             self.file,
             history,

@@ -7,7 +7,7 @@ use partita_history::{History, OpId, Operation, Outcome};
 use serde::Serialize;
 
 use super::faults::Band;
-use super::seconds;
+use super::{seconds, severity};
 use crate::load::Run;
 use crate::words;
 
@@ -39,6 +39,10 @@ pub(super) struct Drawing {
     lanes: Vec<u64>,
     operations: Vec<Bar>,
     edges: Vec<Edge>,
+    /// Operations each of which had to come before the next one, round in a circle.
+    cycle: Vec<Edge>,
+    /// How wrong the key is, if that was measured.
+    severity: Option<severity::HowWrong>,
     partials: Vec<Attempt>,
     /// How many operations on the same key in the same stretch are not drawn.
     left_out: usize,
@@ -136,6 +140,8 @@ fn draw(run: &Run, bands: &[Band], checker: &str, anomaly: &Anomaly) -> Drawing 
             .filter(|edge| drawn_ids.contains(&edge.before) && drawn_ids.contains(&edge.after))
             .cloned()
             .collect(),
+        cycle: severity::cycle(anomaly),
+        severity: severity::how_wrong(anomaly),
         partials: anomaly.partials.iter().take(PARTIALS_MAX).map(attempt).collect(),
         left_out,
         faults: bands

@@ -4,6 +4,7 @@ mod anomaly;
 mod faults;
 mod latency;
 mod nodes;
+mod severity;
 mod timeline;
 mod work;
 

@@ -4,6 +4,18 @@ use super::Options;
 use crate::history::Record;
 use crate::{Event, FaultEvent, History, Operation, Value};
 
+/// The function of an operation that names none, if its value can only be a transaction's: as Elle has it.
+pub(super) const TRANSACTION: &str = "txn";
+
+/// Is this a list of micro-operations, such as `["append", "x", 1]`?
+pub(super) fn is_transaction(value: &Value) -> bool {
+    let is_micro_operation = |item: &Value| match item {
+        Value::List(parts) => matches!(&parts[..], [Value::Str(_), _, _]),
+        _ => false,
+    };
+    matches!(value, Value::List(items) if items.iter().all(is_micro_operation))
+}
+
 /// Takes events one by one.
 pub(super) struct Builder {
     history: History,

@@ -1,11 +1,20 @@
 //! One event as a JSON object, read without a detour: text and values go into buffers that are used again.
 
+mod parts;
+mod scan;
+mod slot;
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 
-use super::builder::Builder;
+use parts::{KindSeed, OptionalText, ProcessSeed, Text, Words};
+use slot::Slot;
+
+use super::builder::{Builder, TRANSACTION, is_transaction};
 use super::source::Mistake;
 use crate::history::Record;
 use crate::{EventType, FaultEvent, FaultValue, Value};
@@ -97,11 +106,9 @@ enum Kind {
 impl Reader {
     /// Reads one event from one JSON object.
     pub(super) fn parse(&mut self, text: &[u8]) -> Result<Parsed<'_>, Mistake> {
-        let mut json = serde_json::Deserializer::from_slice(text);
-        FieldsSeed(&mut self.fields)
-            .deserialize(&mut json)
-            .and_then(|()| json.end())
-            .map_err(mistake)?;
+        if scan::scan(text, &mut self.fields).is_none() {
+            self.fields.read(text).map_err(mistake)?;
+        }
         let Fields { seen, index, .. } = self.fields;
         let index = index.filter(|_| seen.index);
         let time = self.fields.time.filter(|_| seen.time).unwrap_or(0);
@@ -140,6 +147,12 @@ impl Reader {
 }
 
 impl Fields {
+    fn read(&mut self, text: &[u8]) -> serde_json::Result<()> {
+        let mut json = serde_json::Deserializer::from_slice(text);
+        FieldsSeed(self).deserialize(&mut json)?;
+        json.end()
+    }
+
     fn record(&self, process: u64, time: u64, kind: EventType) -> Record<'_> {
         static NULL: Value = Value::Null;
         let seen = self.seen;
@@ -299,6 +312,10 @@ impl<'de> Visitor<'de> for FieldsSeed<'_> {
                 }
             }
         }
+        if !seen.f && seen.value && is_transaction(&fields.value.value) {
+            TRANSACTION.clone_into(&mut fields.f);
+            seen.f = true;
+        }
         for (there, name) in [(seen.process, "process"), (seen.kind, "type"), (seen.f, "f")] {
             if !there {
                 return Err(de::Error::missing_field(name));
@@ -310,231 +327,5 @@ impl<'de> Visitor<'de> for FieldsSeed<'_> {
             ..seen
         };
         Ok(())
-    }
-}
-
-struct ProcessSeed;
-
-impl<'de> DeserializeSeed<'de> for ProcessSeed {
-    type Value = Process;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Process, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl Visitor<'_> for ProcessSeed {
-    type Value = Process;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the number of a process, from 0, or a name such as \"nemesis\"")
-    }
-
-    fn visit_u64<E: de::Error>(self, process: u64) -> Result<Process, E> {
-        Ok(Process::Client(process))
-    }
-
-    fn visit_str<E: de::Error>(self, _name: &str) -> Result<Process, E> {
-        Ok(Process::Named)
-    }
-}
-
-struct KindSeed<'s> {
-    odd: &'s mut String,
-}
-
-impl<'de> DeserializeSeed<'de> for KindSeed<'_> {
-    type Value = Kind;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Kind, D::Error> {
-        deserializer.deserialize_str(self)
-    }
-}
-
-impl Visitor<'_> for KindSeed<'_> {
-    type Value = Kind;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a string: invoke, ok, fail, info or fault")
-    }
-
-    fn visit_str<E: de::Error>(self, kind: &str) -> Result<Kind, E> {
-        Ok(match kind {
-            "invoke" => Kind::Of(EventType::Invoke),
-            "ok" => Kind::Of(EventType::Ok),
-            "fail" => Kind::Of(EventType::Fail),
-            "info" => Kind::Of(EventType::Info),
-            "fault" => Kind::Fault,
-            _ => {
-                kind.clone_into(self.odd);
-                Kind::Odd
-            }
-        })
-    }
-}
-
-/// A string.
-struct Text<'s> {
-    buffer: &'s mut String,
-}
-
-impl<'de> DeserializeSeed<'de> for Text<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_str(self)
-    }
-}
-
-impl Visitor<'_> for Text<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a string")
-    }
-
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<(), E> {
-        text.clone_into(self.buffer);
-        Ok(())
-    }
-}
-
-/// A string, or null; whether it was one.
-struct OptionalText<'s> {
-    buffer: &'s mut String,
-}
-
-impl<'de> DeserializeSeed<'de> for OptionalText<'_> {
-    type Value = bool;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
-        deserializer.deserialize_option(self)
-    }
-}
-
-impl<'de> Visitor<'de> for OptionalText<'_> {
-    type Value = bool;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a string or null")
-    }
-
-    fn visit_none<E: de::Error>(self) -> Result<bool, E> {
-        Ok(false)
-    }
-
-    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
-        let OptionalText { buffer } = self;
-        Text { buffer }.deserialize(deserializer).map(|()| true)
-    }
-}
-
-/// Anything, in words; whether it was not null. Jepsen's clients give errors as lists and maps too; they are only
-/// shown.
-struct Words<'s> {
-    buffer: &'s mut String,
-}
-
-impl<'de> DeserializeSeed<'de> for Words<'_> {
-    type Value = bool;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
-        match serde_json::Value::deserialize(deserializer)? {
-            serde_json::Value::Null => return Ok(false),
-            serde_json::Value::String(message) => *self.buffer = message,
-            other => *self.buffer = other.to_string(),
-        }
-        Ok(true)
-    }
-}
-
-/// A place for a value, which keeps the memory of the values that were there before.
-#[derive(Default)]
-struct Slot {
-    value: Value,
-    text: String,
-    items: Vec<Value>,
-}
-
-/// Puts a value into a slot, or passes over something that can't be a client's value, such as a map; whether it was
-/// one.
-impl<'de> DeserializeSeed<'de> for &mut Slot {
-    type Value = bool;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
-        match std::mem::take(&mut self.value) {
-            Value::Str(text) => self.text = text,
-            Value::List(items) => self.items = items,
-            Value::Null | Value::Int(_) => {}
-        }
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for &mut Slot {
-    type Value = bool;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a value")
-    }
-
-    fn visit_unit<E: de::Error>(self) -> Result<bool, E> {
-        Ok(true)
-    }
-
-    fn visit_i64<E: de::Error>(self, int: i64) -> Result<bool, E> {
-        self.value = Value::Int(int);
-        Ok(true)
-    }
-
-    fn visit_u64<E: de::Error>(self, int: u64) -> Result<bool, E> {
-        Ok(match i64::try_from(int) {
-            Ok(int) => self.visit_i64(int)?,
-            Err(_) => false,
-        })
-    }
-
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<bool, E> {
-        text.clone_into(&mut self.text);
-        self.value = Value::Str(std::mem::take(&mut self.text));
-        Ok(true)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<bool, A::Error> {
-        let mut items = std::mem::take(&mut self.items);
-        let mut slot = Slot::default();
-        let (mut len, mut is_value) = (0, true);
-        loop {
-            // An item takes the place, and the memory, of the one that was there.
-            if let Some(place) = items.get_mut(len) {
-                slot.value = std::mem::take(place);
-            }
-            let Some(item_is_value) = seq.next_element_seed(&mut slot)? else {
-                break;
-            };
-            is_value &= item_is_value;
-            let item = std::mem::take(&mut slot.value);
-            match items.get_mut(len) {
-                Some(place) => *place = item,
-                None => items.push(item),
-            }
-            len += 1;
-        }
-        items.truncate(len);
-        self.value = Value::List(items);
-        Ok(is_value)
-    }
-
-    fn visit_bool<E: de::Error>(self, _: bool) -> Result<bool, E> {
-        Ok(false)
-    }
-
-    fn visit_f64<E: de::Error>(self, _: f64) -> Result<bool, E> {
-        Ok(false)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<bool, A::Error> {
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(false)
     }
 }

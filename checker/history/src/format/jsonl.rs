@@ -5,7 +5,9 @@
 //! {"index":1,"time":2110001,"process":3,"type":"ok","f":"cas","key":"x","value":[1,2]}
 //! {"index":2,"time":2200000,"process":"nemesis","type":"fault","f":"partition","value":{"phase":"injected",...}}
 //! ```
-//! Fields that are not known are passed over. `time`, `index` and `key` may be absent or null.
+//! Fields that are not known are passed over. `time`, `index` and `key` may be absent or null; where there are indexes,
+//! they increase. An operation without `f` is a transaction (`txn`) if its value is one, as Elle has it:
+//! `[["append",9,1],["r",8,null]]`.
 
 use std::io::{self, BufRead, Write};
 

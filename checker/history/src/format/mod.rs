@@ -2,7 +2,8 @@
 //!
 //! [`read`] finds out by looking which of [`ALL`] it has before it, or is told; compressed input (zstd) is
 //! decompressed on the way. All readers stream, hold one operation at a time beside the history that they
-//! build, and say the line and column of a mistake.
+//! build, and say the line and column of a mistake. An operation may be [`LINE_BYTES_MAX`] long; decompressing takes at
+//! most 128 MiB (frames that ask for more are refused); a history of more than 2^32 - 1 events is an error.
 
 mod builder;
 pub mod edn;
@@ -31,6 +32,19 @@ pub const DEPTH_MAX: usize = 100;
 const SNIFFED_BYTES: usize = 8 << 10;
 
 const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+
+/// The mark that some editors put before UTF-8.
+const BYTE_ORDER_MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
+
+/// What can't be read, and why, by how it begins.
+const FOREIGN: &[(&[u8], &str)] = &[
+    (&[0xff, 0xfe], "is UTF-16, and histories are UTF-8"),
+    (&[0xfe, 0xff], "is UTF-16, and histories are UTF-8"),
+    (
+        &[0x1f, 0x8b],
+        "is compressed with gzip: of compressed files, only zstd is read",
+    ),
+];
 
 /// A format of histories.
 #[derive(Debug)]
@@ -102,7 +116,15 @@ fn read_plain(input: impl BufRead, format: Option<&Format>, options: &Options) -
     };
     let (first_bytes, mut input) =
         peek(input, SNIFFED_BYTES).map_err(|error| fail(format!("can't be read: {error}")))?;
-    let format = format.or_else(|| detect(&first_bytes)).ok_or_else(|| {
+    if let Some((_, why)) = FOREIGN.iter().find(|(begin, _)| first_bytes.starts_with(begin)) {
+        return Err(fail((*why).to_owned()));
+    }
+    let mut first_bytes = &first_bytes[..];
+    if let Some(rest) = first_bytes.strip_prefix(&BYTE_ORDER_MARK) {
+        first_bytes = rest;
+        input.consume(BYTE_ORDER_MARK.len());
+    }
+    let format = format.or_else(|| detect(first_bytes)).ok_or_else(|| {
         let names: Vec<_> = ALL.iter().map(|format| format.name).collect();
         fail(format!(
             "does not look like a history in any known format; there are: {}",

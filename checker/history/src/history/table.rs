@@ -14,13 +14,27 @@ pub(super) const ABSENT: u32 = u32::MAX;
 
 static NULL_VALUE: Value = Value::Null;
 
+/// The number of a value, by the hash of that. Values are not looked at again when the table grows, for which the hash
+/// is kept.
+#[derive(Clone, Copy)]
+struct Entry {
+    hash: u32,
+    number: u32,
+}
+
+impl Entry {
+    /// The hash as hashbrown wants it, which looks at both ends.
+    fn spread(hash: u32) -> u64 {
+        u64::from(hash) | u64::from(hash) << 32
+    }
+}
+
 /// All values that occur, each once.
 #[derive(Clone, Default)]
 pub(super) struct Table {
     /// Those but null, which has no place: the value of number n is at n - 1.
     values: Vec<Value>,
-    /// The numbers, by the hash of the value.
-    numbers: HashTable<u32>,
+    numbers: HashTable<Entry>,
 }
 
 impl Table {
@@ -28,9 +42,15 @@ impl Table {
     pub(super) fn number(&mut self, value: &Value) -> Option<u32> {
         match value {
             Value::Null => Some(NULL),
+            Value::Int(int) => self.number_of_int(*int),
             Value::Str(text) => self.number_of_text(text),
-            value => self.find_or_insert(hash(value), |other| other == value, || value.clone()),
+            Value::List(_) => self.find_or_insert(hash(value), |other| other == value, || value.clone()),
         }
+    }
+
+    fn number_of_int(&mut self, int: i64) -> Option<u32> {
+        let is_it = |other: &Value| matches!(other, Value::Int(other) if *other == int);
+        self.find_or_insert(hash_of_int(int), is_it, || Value::Int(int))
     }
 
     /// As [`Table::number`], of a string.
@@ -48,18 +68,19 @@ impl Table {
         is_it: impl Fn(&Value) -> bool,
         make: impl FnOnce() -> Value,
     ) -> Option<u32> {
-        let values = &self.values;
-        let found = self
-            .numbers
-            .find(hash_of_it, |&number| is_it(&values[number as usize - 1]));
-        if let Some(&number) = found {
-            return Some(number);
+        let (values, hash) = (&self.values, hash_of_it as u32);
+        let found = self.numbers.find(Entry::spread(hash), |entry| {
+            entry.hash == hash && is_it(&values[entry.number as usize - 1])
+        });
+        if let Some(entry) = found {
+            return Some(entry.number);
         }
         let number = u32::try_from(values.len() + 1)
             .ok()
             .filter(|&number| number != ABSENT)?;
+        let entry = Entry { hash, number };
         self.numbers
-            .insert_unique(hash_of_it, number, |&number| hash(&values[number as usize - 1]));
+            .insert_unique(Entry::spread(hash), entry, |entry| Entry::spread(entry.hash));
         self.values.push(make());
         Some(number)
     }
@@ -89,6 +110,12 @@ impl Table {
 fn hash_of_text(text: &str) -> u64 {
     let mut hasher = FxHasher::default();
     hash_text_into(text, &mut hasher);
+    hasher.finish()
+}
+
+fn hash_of_int(int: i64) -> u64 {
+    let mut hasher = FxHasher::default();
+    hasher.write_i64(int);
     hasher.finish()
 }
 

@@ -57,8 +57,8 @@ pub(crate) struct Core {
 
 /// Makes a violation small. What is to become blind needs [`super::entry::Classes::add_blind`] before.
 pub(crate) fn minimise(object: &Object<'_>, violation: &Violation, budget: Budget<'_>) -> Core {
-    let probe = Probe::new(object, budget);
     let mut core = judge::prefix(object, violation.position);
+    let probe = Probe::new(object, core.len(), budget);
     let mut is_minimal = true;
     if let Some(orphan) = plain_orphan(&probe, &core) {
         core = orphan;
@@ -95,14 +95,22 @@ pub(crate) fn minimise(object: &Object<'_>, violation: &Violation, budget: Budge
 
 /// All steps but blindness, for as long as they find something.
 fn reduced(probe: &Probe<'_>, mut core: Vec<Entry>) -> Vec<Entry> {
+    let steps = [
+        without_redundant,
+        without_values,
+        without_observers,
+        without_superseded,
+        with_fewer_completed,
+        without_useless,
+    ];
     loop {
         let before = core.clone();
-        core = without_redundant(probe, core);
-        core = without_values(probe, core);
-        core = without_observers(probe, core);
-        core = without_superseded(probe, core);
-        core = with_fewer_completed(probe, core);
-        core = without_useless(probe.object, core);
+        for step in steps {
+            if probe.is_spent() {
+                return core;
+            }
+            core = step(probe, core);
+        }
         if core == before {
             return core;
         }
@@ -122,7 +130,11 @@ fn blinded(probe: &Probe<'_>, core: Vec<Entry>) -> Vec<Entry> {
         }
         entries
     };
-    let kept = reduce(seeing.clone(), |kept| probe.fails(&with(kept)));
+    let kept = reduce(
+        seeing.clone(),
+        || probe.is_spent(),
+        |kept| probe.fails(&with(kept)),
+    );
     with(&kept)
 }
 
@@ -177,7 +189,7 @@ fn without_values(probe: &Probe<'_>, core: Vec<Entry>) -> Vec<Entry> {
         }
         window *= 4;
     }
-    let kept = reduce(units, |kept| probe.fails(&with(kept)));
+    let kept = reduce(units, || probe.is_spent(), |kept| probe.fails(&with(kept)));
     with(&kept)
 }
 
@@ -215,7 +227,7 @@ fn without_observers(probe: &Probe<'_>, core: Vec<Entry>) -> Vec<Entry> {
         let kept = |i: &usize| kept.binary_search(i).is_ok() || !probe.is_observer(&core[*i]);
         (0..core.len()).filter(kept).map(|i| core[i]).collect()
     };
-    let kept = reduce(observers, |kept| probe.fails(&with(kept)));
+    let kept = reduce(observers, || probe.is_spent(), |kept| probe.fails(&with(kept)));
     with(&kept)
 }
 
@@ -229,7 +241,11 @@ fn with_fewer_completed(probe: &Probe<'_>, core: Vec<Entry>) -> Vec<Entry> {
         }
         entries
     };
-    let kept = reduce(completed.clone(), |kept| probe.fails(&with(kept)));
+    let kept = reduce(
+        completed.clone(),
+        || probe.is_spent(),
+        |kept| probe.fails(&with(kept)),
+    );
     with(&kept)
 }
 
@@ -260,7 +276,8 @@ fn without_redundant(probe: &Probe<'_>, core: Vec<Entry>) -> Vec<Entry> {
 }
 
 /// Without the pending operations that no completed one can make use of.
-fn without_useless(object: &Object<'_>, core: Vec<Entry>) -> Vec<Entry> {
+fn without_useless(probe: &Probe<'_>, core: Vec<Entry>) -> Vec<Entry> {
+    let object = probe.object;
     let problem = Problem::new(&core, &object.classes, object.specification);
     let useful: BTreeSet<u32> = problem.useful().collect();
     let is_useful = |(i, entry): &(usize, Entry)| entry.deadline.is_some() || useful.contains(&(*i as u32));

@@ -8,8 +8,10 @@ use crate::linearizability::search::{self, Budget, Finding, Order};
 use crate::model::Access;
 use crate::monitor;
 
-/// How many entries and configurations all probes of one violation may look at together: some seconds.
-const EFFORT_MAX: u64 = 4_000_000;
+/// How many entries and configurations all probes of one violation may look at together: a second or two.
+const EFFORT_MAX: u64 = 2_000_000;
+/// As many times all entries may be looked at in any case: enough to halve again and again what is large.
+const ROUNDS: u64 = 16;
 /// The part of what is left that one search may take: what is that hard to decide is seldom worth it.
 const SHARE: u64 = 8;
 
@@ -22,11 +24,12 @@ pub(super) struct Probe<'a> {
 }
 
 impl<'a> Probe<'a> {
-    pub(super) fn new(object: &'a Object<'a>, budget: Budget<'a>) -> Self {
+    pub(super) fn new(object: &'a Object<'a>, entries: usize, budget: Budget<'a>) -> Self {
+        let effort = EFFORT_MAX.max(ROUNDS * entries as u64);
         Probe {
             object,
             budget,
-            left: Cell::new(EFFORT_MAX.min(budget.configurations)),
+            left: Cell::new(effort.min(budget.configurations)),
             unanswered: Cell::new(false),
         }
     }
@@ -45,13 +48,22 @@ impl<'a> Probe<'a> {
         !self.unanswered.get()
     }
 
+    /// Whether no more questions are answered.
+    pub(super) fn is_spent(&self) -> bool {
+        let is_spent = self.left.get() == 0 || (self.budget.stop)();
+        if is_spent {
+            self.unanswered.set(true);
+        }
+        is_spent
+    }
+
     fn ask(&self, entries: &[Entry]) -> Option<bool> {
         let Object {
             classes,
             specification,
             ..
         } = self.object;
-        if self.left.get() == 0 || (self.budget.stop)() {
+        if self.is_spent() {
             return None;
         }
         self.spend(entries.len() as u64);

@@ -26,7 +26,11 @@ pub(super) fn without_superseded(probe: &Probe<'_>, core: Vec<Entry>) -> Vec<Ent
             let is_kept = |i: &usize| kept.binary_search(i).is_ok() || superseded.binary_search(i).is_err();
             (0..core.len()).filter(is_kept).map(|i| core[i]).collect()
         };
-        let kept = reduce(superseded.clone(), |kept| probe.fails(&with(kept)));
+        let kept = reduce(
+            superseded.clone(),
+            || probe.is_spent(),
+            |kept| probe.fails(&with(kept)),
+        );
         if kept.len() == superseded.len() {
             return core;
         }

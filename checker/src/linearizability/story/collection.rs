@@ -141,7 +141,9 @@ impl<'t, 'a> Collection<'t, 'a> {
             return when;
         };
         match (does(self.teller, entry), operation.node) {
-            (Does::Peek(_), Some(node)) => format!("{when} {node} showed {item} to {} as the next", client(operation)),
+            (Does::Peek(_), Some(node)) => {
+                format!("{when} {node} showed {item} to {} as the next", client(operation))
+            }
             (Does::Peek(_), None) => format!("{when} {} saw {item} as the next", client(operation)),
             (_, Some(node)) => format!("{when} {node} gave {item} to {}", client(operation)),
             (_, None) => format!("{when} {} took {item}", client(operation)),
@@ -217,7 +219,12 @@ impl<'t, 'a> Collection<'t, 'a> {
     fn twice(&self, out: &Entry) -> Option<Told> {
         let item = self.out(out)?;
         let of = &self.items[item];
-        let mut taken: Vec<&Entry> = of.takes.iter().filter(|take| take.deadline.is_some()).copied().collect();
+        let mut taken: Vec<&Entry> = of
+            .takes
+            .iter()
+            .filter(|take| take.deadline.is_some())
+            .copied()
+            .collect();
         let is_peek = matches!(does(self.teller, out), Does::Peek(_));
         if is_peek {
             // Seen when all of them were out.
@@ -233,13 +240,19 @@ impl<'t, 'a> Collection<'t, 'a> {
             (0, [put]) => {
                 let operation = self.teller.operation(put);
                 let when = self.teller.words.moment(operation.invoked);
-                format!("it had gone in only once (by {}, from {when} on)", client_via(operation))
+                format!(
+                    "it had gone in only once (by {}, from {when} on)",
+                    client_via(operation)
+                )
             }
             (1, []) => "it was there only once, from the beginning".to_owned(),
             _ => format!("it had gone in only {puts} times"),
         };
         let (name, often) = match (is_peek, taken.len()) {
-            (true, _) => ("item seen after it was taken", "was there again after it had come out".to_owned()),
+            (true, _) => (
+                "item seen after it was taken",
+                "was there again after it had come out".to_owned(),
+            ),
             (false, 2) => ("double take", "came out twice".to_owned()),
             (false, n) => ("double take", format!("came out {n} times")),
         };
@@ -292,7 +305,11 @@ impl<'t, 'a> Collection<'t, 'a> {
         let items: Vec<&Value> = chain.iter().map(|(item, _)| *item).collect();
         let teller = self.teller;
         let name = teller.name(self.noun);
-        let told = format!("{} {} that {name} was empty", sentence(&teller.when(empty)), teller.answered(empty));
+        let told = format!(
+            "{} {} that {name} was empty",
+            sentence(&teller.when(empty)),
+            teller.answered(empty)
+        );
         let told = match chain[..] {
             [(item, put)] => {
                 let lead = put.map_or_else(String::new, |put| {
@@ -304,9 +321,15 @@ impl<'t, 'a> Collection<'t, 'a> {
                 } else {
                     let last = self.items[item].last_evidence().map(|last| self.came_out(last));
                     let later = last.map_or_else(String::new, |last| format!(", and {last}"));
-                    ("found empty while it was not", format!("it was there all the time{later}"))
+                    (
+                        "found empty while it was not",
+                        format!("it was there all the time{later}"),
+                    )
                 };
-                let text = format!("{told}, but item {item} was in it: {}{lead}; {ending}.", self.went_in(put));
+                let text = format!(
+                    "{told}, but item {item} was in it: {}{lead}; {ending}.",
+                    self.went_in(put)
+                );
                 Told::new(name, text)
             }
             _ => {
@@ -325,19 +348,25 @@ impl<'t, 'a> Collection<'t, 'a> {
     /// Whether anybody took or saw an item, in the whole history.
     fn ever_out(&self, item: &Value) -> bool {
         let teller = self.teller;
-        teller.object.entries.iter().any(|entry| match does(teller, entry) {
-            Does::Take(other) | Does::Peek(other) => other == item,
-            Does::Removes => true,
-            Does::Put(_) | Does::FindsNothing => false,
-        })
+        teller
+            .object
+            .entries
+            .iter()
+            .any(|entry| match does(teller, entry) {
+                Does::Take(other) | Does::Peek(other) => other == item,
+                Does::Removes => true,
+                Does::Put(_) | Does::FindsNothing => false,
+            })
     }
 
     /// The items of the counterexample.
     fn others<'s>(&'s self, suspects: &'s [&Entry], item: &'s Value) -> impl Iterator<Item = &'a Value> + 's {
-        suspects.iter().filter_map(move |entry| match does(self.teller, entry) {
-            Does::Put(other) | Does::Take(other) | Does::Peek(other) if other != item => Some(other),
-            _ => None,
-        })
+        suspects
+            .iter()
+            .filter_map(move |entry| match does(self.teller, entry) {
+                Does::Put(other) | Does::Take(other) | Does::Peek(other) if other != item => Some(other),
+                _ => None,
+            })
     }
 
     /// `it was still in: ...`, or that nobody took it.
@@ -420,7 +449,11 @@ impl<'t, 'a> Collection<'t, 'a> {
         there.sort_unstable_by_key(|(item, _)| *item);
         let &(item, put) = there.last()?;
         let lead = put.map_or_else(String::new, |put| {
-            format!(", {} this {} began", self.teller.lead(put, out), self.teller.operation(out).f)
+            format!(
+                ", {} this {} began",
+                self.teller.lead(put, out),
+                self.teller.operation(out).f
+            )
         });
         let text = format!(
             "{}, but {item}, which is larger, was there: {}{lead}, and {}. The largest must come first.",

@@ -127,20 +127,28 @@ fn out_of_order(teller: &Teller<'_>, origins: &Origins<'_>, entry: &Entry) -> Op
     };
     // From the back: of what is shown later, the append that ended first.
     let mut earliest: Option<(&Value, &Entry)> = None;
-    let (shown_first, shown_second) = read(teller, entry)?.iter().rev().filter_map(only).find_map(|this| {
-        let inverted = earliest.filter(|(_, other)| precedes(other, this.1));
-        let end = |entry: &Entry| entry.deadline.unwrap_or(u32::MAX);
-        if earliest.is_none_or(|(_, other)| end(this.1) < end(other)) {
-            earliest = Some(this);
-        }
-        Some((this, inverted?))
-    })?;
+    let (shown_first, shown_second) =
+        read(teller, entry)?
+            .iter()
+            .rev()
+            .filter_map(only)
+            .find_map(|this| {
+                let inverted = earliest.filter(|(_, other)| precedes(other, this.1));
+                let end = |entry: &Entry| entry.deadline.unwrap_or(u32::MAX);
+                if earliest.is_none_or(|(_, other)| end(this.1) < end(other)) {
+                    earliest = Some(this);
+                }
+                Some((this, inverted?))
+            })?;
     let text = format!(
         "{}, with {} before {}; but {} (by {}) had been acknowledged {}, {} the append of {} began.",
         sentence(&claim(teller, entry)),
         shown_first.0,
         shown_second.0,
-        teller.object.specification.describe(&teller.operation(shown_second.1)),
+        teller
+            .object
+            .specification
+            .describe(&teller.operation(shown_second.1)),
         teller.who(shown_second.1),
         teller.when(shown_second.1),
         teller.lead(shown_second.1, shown_first.1),

@@ -5,7 +5,7 @@ use partita_history::Value;
 use super::{Teller, Told, may_come_between, precedes};
 use crate::linearizability::entry::Entry;
 use crate::linearizability::words::{list, sentence};
-use crate::model;
+use crate::model::{self, Class};
 
 /// The most holders that are named.
 const HOLDERS_MAX: usize = 4;
@@ -17,7 +17,8 @@ pub(super) fn tell(teller: &Teller<'_>) -> Option<Told> {
         "owned-mutex" => first(&|entry| held_by_two(teller, entry, &suspects))
             .or_else(|| first(&|entry| released_by_another(teller, entry))),
         "fenced-lock" => first(&|entry| token_backwards(teller, entry, &suspects))
-            .or_else(|| first(&|entry| held_by_two(teller, entry, &suspects))),
+            .or_else(|| first(&|entry| held_by_two(teller, entry, &suspects)))
+            .or_else(|| first(&|entry| released_by_another(teller, entry))),
         name => first(&|entry| over_subscribed(teller, entry, name))
             .or_else(|| first(&|entry| released_too_often(teller, entry, name))),
     }
@@ -87,7 +88,11 @@ fn over_subscribed(teller: &Teller<'_>, entry: &Entry, model: &str) -> Option<To
     let mut holders: Vec<&Entry> = taken.iter().filter(still).copied().collect();
     holders.sort_by_key(|other| std::cmp::Reverse(other.deadline));
     let more = holders.len().saturating_sub(HOLDERS_MAX);
-    let mut names: Vec<String> = holders.iter().take(HOLDERS_MAX).map(|other| got_it(teller, other)).collect();
+    let mut names: Vec<String> = holders
+        .iter()
+        .take(HOLDERS_MAX)
+        .map(|other| got_it(teller, other))
+        .collect();
     if more > 0 {
         names.push(format!("{more} more"));
     }
@@ -160,10 +165,9 @@ fn may_end(teller: &Teller<'_>, release: &Entry, acquire: &Entry) -> bool {
 fn held_by_two(teller: &Teller<'_>, second: &Entry, suspects: &[&Entry]) -> Option<Told> {
     let can_follow = |a: &Entry, b: &Entry| {
         !precedes(b, a)
-            && teller
-                .prefix
-                .iter()
-                .any(|other| releases(teller, other) && may_end(teller, other, a) && may_come_between(other, a, b))
+            && teller.prefix.iter().any(|other| {
+                releases(teller, other) && may_end(teller, other, a) && may_come_between(other, a, b)
+            })
     };
     let completed = |entry: &Entry| acquires(teller, entry) && entry.deadline.is_some();
     let first = suspects
@@ -181,7 +185,12 @@ fn held_by_two(teller: &Teller<'_>, second: &Entry, suspects: &[&Entry]) -> Opti
         .find(|other| releases(teller, other) && may_end(teller, other, first) && !precedes(other, first));
     let until = release.map_or_else(
         || "and nobody had begun to release it for them".to_owned(),
-        |release| format!("and began to release it only {}", teller.words.at(teller.operation(release).invoked)),
+        |release| {
+            format!(
+                "and began to release it only {}",
+                teller.words.at(teller.operation(release).invoked)
+            )
+        },
     );
     let text = format!(
         "{} {} acquired {name}{again}, but {} had acquired it {}, {until}: it was held twice at once.",
@@ -193,26 +202,44 @@ fn held_by_two(teller: &Teller<'_>, second: &Entry, suspects: &[&Entry]) -> Opti
     Some(Told::new("lock held twice", text).proved_by(teller.with_mutators(&[])))
 }
 
-/// A release in the name of one who can't have held the lock.
+/// More releases of what one acquired than there can have been acquisitions of it.
 fn released_by_another(teller: &Teller<'_>, release: &Entry) -> Option<Told> {
     let now = release.deadline?;
-    let owner = &teller.class(release).argument;
-    let may_hold = |other: &Entry| {
-        acquires(teller, other) && teller.class(other).argument == *owner && other.invoked < now
-    };
-    if !releases(teller, release)
-        || teller.object.specification.initial() == *owner
-        || teller.prefix.iter().any(may_hold)
-    {
+    if !releases(teller, release) {
         return None;
     }
+    let class = teller.class(release);
+    let initially = usize::from(held_at_first(teller, class));
+    let is_same =
+        |other: &&Entry| other.class == release.class && other.deadline.is_some_and(|end| end <= now);
+    let may_hold =
+        |other: &&Entry| acquires(teller, other) && may_end(teller, release, other) && other.invoked < now;
+    let released = teller.prefix.iter().filter(is_same).count();
+    let acquired = initially + teller.prefix.iter().filter(may_hold).count();
+    if released <= acquired {
+        return None;
+    }
+    let whose = match class.action {
+        "release token" => format!("with token {}", class.argument),
+        _ => format!("as {}", class.argument),
+    };
+    let why = match acquired {
+        0 => "nobody had begun to acquire it so by then".to_owned(),
+        n => format!("it was released so {released} times by then, and acquired {n} at most"),
+    };
     let text = format!(
-        "{} {} released {} as {owner}, but {owner} had not begun to acquire it by then.",
+        "{} {} released {} {whose}, but {why}: it can't have been held.",
         sentence(&teller.when(release)),
         teller.who(release),
         teller.name("lock"),
     );
     Some(Told::new("release without holder", text).proved_by(teller.with_mutators(&[])))
+}
+
+/// Whether the lock was held from the beginning by whom this class names.
+fn held_at_first(teller: &Teller<'_>, class: &Class) -> bool {
+    let initial = teller.object.specification.initial();
+    !initial.is_null() && initial == class.argument
 }
 
 /// A token that is not larger than one before.
@@ -222,6 +249,19 @@ fn token_backwards(teller: &Teller<'_>, second: &Entry, suspects: &[&Entry]) -> 
         _ => None,
     };
     let smaller = token(second)?;
+    if let Value::List(state) = teller.object.specification.initial()
+        && let [Value::Int(last)] = state[..]
+        && smaller <= last
+    {
+        let text = format!(
+            "{} {} acquired {} with token {smaller}, but the first token is larger than {last}.",
+            sentence(&teller.when(second)),
+            teller.who(second),
+            teller.name("lock"),
+        );
+        let told = Told::new("fencing token went backwards", text);
+        return Some(told.proved_by(teller.with_mutators(&[])));
+    }
     let first = suspects.iter().copied().find(|first| {
         let not_larger = precedes(first, second) && token(first).is_some_and(|token| token >= smaller);
         first.id != second.id && (not_larger || token(first) == Some(smaller))

@@ -20,8 +20,67 @@ pub(super) fn tell(teller: &Teller<'_>) -> Option<Told> {
     pairs()
         .find_map(|(a, b)| two_items(teller, a, b))
         .or_else(|| pairs().find_map(|(a, b)| inversion(teller, a, b)))
-        .or_else(|| suspects.iter().find_map(|entry| past_the_end(teller, entry, &claims)))
+        .or_else(|| {
+            suspects
+                .iter()
+                .find_map(|entry| past_the_end(teller, entry, &claims))
+        })
         .or_else(|| claims.iter().find_map(|claim| phantom(teller, claim)))
+        .or_else(|| claims.iter().find_map(|claim| beyond(teller, claim)))
+        .or_else(|| suspects.iter().find_map(|entry| too_early(teller, entry)))
+}
+
+/// How long the log was at first.
+fn first_length(teller: &Teller<'_>) -> i64 {
+    match teller.object.specification.initial() {
+        Value::List(items) => items.len() as i64,
+        _ => 0,
+    }
+}
+
+/// An offset that the log can't have reached, whichever appends succeeded.
+fn beyond(teller: &Teller<'_>, claim: &Claim<'_>) -> Option<Told> {
+    let may_have = |other: &&Entry| is_append(teller, other) && Some(other.invoked) < claim.entry.deadline;
+    let most = first_length(teller) + teller.prefix.iter().filter(may_have).count() as i64;
+    (!(0..most).contains(&claim.offset)).then(|| {
+        let text = format!(
+            "{}, but all that had begun to be appended by then makes it {most} items at most, from offset 0 on.",
+            sentence(&told(teller, claim)),
+        );
+        Told::new("phantom offset", text).proved_by(teller.with_mutators(&[claim.entry]))
+    })
+}
+
+/// An offset, or an end, before what was appended before.
+fn too_early(teller: &Teller<'_>, entry: &Entry) -> Option<Told> {
+    entry.deadline?;
+    let class = teller.class(entry);
+    let (offset, name) = match (class.action, &class.argument, &class.result) {
+        ("append", _, Value::Int(offset)) => (*offset, "offset inversion"),
+        ("read", Value::Int(offset @ 0..), Value::Null) => (*offset, "stale read"),
+        _ => return None,
+    };
+    let is_before = |other: &&Entry| is_append(teller, other) && precedes(other, entry);
+    let before = || teller.prefix.iter().filter(is_before);
+    let last = before().max_by_key(|entry| entry.deadline)?;
+    let least = first_length(teller) + before().count() as i64;
+    (offset < least).then(|| {
+        let end = if is_append(teller, entry) {
+            "its item was the next"
+        } else {
+            "there was nothing"
+        };
+        let text = format!(
+            "{} {} that {end} at offset {offset}, but {least} items were there before this {} began, the last by {} {}, {}.",
+            sentence(&teller.when(entry)),
+            teller.answered(entry),
+            teller.operation(entry).f,
+            teller.who(last),
+            teller.when(last),
+            teller.lead(last, entry),
+        );
+        Told::new(name, text).proved_by(teller.with_mutators(&[entry]))
+    })
 }
 
 fn claim<'t>(teller: &'t Teller<'_>, entry: &'t Entry) -> Option<Claim<'t>> {
@@ -114,7 +173,9 @@ fn phantom(teller: &Teller<'_>, claim: &Claim<'_>) -> Option<Told> {
     let was_there = matches!(&initial, Value::List(items) if items.contains(claim.item));
     let may_be = |other: &Entry| {
         let class = teller.class(other);
-        class.action == "append" && class.argument == *claim.item && Some(other.invoked) < claim.entry.deadline
+        class.action == "append"
+            && class.argument == *claim.item
+            && Some(other.invoked) < claim.entry.deadline
     };
     if was_there || teller.prefix.iter().any(may_be) {
         return None;

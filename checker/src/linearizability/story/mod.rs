@@ -112,7 +112,10 @@ impl<'a> Teller<'a> {
     /// a counterexample that could not be made small has no simple name.
     fn suspects(&self) -> Vec<&Entry> {
         let in_prefix = |entry: &Entry| {
-            let at = self.prefix.binary_search_by_key(&entry.id, |other| other.id).ok()?;
+            let at = self
+                .prefix
+                .binary_search_by_key(&entry.id, |other| other.id)
+                .ok()?;
             Some(&self.prefix[at])
         };
         let mut suspects: Vec<&Entry> = self.core.iter().filter_map(in_prefix).collect();

@@ -42,7 +42,10 @@ fn elements<'t>(teller: &Teller<'t>, entry: &Entry, changes: &Changes<'t>) -> Ve
     if class.action != "read" {
         return vec![&class.argument];
     }
-    let mut elements: Vec<&Value> = items(&class.result).iter().chain(changes.keys().copied()).collect();
+    let mut elements: Vec<&Value> = items(&class.result)
+        .iter()
+        .chain(changes.keys().copied())
+        .collect();
     elements.sort_unstable();
     elements.dedup();
     elements
@@ -93,7 +96,9 @@ fn certain<'t>(
         .filter(|other| leaves(teller, other, element) == Some(there) && precedes(other, entry))
         .max_by_key(|other| other.invoked);
     if let Some(made) = made
-        && !others().filter(undoes).any(|other| may_come_between(other, made, entry))
+        && !others()
+            .filter(undoes)
+            .any(|other| may_come_between(other, made, entry))
     {
         return Some(Because::Change(made));
     }
@@ -118,7 +123,9 @@ fn judge(teller: &Teller<'_>, changes: &Changes<'_>, entry: &Entry, element: &Va
     let told = match (said, because) {
         (true, Because::Beginning) => Told::new(
             "phantom element",
-            format!("{claim}, but nobody had begun to add it by then, and it was not there from the beginning."),
+            format!(
+                "{claim}, but nobody had begun to add it by then, and it was not there from the beginning."
+            ),
         ),
         (true, Because::Change(removal)) => Told::new(
             "removed element seen",
@@ -133,14 +140,27 @@ fn judge(teller: &Teller<'_>, changes: &Changes<'_>, entry: &Entry, element: &Va
                 Because::Beginning => "it was there from the beginning".to_owned(),
             };
             let saw = |other: &&Entry| other.id != entry.id && observed(teller, other, element) == Some(true);
-            let earlier = teller.prefix.iter().filter(saw).find(|other| precedes(other, entry));
+            let earlier = teller
+                .prefix
+                .iter()
+                .filter(saw)
+                .find(|other| precedes(other, entry));
             let (name, ending) = if teller.class(entry).action == "added" {
-                ("element added twice", "so this addition can't have been the one that put it there".to_owned())
+                (
+                    "element added twice",
+                    "so this addition can't have been the one that put it there".to_owned(),
+                )
             } else if let Some(earlier) = earlier {
                 let seen = format!("{} had seen it {}", teller.who(earlier), teller.when(earlier));
-                ("element vanished", format!("{seen}, and nobody can have removed it: it vanished"))
+                (
+                    "element vanished",
+                    format!("{seen}, and nobody can have removed it: it vanished"),
+                )
             } else if teller.object.entries.iter().any(|other| saw(&other)) {
-                ("stale read", "others did see it, and nobody can have removed it: a stale read".to_owned())
+                (
+                    "stale read",
+                    "others did see it, and nobody can have removed it: a stale read".to_owned(),
+                )
             } else {
                 (
                     "lost element",
@@ -173,7 +193,10 @@ fn seen_twice(teller: &Teller<'_>, entry: &Entry) -> Option<Told> {
     let text = format!(
         "{} {} a set in which {} is twice, which no set can be.",
         sentence(&teller.when(entry)),
-        teller.answered(entry).replace(" was told", " was given").replace(" answered ", " gave "),
+        teller
+            .answered(entry)
+            .replace(" was told", " was given")
+            .replace(" answered ", " gave "),
         twice[0]
     );
     Some(Told::new("element read twice", text).proved_by(vec![*entry]))

@@ -23,7 +23,11 @@ pub(super) fn tell(teller: &Teller<'_>) -> Option<Told> {
         .or_else(|| pairs().find_map(|(a, b)| backwards(teller, a, b)))
         .or_else(|| claims.iter().find_map(|claim| phantom(teller, claim)))
         .or_else(|| claims.iter().find_map(|claim| stale(teller, claim)))
-        .or_else(|| suspects.iter().find_map(|entry| value_from_nowhere(teller, entry)))
+        .or_else(|| {
+            suspects
+                .iter()
+                .find_map(|entry| value_from_nowhere(teller, entry))
+        })
 }
 
 fn claim<'t>(teller: &'t Teller<'_>, entry: &'t Entry) -> Option<Claim<'t>> {
@@ -75,7 +79,11 @@ fn two_of_one(teller: &Teller<'_>, a: &Claim<'_>, b: &Claim<'_>) -> Option<Told>
     } else {
         ("two values of one version", "a version has one value")
     };
-    let text = format!("{}, and {}: {ending}.", sentence(&told(teller, a)), told(teller, b));
+    let text = format!(
+        "{}, and {}: {ending}.",
+        sentence(&told(teller, a)),
+        told(teller, b)
+    );
     Some(Told::new(name, text).proved_by(teller.with_mutators(&[a.entry, b.entry])))
 }
 
@@ -146,7 +154,10 @@ fn value_from_nowhere(teller: &Teller<'_>, entry: &Entry) -> Option<Told> {
     };
     let initial = teller.object.specification.initial();
     let may_be = initial.as_pair()?.1 == seen
-        || teller.prefix.iter().any(|other| other.invoked < ends && left(other));
+        || teller
+            .prefix
+            .iter()
+            .any(|other| other.invoked < ends && left(other));
     (!may_be).then(|| {
         let text = format!(
             "{} {} that the value was {seen}, but nobody had begun to write it by then.",

@@ -5,7 +5,9 @@ use crate::linearizability::entry::{Entry, Object};
 use crate::linearizability::words::{client_via, sentence};
 
 pub(super) fn tell(teller: &Teller<'_>) -> Option<Told> {
-    teller.unseen(teller.core).map(|(name, text)| Told::new(name, text))
+    teller
+        .unseen(teller.core)
+        .map(|(name, text)| Told::new(name, text))
 }
 
 impl Teller<'_> {

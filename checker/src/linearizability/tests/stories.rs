@@ -4,12 +4,12 @@
 
 use std::collections::BTreeMap;
 
-use partita_history::{Event, EventType, History, OpEvent, Value};
+use partita_history::{Event, EventType, History, OpEvent, Operation, Value};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use super::vocabulary::{self, Shape};
-use crate::model::{Model, Options};
+use crate::model::{Class, Model, Options, Specification};
 use crate::verdict::{Anomaly, Verdict};
 
 /// Events as `milliseconds process type f value`, separated by semicolons; process n speaks to node n.
@@ -62,7 +62,8 @@ fn story(model: &str, name: &str, events: &str) -> String {
     anomaly.story
 }
 
-const PUT_TWO: &str = "10 1 invoke enqueue 7; 20 1 ok enqueue 7; 400 2 invoke enqueue 9; 410 2 ok enqueue 9; ";
+const PUT_TWO: &str =
+    "10 1 invoke enqueue 7; 20 1 ok enqueue 7; 400 2 invoke enqueue 9; 410 2 ok enqueue 9; ";
 
 #[test]
 fn fifo_inversion() {
@@ -79,7 +80,10 @@ fn fifo_inversion() {
         "FIFO inversion",
         &[PUT_TWO, "500 3 invoke dequeue; 510 3 ok dequeue 9"].concat(),
     );
-    assert!(never.ends_with("and nobody ever took it. First in, first out was not kept."), "{never}");
+    assert!(
+        never.ends_with("and nobody ever took it. First in, first out was not kept."),
+        "{never}"
+    );
     // The next in line was seen while another was before it.
     story(
         "fifo-queue",
@@ -108,7 +112,8 @@ fn items_from_nowhere_and_items_twice() {
     let told = story("fifo-queue", "phantom item", &later);
     assert!(told.contains("began only at 0.600 s"), "{told}");
 
-    let twice = format!("10 1 invoke enqueue 7; 20 1 ok enqueue 7; {out}; 600 4 invoke dequeue; 610 4 ok dequeue 7");
+    let twice =
+        format!("10 1 invoke enqueue 7; 20 1 ok enqueue 7; {out}; 600 4 invoke dequeue; 610 4 ok dequeue 7");
     for model in ["fifo-queue", "bag"] {
         let told = story(model, "double take", &twice);
         assert_eq!(
@@ -117,7 +122,8 @@ fn items_from_nowhere_and_items_twice() {
              gone in only once (by client 1 (via n1), from 0.010 s on)."
         );
     }
-    let again = format!("10 1 invoke enqueue 7; 20 1 ok enqueue 7; {out}; 600 4 invoke peek; 610 4 ok peek 7");
+    let again =
+        format!("10 1 invoke enqueue 7; 20 1 ok enqueue 7; {out}; 600 4 invoke peek; 610 4 ok peek 7");
     story("fifo-queue", "item seen after it was taken", &again);
 }
 
@@ -143,9 +149,20 @@ fn found_empty() {
     let relay = "10 1 invoke enqueue 7; 20 1 ok enqueue 7; 500 3 invoke dequeue; 510 1 invoke enqueue 8; 520 1 ok enqueue 8; \
                  530 2 invoke dequeue; 540 2 ok dequeue 7; 550 3 ok dequeue null; 560 2 invoke dequeue; 570 2 ok dequeue 8";
     let told = story("fifo-queue", "found empty while it was not", relay);
-    assert!(told.contains("at least one of the items 7 and 8 was in it"), "{told}");
-    let initial = told_from("stack", Value::List(vec![5.into()]), "500 3 invoke pop; 510 3 ok pop null");
-    assert_eq!(initial.name, "not linearizable", "nobody touched it: {}", initial.story);
+    assert!(
+        told.contains("at least one of the items 7 and 8 was in it"),
+        "{told}"
+    );
+    let initial = told_from(
+        "stack",
+        Value::List(vec![5.into()]),
+        "500 3 invoke pop; 510 3 ok pop null",
+    );
+    assert_eq!(
+        initial.name, "not linearizable",
+        "nobody touched it: {}",
+        initial.story
+    );
 }
 
 #[test]
@@ -154,7 +171,11 @@ fn lifo_and_priority_inversions() {
     let told = story(
         "stack",
         "LIFO inversion",
-        &[push, "500 3 invoke pop; 510 3 ok pop 7; 600 4 invoke pop; 610 4 ok pop 9"].concat(),
+        &[
+            push,
+            "500 3 invoke pop; 510 3 ok pop 7; 600 4 invoke pop; 610 4 ok pop 9",
+        ]
+        .concat(),
     );
     assert_eq!(
         told,
@@ -229,9 +250,17 @@ fn sets() {
         );
         let seen = "100 4 invoke read; 110 4 ok read [7]; ";
         story(model, "element vanished", &[add, seen, miss].concat());
-        story(model, "stale read", &[add, miss, "; 600 4 invoke read; 610 4 ok read [7]"].concat());
+        story(
+            model,
+            "stale read",
+            &[add, miss, "; 600 4 invoke read; 610 4 ok read [7]"].concat(),
+        );
         story(model, "phantom element", "500 3 invoke read; 510 3 ok read [7]");
-        story(model, "element read twice", &[add, "500 3 invoke read; 510 3 ok read [7,7]"].concat());
+        story(
+            model,
+            "element read twice",
+            &[add, "500 3 invoke read; 510 3 ok read [7,7]"].concat(),
+        );
     }
     let again = [add, "30 2 invoke add 7; 40 2 ok add [7,1]"].concat();
     story("set", "element added twice", &again);
@@ -243,7 +272,11 @@ fn lists() {
     let told = story(
         "list",
         "incompatible order",
-        &[append, "500 3 invoke read; 501 4 invoke read; 510 3 ok read [7,9]; 511 4 ok read [9,7]"].concat(),
+        &[
+            append,
+            "500 3 invoke read; 501 4 invoke read; 510 3 ok read [7,9]; 511 4 ok read [9,7]",
+        ]
+        .concat(),
     );
     assert_eq!(
         told,
@@ -254,37 +287,80 @@ fn lists() {
     let told = story("list", "list became shorter", open);
     assert!(told.contains("380 ms before another read began"), "{told}");
     story("list", "phantom item", "500 3 invoke read; 510 3 ok read [7]");
-    story("list", "duplicate item", "10 1 invoke append 7; 500 3 invoke read; 510 3 ok read [7,7]");
+    story(
+        "list",
+        "duplicate item",
+        "10 1 invoke append 7; 500 3 invoke read; 510 3 ok read [7,7]",
+    );
     let ordered = "10 1 invoke append 7; 20 1 ok append 7; 30 2 invoke append 9; 40 2 ok append 9; ";
     story(
         "list",
         "append order inversion",
         &[ordered, "500 3 invoke read; 510 3 ok read [9,7]"].concat(),
     );
-    story("list", "lost write", &[ordered, "500 3 invoke read; 510 3 ok read [7]"].concat());
+    story(
+        "list",
+        "lost write",
+        &[ordered, "500 3 invoke read; 510 3 ok read [7]"].concat(),
+    );
 }
 
 #[test]
 fn logs_and_versions() {
     let append = "10 1 invoke append 7; 20 1 ok append 0; ";
-    let told = story("append-log", "phantom item", "500 3 invoke read 0; 510 3 ok read 9");
+    let told = story(
+        "append-log",
+        "phantom item",
+        "500 3 invoke read 0; 510 3 ok read 9",
+    );
     assert!(told.contains("nobody had begun to append it"), "{told}");
-    let open = ["9 2 invoke append 9; ", append, "500 3 invoke read 0; 510 3 ok read 9"].concat();
+    let open = [
+        "9 2 invoke append 9; ",
+        append,
+        "500 3 invoke read 0; 510 3 ok read 9",
+    ]
+    .concat();
     let told = story("append-log", "two items at one offset", &open);
     assert_eq!(
         told,
         "At 0.020 s n1 answered client 1 that 7 was appended at offset 0, and at 0.510 s n3 answered client 3 that 9 was at \
          offset 0: there can be only one item at an offset."
     );
-    story("append-log", "stale read", &[append, "500 3 invoke read 0; 510 3 ok read null"].concat());
+    story(
+        "append-log",
+        "stale read",
+        &[append, "500 3 invoke read 0; 510 3 ok read null"].concat(),
+    );
     let inverted = "10 1 invoke append 7; 11 4 invoke append 8; 20 1 ok append 1; 400 2 invoke append 9; 410 2 ok append 0";
     story("append-log", "offset inversion", inverted);
+
+    story(
+        "append-log",
+        "phantom offset",
+        "10 1 invoke append 7; 20 1 ok append 1",
+    );
+    let silent = "10 1 invoke append 7; 20 1 ok append null; ";
+    story(
+        "append-log",
+        "stale read",
+        &[silent, "500 3 invoke read 0; 510 3 ok read null"].concat(),
+    );
+    story(
+        "append-log",
+        "offset inversion",
+        &[silent, "500 3 invoke append 8; 510 3 ok append 0"].concat(),
+    );
 
     let write = "10 1 invoke write 7; 20 1 ok write 1; ";
     story(
         "versioned-register",
         "two values of one version",
-        &["9 2 invoke write 9; ", write, "500 3 invoke read; 510 3 ok read [1,9]"].concat(),
+        &[
+            "9 2 invoke write 9; ",
+            write,
+            "500 3 invoke read; 510 3 ok read [1,9]",
+        ]
+        .concat(),
     );
     story(
         "versioned-register",
@@ -300,7 +376,11 @@ fn logs_and_versions() {
     story(
         "versioned-register",
         "stale read",
-        &["10 1 invoke write 7; 20 1 ok write null; ", "400 3 invoke read; 410 3 ok read [0,null]"].concat(),
+        &[
+            "10 1 invoke write 7; 20 1 ok write null; ",
+            "400 3 invoke read; 410 3 ok read [0,null]",
+        ]
+        .concat(),
     );
     story(
         "versioned-register",
@@ -330,15 +410,40 @@ fn locks() {
          begun to release it for them: it was held twice at once."
     );
     for model in ["mutex", "owned-mutex", "semaphore"] {
-        story(model, "release without holder", "10 1 invoke release; 20 1 ok release");
+        story(
+            model,
+            "release without holder",
+            "10 1 invoke release; 20 1 ok release",
+        );
     }
     let told = story("semaphore", "semaphore over-subscribed", twice);
     assert!(
-        told.contains("2 permits had been acquired, with 0 of them at most released: more than the 1 that there are"),
+        told.contains(
+            "2 permits had been acquired, with 0 of them at most released: more than the 1 that there are"
+        ),
         "{told}"
     );
+    let wrong = "10 1 invoke acquire; 20 1 ok acquire 5; 30 1 invoke release 6; 40 1 ok release 6";
+    let told = story("fenced-lock", "release without holder", wrong);
+    assert!(
+        told.contains("released the lock with token 6, but nobody had begun to acquire it so"),
+        "{told}"
+    );
+    let again = "10 1 invoke acquire; 20 1 ok acquire; 30 1 invoke release; 40 1 ok release; 50 1 invoke release; 60 1 ok release";
+    let told = story("owned-mutex", "release without holder", again);
+    assert!(
+        told.contains("it was released so 2 times by then, and acquired 1 at most"),
+        "{told}"
+    );
+    story(
+        "fenced-lock",
+        "fencing token went backwards",
+        "10 1 invoke acquire; 20 1 ok acquire 0",
+    );
     let tokens = |second: u64| {
-        format!("10 1 invoke acquire; 20 1 ok acquire 5; 30 1 invoke release; 40 1 ok release; 50 2 invoke acquire; 60 2 ok acquire {second}")
+        format!(
+            "10 1 invoke acquire; 20 1 ok acquire 5; 30 1 invoke release; 40 1 ok release; 50 2 invoke acquire; 60 2 ok acquire {second}"
+        )
     };
     let told = story("fenced-lock", "fencing token went backwards", &tokens(4));
     assert!(
@@ -348,6 +453,54 @@ fn locks() {
     story("fenced-lock", "fencing token given twice", &tokens(5));
     let held = "10 1 invoke acquire; 20 1 ok acquire 1; 400 2 invoke acquire; 410 2 ok acquire 2";
     story("fenced-lock", "lock held twice", held);
+}
+
+/// The first events of all may overwrite the initial value.
+#[test]
+fn the_initial_value_read_late_is_stale() {
+    let events = "10 1 invoke write 7; 20 1 ok write 7; 500 3 invoke read; 510 3 ok read null";
+    let told = story("register", "stale read", events);
+    assert!(
+        told.contains("null was the initial value and nothing wrote it again"),
+        "{told}"
+    );
+}
+
+/// A user's model may be named like one of ours: it has neither our monitor nor our names.
+#[test]
+fn a_model_is_known_by_its_type_and_not_by_its_name() {
+    struct Anything;
+    impl Specification for Anything {
+        fn initial(&self) -> Value {
+            Value::Null
+        }
+        fn classify(&self, operation: &Operation) -> Result<Option<Class>, String> {
+            Ok(Some(Class::new("put", operation.input, operation.output)))
+        }
+        fn step(&self, state: &Value, class: &Class) -> Option<Value> {
+            (class.result != Value::Int(7)).then(|| state.clone())
+        }
+    }
+    let own = Model {
+        name: "register",
+        summary: "anything but 7",
+        specification: |_| Box::new(Anything),
+    };
+    let judge = |events: &str| crate::check(&history(events), &own, &Options::default(), &|| false).unwrap();
+    // No register does this.
+    assert_eq!(judge("10 1 invoke read; 20 1 ok read 3").verdict, Verdict::Valid);
+    let invalid = judge("10 1 invoke read; 20 1 ok read 7");
+    let anomaly = &invalid.anomalies[0];
+    assert_eq!(
+        (anomaly.name.as_str(), anomaly.confirmed),
+        ("not linearizable", true)
+    );
+    assert!(
+        anomaly.story.contains("read on the object = 7"),
+        "{}",
+        anomaly.story
+    );
+    assert!(anomaly.story.contains("its put gave 7"), "{}", anomaly.story);
 }
 
 /// On random histories most violations get a name, and no model but the general ones is left without.

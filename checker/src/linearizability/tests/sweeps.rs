@@ -615,3 +615,68 @@ fn versions_are_judged_as_by_the_oracle() {
     let tally = fuzz(&observed, 150_000..200_000);
     assert!(tally.searched < 5_000, "{tally:?}");
 }
+
+/// A history in which one client does one thing after another.
+fn one_after_another(done: &[(&'static str, Value, Value)]) -> History {
+    let mut history = History::default();
+    for (f, input, output) in done {
+        for (kind, value) in [(EventType::Invoke, input), (EventType::Ok, output)] {
+            history.push(event(0, kind, f, value.clone())).unwrap();
+        }
+    }
+    history
+}
+
+#[test]
+fn few_of_many_elements_are_judged_as_if_there_were_no_others() {
+    let model = Model::by_name("set").unwrap();
+    let initial: Vec<i64> = (0..200).filter(|element| element % 3 == 0).collect();
+    let options = Options {
+        initial: Value::List(initial.into_iter().map(Value::Int).collect()),
+        ..Options::default()
+    };
+    let specification = (model.specification)(&options);
+    let done: Vec<_> = (0..200)
+        .map(|element| ("contains", element.into(), (element % 2).into()))
+        .collect();
+    let history = one_after_another(&done);
+    let object = monitored::object(&history, model, &*specification);
+    for (element, entry) in (0..).zip(&object.entries) {
+        let finding = object
+            .monitor
+            .as_ref()
+            .unwrap()
+            .judge(std::slice::from_ref(entry));
+        let is_right = (element % 3 == 0) == (element % 2 == 1);
+        let expected = if is_right {
+            Finding::Pass(vec![0])
+        } else {
+            Finding::Fail(vec![0])
+        };
+        assert_eq!(finding, expected, "{element}");
+    }
+}
+
+#[test]
+fn many_unknown_results_are_judged_where_they_do_not_matter() {
+    let (one, model) = (Value::Int(1), Model::by_name("set").unwrap());
+    let judge = |last: &[(&'static str, Value, Value)]| {
+        // Adding and removing again and again, one after another, is no riddle.
+        let unknown = [
+            ("add", one.clone(), one.clone()),
+            ("remove", one.clone(), one.clone()),
+        ];
+        let mut done: Vec<_> = unknown.iter().cycle().take(60).cloned().collect();
+        done.extend_from_slice(last);
+        let history = one_after_another(&done);
+        let specification = (model.specification)(&Options::default());
+        let object = monitored::object(&history, model, &*specification);
+        object.monitor.as_ref().unwrap().judge(&object.entries)
+    };
+    assert!(matches!(judge(&[]), Finding::Pass(_)));
+    // More removals than there can have been additions.
+    let removed = ("remove", one.clone(), Value::pair(one.clone(), 1.into()));
+    assert!(matches!(judge(&vec![removed; 40]), Finding::Fail(_)));
+    let found = ("contains", one.clone(), Value::Int(1));
+    assert!(matches!(judge(&[found]), Finding::NotApplicable(_)));
+}

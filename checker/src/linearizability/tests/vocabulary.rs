@@ -229,7 +229,7 @@ pub(crate) fn operation<'a>(
     }
 }
 
-fn event(process: u64, kind: EventType, f: &str, value: Value) -> Event {
+pub(crate) fn event(process: u64, kind: EventType, f: &str, value: Value) -> Event {
     Event::Op(OpEvent {
         index: 0,
         time: 0,

@@ -2,7 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use partita_checker::{Analysis, Anomaly, Edge, KeyResult, Partial, Step, Stuck, Verdict};
+use partita_checker::severity::{Offender, Spread, Unit};
+use partita_checker::{
+    Analysis, Anomaly, Consistency, Edge, EdgeKind, Extent, Holds, KeyResult, Level, Partial, Severity,
+    StaleReads, Step, Stuck, Verdict,
+};
 use partita_history::{Event, FaultOutcome, FaultPhase, History, OpId, Outcome, Value};
 use partita_reports::run::{FaultCount, Outcomes, Rate, Summary};
 
@@ -41,16 +45,19 @@ pub(super) fn stale_read(events: &[Event], at: u64, key: &Value) -> Anomaly {
                 before: first,
                 after: second,
                 why: "ended 27 ms before the other began".into(),
+                kind: EdgeKind::RealTime,
             },
             Edge {
                 before: second,
                 after: stale,
                 why: "ended 68 ms before the other began".into(),
+                kind: EdgeKind::RealTime,
             },
             Edge {
                 before: fresh,
                 after: stale,
                 why: "ended 39 ms before the other began".into(),
+                kind: EdgeKind::RealTime,
             },
         ],
         partials: vec![
@@ -69,9 +76,72 @@ pub(super) fn stale_read(events: &[Event], at: u64, key: &Value) -> Anomaly {
                 ],
             },
         ],
+        cycle: vec![
+            Edge {
+                before: second,
+                after: stale,
+                why: "ended 68 ms before the other began".into(),
+                kind: EdgeKind::RealTime,
+            },
+            Edge {
+                before: stale,
+                after: second,
+                why: format!("found {STALE}, which came before the other's {FRESH}"),
+                kind: EdgeKind::VersionOrder,
+            },
+        ],
         confirmed: true,
         blind: Vec::new(),
         minimal: true,
+        severity: Some(severity(stale, second)),
+    }
+}
+
+fn severity(stale: OpId, second: OpId) -> Severity {
+    Severity {
+        unit: Unit::Nanoseconds,
+        stale_by: Extent::Exactly(68 * MS),
+        clock_error: Extent::AtLeast(27 * MS),
+        versions: Extent::Exactly(1),
+        stale_reads: Some(StaleReads {
+            stale: 1,
+            from_nowhere: 0,
+            of: 48,
+            time: Spread {
+                p50: 68 * MS,
+                p99: 68 * MS,
+                max: 68 * MS,
+            },
+            versions: Spread {
+                p50: 1,
+                p99: 1,
+                max: 1,
+            },
+            offenders: vec![Offender {
+                name: "n3".into(),
+                stale: 1,
+                of: 11,
+            }],
+        }),
+        levels: vec![
+            Level {
+                consistency: Consistency::Regular,
+                holds: Holds::No {
+                    operations: vec![second, stale],
+                    why: format!("client 103 found {STALE}, which client 105 had certainly overwritten"),
+                },
+            },
+            Level {
+                consistency: Consistency::Sequential,
+                holds: Holds::Yes,
+            },
+            Level {
+                consistency: Consistency::Eventual,
+                holds: Holds::NotKnown {
+                    why: "fewer than two clients read after the last write had ended".into(),
+                },
+            },
+        ],
     }
 }
 
@@ -108,6 +178,7 @@ pub(super) fn lost_write(events: &[Event], key: &Value) -> Anomaly {
             before: operations[0],
             after: culprit,
             why: "ended long before the other began".into(),
+            kind: EdgeKind::RealTime,
         }],
         partials: vec![Partial {
             steps: steps
@@ -121,7 +192,11 @@ pub(super) fn lost_write(events: &[Event], key: &Value) -> Anomaly {
                 why: "it saw what was never there".into(),
             }],
         }],
+        cycle: Vec::new(),
         confirmed: false,
+        blind: Vec::new(),
+        minimal: true,
+        severity: None,
         operations,
     }
 }

@@ -5,6 +5,7 @@
 //! #jepsen.history.Op{:index 5, :time 240, :type :ok, :process 0, :f :read, :value 3}
 //! {:type :info, :process :nemesis, :f :start, :value {"n1" #{"n2" "n3"}}}
 //! ```
+//! An operation without a function is a transaction if its value is one, `[[:append 9 1] [:r 8 nil]]`, as Elle has it.
 //! Keywords and strings are text, and tags are passed over, but for that of `jepsen.independent`'s tuples:
 //! `#jepsen.independent/tuple [key value]`. Fields that are not known are passed over.
 
@@ -18,7 +19,7 @@ pub use write::write;
 
 use form::{Form, in_words};
 
-use super::builder::Builder;
+use super::builder::{Builder, TRANSACTION, is_transaction};
 use super::source::{Place, Source};
 use super::{Format, Options, ReadError};
 use crate::history::Record;
@@ -213,10 +214,6 @@ fn event(fields: Fields, begin: Place) -> Result<(Option<u64>, Event), ReadError
             )));
         }
     };
-    let (place, f) = fields.f.ok_or_else(|| missing("f"))?;
-    let (Form::Name(f) | Form::Text(f)) = f else {
-        return Err(place.error("expected the name of a function, such as :read"));
-    };
     let mut key = fields.key.map(value).transpose()?;
     let mut argument = Value::Null;
     if let Some((place, form)) = fields.value {
@@ -228,6 +225,12 @@ fn event(fields: Fields, begin: Place) -> Result<(Option<u64>, Event), ReadError
             Err(form) => value((place, form))?,
         };
     }
+    let f = match fields.f {
+        Some((_, Form::Name(f) | Form::Text(f))) => f,
+        Some((place, _)) => return Err(place.error("expected the name of a function, such as :read")),
+        None if is_transaction(&argument) => TRANSACTION.to_owned(),
+        None => return Err(missing("f")),
+    };
     let index = fields.index.map(natural).transpose()?.flatten();
     let event = OpEvent {
         index: index.unwrap_or(0),
