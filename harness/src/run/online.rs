@@ -228,7 +228,8 @@ fn on(key: &Option<Value>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use partita_checker::{Anomaly, KeyResult};
+    use partita_checker::check;
+    use partita_history::jsonl;
 
     use super::*;
 
@@ -243,38 +244,22 @@ mod tests {
         }
     }
 
+    /// What the offline checker says of a stale read on one key, with that verdict instead of its own.
     fn analysis(verdict: Verdict, prefix_events: u32) -> Analysis {
-        let key = KeyResult {
-            key: Some("x".into()),
-            verdict,
-            operations: 4,
-            verified_events: 0,
-            configurations: 0,
-        };
-        let anomaly = Anomaly {
-            name: "stale read".into(),
-            key: key.key.clone(),
-            story: String::new(),
-            operations: Vec::new(),
-            culprit: 3,
-            prefix_events,
-            edges: Vec::new(),
-            cycle: Vec::new(),
-            partials: Vec::new(),
-            confirmed: true,
-            blind: Vec::new(),
-            minimal: true,
-            severity: None,
-        };
-        let anomalies = match verdict {
-            Verdict::Invalid => vec![anomaly],
-            _ => Vec::new(),
-        };
-        Analysis {
-            keys: vec![key],
-            anomalies,
-            ..Analysis::default()
+        let lines = br#"{"process":1,"type":"invoke","f":"write","key":"x","value":1}
+{"process":1,"type":"ok","f":"write","key":"x","value":1}
+{"process":1,"type":"invoke","f":"read","key":"x","value":null}
+{"process":1,"type":"ok","f":"read","key":"x","value":null}
+"#;
+        let history = jsonl::read(lines.as_slice(), false).unwrap();
+        let model = Model::by_name("register").unwrap();
+        let mut analysis = check(&history, model, &Options::default(), &|| false).unwrap();
+        analysis.keys[0].verdict = verdict;
+        match verdict {
+            Verdict::Invalid => analysis.anomalies[0].prefix_events = prefix_events,
+            _ => analysis.anomalies.clear(),
         }
+        analysis
     }
 
     #[test]
