@@ -116,14 +116,10 @@ pub(super) fn lay_out(table: &Table, empties: &[(Moment, Span)], peeled: &Peeled
         for step in &mut steps {
             step.gap = step.gap.clamp(left, right);
         }
-        if let [put, peeks @ .., take] = &mut steps[..] {
+        // A gap of a peek that might come before the item is put in would have been given to that as well, and likewise
+        // for the other end: so only the peeks are to be sorted.
+        if let [_, peeks @ .., _] = &mut steps[..] {
             peeks.sort_by_key(|peek| peek.gap);
-            if let [first, ..] = peeks {
-                put.gap = put.gap.min(first.gap);
-            }
-            if let [.., last] = peeks {
-                take.gap = take.gap.max(last.gap);
-            }
         }
         for step in &steps {
             after = list.insert(after, step.gap, step.operation);
