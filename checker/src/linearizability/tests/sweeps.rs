@@ -146,8 +146,8 @@ fn history(
     history
 }
 
-/// Judges random histories as the oracle does.
-fn fuzz(speech: &Speech, seeds: std::ops::Range<u64>) -> Tally {
+/// Judges random histories as the oracle does, all but a few percent.
+fn fuzz(speech: &Speech, seeds: std::ops::Range<u64>, searched_percent: u32) {
     let model = Model::by_name(speech.model).unwrap();
     let seeds = seeds.start..seeds.start + super::histories(seeds.end - seeds.start);
     let mut tally = Tally::default();
@@ -181,8 +181,12 @@ fn fuzz(speech: &Speech, seeds: std::ops::Range<u64>) -> Tally {
         }
     }
     let all = (seeds.end - seeds.start) as u32;
-    assert!(tally.passed.min(tally.failed) > all / 10, "{tally:?}");
-    tally
+    let judged = all - tally.searched;
+    assert!(tally.passed.min(tally.failed) > judged / 10, "{tally:?}");
+    assert!(
+        u64::from(tally.searched) * 100 <= u64::from(all) * u64::from(searched_percent),
+        "{tally:?}"
+    );
 }
 
 /// The same during a run: the same verdict, at the same return.
@@ -260,13 +264,12 @@ const MUTEX: Speech = Speech {
 
 #[test]
 fn mutexes_are_judged_as_by_the_oracle() {
-    let tally = fuzz(&MUTEX, 0..100_000);
-    assert_eq!(tally.searched, 0);
+    fuzz(&MUTEX, 0..100_000, 0);
     let observed = Speech {
         fail: FailMeaning::Observed,
         ..MUTEX
     };
-    assert_eq!(fuzz(&observed, 100_000..200_000).searched, 0);
+    fuzz(&observed, 100_000..200_000, 0);
 }
 
 const SEMAPHORE: Speech = Speech {
@@ -277,8 +280,7 @@ const SEMAPHORE: Speech = Speech {
 
 #[test]
 fn semaphores_are_judged_as_by_the_oracle() {
-    let tally = fuzz(&SEMAPHORE, 0..100_000);
-    assert_eq!(tally.searched, 0);
+    fuzz(&SEMAPHORE, 0..100_000, 0);
     let observed = Speech {
         fail: FailMeaning::Observed,
         input: |rng, _| {
@@ -293,8 +295,7 @@ fn semaphores_are_judged_as_by_the_oracle() {
         },
         ..SEMAPHORE
     };
-    let tally = fuzz(&observed, 100_000..200_000);
-    assert!(tally.searched < 60_000, "{tally:?}");
+    fuzz(&observed, 100_000..200_000, 60);
 }
 
 const OWNED_MUTEX: Speech = Speech {
@@ -311,14 +312,12 @@ const OWNED_MUTEX: Speech = Speech {
 
 #[test]
 fn owned_mutexes_are_judged_as_by_the_oracle() {
-    let tally = fuzz(&OWNED_MUTEX, 0..100_000);
-    assert!(tally.searched < 25_000, "{tally:?}");
+    fuzz(&OWNED_MUTEX, 0..100_000, 25);
     let observed = Speech {
         fail: FailMeaning::Observed,
         ..OWNED_MUTEX
     };
-    let tally = fuzz(&observed, 100_000..200_000);
-    assert!(tally.searched < 60_000, "{tally:?}");
+    fuzz(&observed, 100_000..200_000, 60);
 }
 
 fn element(rng: &mut ChaCha8Rng) -> Value {
@@ -352,7 +351,7 @@ const SET: Speech = Speech {
 
 #[test]
 fn sets_are_judged_as_by_the_oracle() {
-    assert_eq!(fuzz(&SET, 0..150_000).searched, 0);
+    fuzz(&SET, 0..150_000, 0);
 }
 
 /// Of one operation in `unknown`, what it did is not told.
@@ -375,18 +374,18 @@ fn sets_with_unknown_results_are_judged_as_by_the_oracle() {
         answer: |rng, f, input, state| some_known(3, rng, f, input, state),
         ..SET
     };
-    assert_eq!(fuzz(&some, 150_000..200_000).searched, 0);
+    fuzz(&some, 150_000..200_000, 0);
     let all = Speech {
         functions: &["add", "remove", "contains", "contains"],
         answer: |rng, f, input, state| some_known(1, rng, f, input, state),
         ..SET
     };
-    assert_eq!(fuzz(&all, 200_000..250_000).searched, 0);
+    fuzz(&all, 200_000..250_000, 0);
     let added = Speech {
         functions: &["add", "add", "contains"],
         ..some
     };
-    assert_eq!(fuzz(&added, 250_000..300_000).searched, 0);
+    fuzz(&added, 250_000..300_000, 0);
 }
 
 fn elements(state: &Value) -> Vec<Value> {
@@ -442,7 +441,7 @@ fn sets_that_are_read_as_a_whole_are_judged_as_by_the_oracle() {
         answer: read_all,
         ..SET
     };
-    assert_eq!(fuzz(&only_added, 300_000..350_000).searched, 0);
+    fuzz(&only_added, 300_000..350_000, 0);
 }
 
 #[test]
@@ -454,7 +453,7 @@ fn grow_only_sets_are_judged_as_by_the_oracle() {
         answer: read_all,
         ..SET
     };
-    assert_eq!(fuzz(&speech, 0..200_000).searched, 0);
+    fuzz(&speech, 0..200_000, 0);
 }
 
 /// No two of the inputs of a history are equal, or so it is hoped.
@@ -488,8 +487,7 @@ fn lists_are_judged_as_by_the_oracle() {
         answer: read_list,
         ..SET
     };
-    let tally = fuzz(&speech, 0..200_000);
-    assert!(tally.searched < 10_000, "{tally:?}");
+    fuzz(&speech, 0..200_000, 5);
 }
 
 const COUNTER: Speech = Speech {
@@ -524,7 +522,7 @@ fn count(rng: &mut ChaCha8Rng, f: &str, input: &Value, state: &Value) -> (EventT
 
 #[test]
 fn counters_are_judged_as_by_the_oracle() {
-    assert_eq!(fuzz(&COUNTER, 0..200_000).searched, 0);
+    fuzz(&COUNTER, 0..200_000, 0);
 }
 
 #[test]
@@ -533,7 +531,7 @@ fn increments_that_tell_the_count_are_judged_as_by_the_oracle() {
         answer: |rng, _, _, state| (EventType::Ok, near(rng, state)),
         ..COUNTER
     };
-    assert_eq!(fuzz(&telling, 200_000..400_000).searched, 0);
+    fuzz(&telling, 200_000..400_000, 0);
 }
 
 #[test]
@@ -563,8 +561,7 @@ fn logs_are_judged_as_by_the_oracle() {
         },
         ..SET
     };
-    let tally = fuzz(&speech, 0..200_000);
-    assert!(tally.searched < 2_000, "{tally:?}");
+    fuzz(&speech, 0..200_000, 1);
 }
 
 fn version(rng: &mut ChaCha8Rng, f: &str, input: &Value, state: &Value) -> (EventType, Value) {
@@ -606,14 +603,12 @@ fn versions_are_judged_as_by_the_oracle() {
         answer: version,
         ..SET
     };
-    let tally = fuzz(&speech, 0..150_000);
-    assert!(tally.searched < 1_000, "{tally:?}");
+    fuzz(&speech, 0..150_000, 1);
     let observed = Speech {
         fail: FailMeaning::Observed,
         ..speech
     };
-    let tally = fuzz(&observed, 150_000..200_000);
-    assert!(tally.searched < 5_000, "{tally:?}");
+    fuzz(&observed, 150_000..200_000, 10);
 }
 
 /// A history in which one client does one thing after another.
