@@ -7,6 +7,7 @@ mod generate;
 mod models;
 mod monitored;
 mod scale;
+mod speech;
 mod sweeps;
 mod sweeps_speed;
 mod vocabulary;

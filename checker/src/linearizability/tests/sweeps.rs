@@ -1,150 +1,19 @@
 //! Sweeps and level checks against the oracle: every witness is verified, every core is judged by the oracle.
 
-use partita_history::Outcome as Ended;
-use partita_history::{Event, EventType, History, OpEvent, Value};
+use partita_history::{EventType, History, Value};
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::differential::{UNLIMITED, is_linearizable};
 use super::monitored::{self, Tally};
-use super::vocabulary::operation;
+use super::speech::{Speech, event, history};
 use crate::linearizability::entry::{Entry, Object};
 use crate::linearizability::judge::{self, Outcome};
-use crate::model::{Class, FailMeaning, Model, Options, Specification};
+use crate::model::{Class, FailMeaning, Model, Options};
 use crate::monitor::sweep::{NEVER, Operation, Order};
 use crate::monitor::{self, Finding};
 use crate::witness::{Witness, verify};
-
-/// What clients of a model ask, and what they may be told.
-#[derive(Clone, Copy)]
-struct Speech {
-    model: &'static str,
-    /// Those named twice are asked twice as often.
-    functions: &'static [&'static str],
-    initial: fn(&mut ChaCha8Rng) -> Value,
-    input: fn(&mut ChaCha8Rng, &str) -> Value,
-    /// An answer to the input, in some state, right or wrong.
-    answer: fn(&mut ChaCha8Rng, &str, &Value, &Value) -> (EventType, Value),
-    fail: FailMeaning,
-    clients: usize,
-}
-
-struct Client {
-    f: &'static str,
-    input: Value,
-    /// How it ends, once it has taken effect.
-    effect: Option<(EventType, Value)>,
-}
-
-struct Play<'a> {
-    rng: &'a mut ChaCha8Rng,
-    speech: &'a Speech,
-    specification: &'a dyn Specification,
-    state: Value,
-}
-
-impl Play<'_> {
-    fn step(&self, process: u64, client: &Client, outcome: Ended, output: Value) -> Option<Value> {
-        let operation = operation(process, client.f, client.input.clone(), outcome, output);
-        match self.specification.classify(&operation).unwrap() {
-            Some(class) => self.specification.step(&self.state, &class),
-            None => Some(self.state.clone()),
-        }
-    }
-
-    /// An answer that the model accepts, or, of `wrong` percent, any.
-    fn take_effect(&mut self, process: u64, client: &Client, wrong: u32) -> (EventType, Value) {
-        let is_wrong = self.rng.random_range(0..100) < wrong;
-        for _ in 0..30 {
-            let (kind, output) = (self.speech.answer)(self.rng, client.f, &client.input, &self.state);
-            let outcome = match kind {
-                EventType::Fail => Ended::Fail,
-                _ => Ended::Ok,
-            };
-            if is_wrong {
-                return (kind, output);
-            }
-            if let Some(state) = self.step(process, client, outcome, output.clone()) {
-                self.state = state;
-                return (kind, output);
-            }
-        }
-        (EventType::Info, client.input.clone())
-    }
-}
-
-fn event(process: u64, kind: EventType, f: &str, value: Value) -> Event {
-    Event::Op(OpEvent {
-        index: 0,
-        time: 0,
-        process,
-        kind,
-        f: f.into(),
-        key: None,
-        value,
-        observed: None,
-        node: None,
-        error: None,
-    })
-}
-
-/// A history of so many operations, of which some percent crash; if all answers are wrong it has no structure at all.
-fn history(
-    rng: &mut ChaCha8Rng,
-    speech: &Speech,
-    specification: &dyn Specification,
-    (operations, crashed, wrong): (usize, u32, u32),
-) -> History {
-    let mut play = Play {
-        state: specification.initial(),
-        rng,
-        speech,
-        specification,
-    };
-    let clients = play.rng.random_range(1..=speech.clients);
-    let mut clients: Vec<(u64, Option<Client>)> = (0..clients as u64).map(|id| (id, None)).collect();
-    let mut history = History::default();
-    let (mut invoked, mut completed, mut next_process) = (0, 0, clients.len() as u64);
-    while completed < operations {
-        let at = play.rng.random_range(0..clients.len());
-        let (process, slot) = &mut clients[at];
-        let Some(client) = slot else {
-            if invoked < operations {
-                let f = *speech.functions.choose(play.rng).unwrap();
-                let input = (speech.input)(play.rng, f);
-                history
-                    .push(event(*process, EventType::Invoke, f, input.clone()))
-                    .unwrap();
-                let effect = None;
-                *slot = Some(Client { f, input, effect });
-                invoked += 1;
-            }
-            continue;
-        };
-        if client.effect.is_none() && play.rng.random_range(0..100) < crashed {
-            if play.rng.random_range(0..2) == 0
-                && let Some(state) = play.step(*process, client, Ended::Info, Value::Null)
-            {
-                play.state = state;
-            }
-            client.effect = Some((EventType::Info, client.input.clone()));
-        }
-        match client.effect.take() {
-            None => client.effect = Some(play.take_effect(*process, client, wrong)),
-            Some((kind, output)) => {
-                history.push(event(*process, kind, client.f, output)).unwrap();
-                if kind == EventType::Info {
-                    *process = next_process;
-                    next_process += 1;
-                }
-                *slot = None;
-                completed += 1;
-            }
-        }
-    }
-    history
-}
 
 /// Judges random histories as the oracle does, all but a few percent.
 fn fuzz(speech: &Speech, seeds: std::ops::Range<u64>, searched_percent: u32) {
