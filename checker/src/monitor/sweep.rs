@@ -106,6 +106,9 @@ pub(super) struct Swept {
     pub(super) violation: Option<(u32, usize)>,
     /// Observers that took effect when they ended, and not before.
     forced: Vec<u32>,
+    /// How many had taken effect when the object was last as it was in the beginning, no operation was open, and none
+    /// was pending: that is plain to see.
+    rested: usize,
 }
 
 impl Swept {
@@ -130,9 +133,10 @@ pub(super) fn run<S: Sweep>(sweep: &mut S, operations: &[Operation<S::Step>]) ->
         },
         violation: None,
         forced: Vec::new(),
+        rested: 0,
     };
     let mut begun = 0;
-    for end in ends {
+    for (ended, end) in (1..).zip(ends) {
         let (position, at) = ((end >> 32) as u32, end as u32 as usize);
         while let Some(operation) = operations.get(begun)
             && operation.invoked <= position
@@ -149,6 +153,10 @@ pub(super) fn run<S: Sweep>(sweep: &mut S, operations: &[Operation<S::Step>]) ->
         if S::is_observer(operation.step) && swept.order.sequence[before..].contains(&operation.index) {
             swept.forced.push(operation.index);
         }
+        // All that have begun have ended, so there is none that is pending.
+        if begun == ended && swept.order.settled == swept.order.sequence.len() {
+            swept.rested = swept.order.settled;
+        }
     }
     swept
 }
@@ -163,15 +171,33 @@ pub(super) fn judge<S: Sweep>(mut sweep: S, operations: &[Operation<S::Step>]) -
     }
 }
 
-/// The operations that force the sweep into a violation, since the object was last as in the beginning: the
-/// changes, and the observers that made the sweep act. The sweep does the same on these alone.
+/// A violation of more operations is shown by those that the sweep had still before it when the object was last as in
+/// the beginning, although it takes all of them to see that it was so.
+const PLAIN_MAX: usize = 1_000;
+
+/// The operations that force the sweep into a violation, since the object was last as in the beginning.
 fn core<S: Sweep>(
     operations: &[Operation<S::Step>],
     swept: &Swept,
     position: u32,
     culprit: usize,
 ) -> Vec<u32> {
-    let mut settled = swept.order.sequence[..swept.order.settled].to_vec();
+    let plain = core_since::<S>(operations, swept, swept.rested, (position, culprit));
+    match plain.len() {
+        ..=PLAIN_MAX => plain,
+        _ => core_since::<S>(operations, swept, swept.order.settled, (position, culprit)),
+    }
+}
+
+/// Of the operations that had not taken effect when `before` had, the changes, and the observers that made the sweep
+/// act. The sweep does the same on these alone.
+fn core_since<S: Sweep>(
+    operations: &[Operation<S::Step>],
+    swept: &Swept,
+    before: usize,
+    (position, culprit): (u32, usize),
+) -> Vec<u32> {
+    let mut settled = swept.order.sequence[..before].to_vec();
     settled.sort_unstable();
     let mut forced = swept.forced.clone();
     forced.sort_unstable();

@@ -10,6 +10,7 @@ mod monitored;
 mod online;
 mod parallel;
 mod scale;
+mod speech;
 mod stories;
 mod sweeps;
 mod sweeps_speed;

@@ -1,7 +1,8 @@
 //! Locks and semaphores (ALGORITHMS.md 3.7).
 //!
 //! A lock without an owner is a switch: an acquisition turns it on, a refused one saw it on. Of semaphores with more
-//! permits, and of locks with an owner, an observation that the sweep does not happen to make true raises a doubt.
+//! permits, and of locks with an owner, an observation that the sweep does not happen to make true raises a doubt; of
+//! semaphores, a sweep that makes it true is then tried.
 
 mod owned;
 mod permits;
@@ -13,7 +14,7 @@ use self::owned::Owned;
 use self::permits::Permits;
 use super::stream::{Stream, Translated};
 use super::switch::{self, Switch};
-use super::{Classes, Monitor};
+use super::{Classes, Entry, Finding, Monitor};
 use crate::model::lock::{ACQUIRE, HELD, NOT_HELD, RELEASE};
 use crate::model::{Class, Specification};
 
@@ -44,7 +45,29 @@ fn turn(class: &Class) -> switch::Step {
 pub(super) fn semaphore_monitor(classes: &Classes, specification: &dyn Specification) -> Box<dyn Monitor> {
     match all_permits(specification) {
         1 => single().into_monitor(classes),
-        all => several(all).into_monitor(classes),
+        all => Box::new(Several {
+            sweep: several(all, false).into_monitor(classes),
+            guess: several(all, true).into_monitor(classes),
+        }),
+    }
+}
+
+/// A semaphore with several permits, or none.
+struct Several {
+    sweep: Box<dyn Monitor>,
+    /// What is tried when the sweep does not know; only its passes are to be believed.
+    guess: Box<dyn Monitor>,
+}
+
+impl Monitor for Several {
+    fn judge(&self, entries: &[Entry]) -> Finding {
+        match self.sweep.judge(entries) {
+            Finding::NotApplicable(why) => match self.guess.judge(entries) {
+                Finding::Pass(order) => Finding::Pass(order),
+                Finding::Fail(_) | Finding::NotApplicable(_) => Finding::NotApplicable(why),
+            },
+            finding => finding,
+        }
     }
 }
 
@@ -52,7 +75,7 @@ pub(super) fn semaphore_monitor(classes: &Classes, specification: &dyn Specifica
 pub(super) fn semaphore_stream(specification: &dyn Specification) -> Box<dyn Stream> {
     match all_permits(specification) {
         1 => Box::new(single()),
-        all => Box::new(several(all)),
+        all => Box::new(several(all, false)),
     }
 }
 
@@ -71,8 +94,8 @@ fn single() -> Translated<Switch> {
     })
 }
 
-fn several(all: i64) -> Translated<Permits> {
-    Translated::new(Permits::new(all), move |class| {
+fn several(all: i64, guesses: bool) -> Translated<Permits> {
+    Translated::new(Permits::new(all, guesses), move |class| {
         match (class.action, &class.argument) {
             (ACQUIRE, Value::Int(1)) => Ok(permits::Step::Acquire),
             (RELEASE, Value::Int(1)) => Ok(permits::Step::Release),

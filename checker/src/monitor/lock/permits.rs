@@ -34,17 +34,21 @@ pub(in crate::monitor) struct Permits {
     release: BinaryHeap<Reverse<(u32, u32)>>,
     /// Observers that have not been right.
     observers: Vec<(u32, Step)>,
+    /// It acts for observers, too; then a violation may be none.
+    guesses: bool,
     is_unsure: bool,
 }
 
 impl Permits {
-    pub(super) fn new(all: i64) -> Permits {
+    /// With `guesses` only its passes are to be believed.
+    pub(super) fn new(all: i64, guesses: bool) -> Permits {
         Permits {
             all,
             taken: 0,
             acquire: BinaryHeap::new(),
             release: BinaryHeap::new(),
             observers: Vec::new(),
+            guesses,
             is_unsure: false,
         }
     }
@@ -108,10 +112,21 @@ impl Sweep for Permits {
                 self.change(-1, order)
             }
             Step::Acquire | Step::Release => Ok(()),
-            Step::SawAtLeast(_) | Step::SawAtMost(_) => {
-                let waiting = self.observers.len();
-                self.observers.retain(|&(index, _)| index != operation.index);
-                self.is_unsure |= self.observers.len() < waiting;
+            step @ (Step::SawAtLeast(_) | Step::SawAtMost(_)) => {
+                let waits = |&(index, _): &(u32, Step)| index == operation.index;
+                if !self.observers.iter().any(waits) {
+                    return Ok(());
+                }
+                let by = if matches!(step, Step::SawAtLeast(_)) {
+                    1
+                } else {
+                    -1
+                };
+                while self.guesses && !step.is_true(self.taken) {
+                    self.change(by, order)?;
+                }
+                self.observers.retain(|waiting| !waits(waiting));
+                self.is_unsure |= !self.guesses;
                 Ok(())
             }
         }
