@@ -3,6 +3,8 @@
 //! It shares no code with the engine. It judges what the engine says in tests, and confirms counterexamples in
 //! reports.
 
+use std::cell::Cell;
+
 use partita_history::Value;
 use rustc_hash::FxHashSet;
 
@@ -24,12 +26,14 @@ pub(crate) struct Oracle<'a> {
     candidates: Vec<Candidate<'a>>,
     /// For each operation, the set of those that must come before it.
     before: Vec<u64>,
+    /// How many steps all questions together may take; none if each may take [`Oracle::STEPS_MAX`].
+    left: Option<Cell<usize>>,
 }
 
 impl<'a> Oracle<'a> {
     /// The most operations that it takes.
     pub(crate) const OPERATIONS_MAX: usize = 64;
-    /// How many steps it makes before it gives up.
+    /// How many steps it makes for an answer before it gives up.
     const STEPS_MAX: usize = 2_000_000;
 
     /// With the order that real time demands.
@@ -52,6 +56,27 @@ impl<'a> Oracle<'a> {
             specification,
             candidates,
             before,
+            left: None,
+        }
+    }
+
+    /// One that makes no more than so many steps for all answers together.
+    pub(crate) fn limited_to(self, steps: usize) -> Self {
+        Oracle {
+            left: Some(Cell::new(steps)),
+            ..self
+        }
+    }
+
+    /// How many steps the next answer may take.
+    fn steps_max(&self) -> usize {
+        let left = self.left.as_ref().map_or(Self::STEPS_MAX, Cell::get);
+        left.min(Self::STEPS_MAX)
+    }
+
+    fn account(&self, steps: usize) {
+        if let Some(left) = &self.left {
+            left.set(left.get().saturating_sub(steps));
         }
     }
 
@@ -82,14 +107,18 @@ impl<'a> Oracle<'a> {
     /// Whether there is a linearization; none if it takes too long to tell.
     pub(crate) fn is_linearizable(&self) -> Option<bool> {
         let completed = self.completed();
+        let steps_max = self.steps_max();
         let mut seen: FxHashSet<(u64, Value)> = FxHashSet::default();
         let mut stack = vec![(0, self.specification.initial())];
+        let mut answer = Some(false);
         while let Some((done, state)) = stack.pop() {
             if completed & !done == 0 {
-                return Some(true);
+                answer = Some(true);
+                break;
             }
-            if seen.len() > Self::STEPS_MAX {
-                return None;
+            if seen.len() >= steps_max {
+                answer = None;
+                break;
             }
             if seen.contains(&(done, state.clone())) {
                 continue;
@@ -101,18 +130,23 @@ impl<'a> Oracle<'a> {
             }
             seen.insert((done, state));
         }
-        Some(false)
+        self.account(seen.len());
+        answer
     }
 
     /// Orders that no completed operation can continue, as indices of operations: those that put most completed
     /// operations in order first, and none whose operations are all in another one too.
     pub(crate) fn maximal(&self, at_most: usize) -> Vec<Vec<usize>> {
         let completed = self.completed();
+        let steps_max = self.steps_max();
         let mut seen: FxHashSet<(u64, Value)> = FxHashSet::default();
         let mut found: Vec<(u64, Vec<usize>)> = Vec::new();
         let mut stack = vec![(0u64, self.specification.initial(), Vec::new())];
         while let Some((done, state, order)) = stack.pop() {
-            if seen.len() > Self::STEPS_MAX || !seen.insert((done, state.clone())) {
+            if seen.len() >= steps_max {
+                break;
+            }
+            if !seen.insert((done, state.clone())) {
                 continue;
             }
             let mut is_maximal = true;
@@ -128,6 +162,7 @@ impl<'a> Oracle<'a> {
                 found.push((done, order));
             }
         }
+        self.account(seen.len());
         found.sort_by_key(|(done, order)| (std::cmp::Reverse((done & completed).count_ones()), order.len()));
         let mut kept: Vec<(u64, Vec<usize>)> = Vec::new();
         for (done, order) in found {
@@ -183,6 +218,10 @@ mod tests {
 
         let mut oracle = Oracle::new(&*specification, stale);
         assert_eq!(oracle.maximal(9), [vec![0, 1]]);
+        let hurried = oracle.clone().limited_to(4);
+        assert_eq!(hurried.is_linearizable(), Some(false));
+        assert_eq!(hurried.is_linearizable(), None, "the steps are for all answers");
+        assert!(hurried.maximal(9).is_empty());
         oracle.set_before(1, 2, false);
         assert_eq!(oracle.is_linearizable(), Some(true));
     }

@@ -16,6 +16,9 @@ use crate::verdict::{Anomaly, Edge, EdgeKind, Partial, Step, Stuck};
 
 /// The most completed operations that the exhaustive checker is asked about.
 const CONFIRMED_MAX: usize = 16;
+/// How many steps the exhaustive checker makes for one explanation; and if the budget was spent before.
+const STEPS_MAX: usize = 2_000_000;
+const STEPS_MAX_HURRIED: usize = 50_000;
 /// The most partial linearizations shown.
 const PARTIALS_MAX: usize = 3;
 /// How many configurations may be visited for a partial linearization of a counterexample too large for the oracle.
@@ -37,14 +40,19 @@ pub(crate) fn explain(
     } = core;
     let completed = core.iter().filter(|entry| entry.deadline.is_some()).count();
     let oracle = (completed <= CONFIRMED_MAX && core.len() <= Oracle::OPERATIONS_MAX)
-        .then(|| Oracle::new(object.specification, candidates(object, core)));
+        .then(|| Oracle::new(object.specification, candidates(object, core)))
+        .map(|oracle| {
+            let has_time = *is_minimal && !(budget.stop)();
+            oracle.limited_to(if has_time { STEPS_MAX } else { STEPS_MAX_HURRIED })
+        });
     let confirmed = oracle.as_ref().and_then(Oracle::is_linearizable) == Some(false);
     let exact = oracle.filter(|_| confirmed);
-    let (edges, partials) = match &exact {
-        Some(oracle) => (
-            essential_edges(oracle, core, budget),
-            maximal(object, oracle, core),
-        ),
+    let (edges, mut partials) = match &exact {
+        Some(oracle) => {
+            // The orders first: they take the same steps once, the edges once for each pair.
+            let partials = maximal(object, oracle, core);
+            (essential_edges(oracle, core, budget), partials)
+        }
         None => (
             nearest_edges(core),
             without_culprit(object, core, violation.culprit, budget)
@@ -52,6 +60,9 @@ pub(crate) fn explain(
                 .collect(),
         ),
     };
+    if partials.is_empty() && exact.is_some() {
+        partials.extend(without_culprit(object, core, violation.culprit, budget));
+    }
     let words = Words::new(object.history);
     let history = object.history;
     let edges: Vec<Edge> = edges

@@ -92,9 +92,10 @@ const STREAMS: &[(&str, MakeStream)] = &[
     ("semaphore", lock::semaphore_stream),
 ];
 
-/// The sweep of an object of `model` during a run, if there is one.
+/// The sweep of an object of `model` during a run, if there is one; as [`of`].
 pub(crate) fn stream_of(model: &str, specification: &dyn Specification) -> Option<Box<dyn Stream>> {
-    let (_, make) = STREAMS.iter().find(|(name, _)| *name == model)?;
+    let registered = model::registered_name(specification).filter(|name| *name == model)?;
+    let (_, make) = STREAMS.iter().find(|(name, _)| *name == registered)?;
     Some(make(specification))
 }
 

@@ -455,6 +455,27 @@ fn locks() {
     story("fenced-lock", "lock held twice", held);
 }
 
+/// A small part of a history with many values is judged by those that occur in it.
+#[test]
+fn a_violation_among_many_values_is_told_as_if_it_were_alone() {
+    let mut events: Vec<String> = (1..400)
+        .map(|n| format!("{0} 1 invoke write {n}; {1} 1 ok write {n}", 10 * n, 10 * n + 5))
+        .collect();
+    events.push("5000 3 invoke read; 5010 3 ok read 7".to_owned());
+    let anomaly = told_from("register", Value::Null, &events.join(";"));
+    assert_eq!(anomaly.name, "stale read", "{}", anomaly.story);
+    assert_eq!(
+        (anomaly.operations.len(), anomaly.operations[0]),
+        (3, 6),
+        "{anomaly:?}"
+    );
+    // Two writers of a value, each overwritten: no plain orphan.
+    let swap = "5020 4 invoke cas [399,7]; 5030 4 ok cas [399,7]; 5040 3 invoke read; 5050 3 ok read 399";
+    let events = [&events[..399].join(";"), swap].join(";");
+    let anomaly = told_from("cas-register", Value::Null, &events);
+    assert!(anomaly.operations.len() <= 4, "{anomaly:?}");
+}
+
 /// The first events of all may overwrite the initial value.
 #[test]
 fn the_initial_value_read_late_is_stale() {
