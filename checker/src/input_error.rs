@@ -22,7 +22,7 @@ impl InputError {
             operation: id,
             position: operation.invoked.position,
             process: operation.process,
-            f: operation.f.clone(),
+            f: operation.f.to_owned(),
             message,
         }
     }

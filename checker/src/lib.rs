@@ -48,23 +48,38 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! - [`model`]: sequential specifications, one file each, and the registry [`model::ALL`];
+//! - [`model`]: sequential specifications, one file each, and the registry [`model::ALL`]; for a model of one's own,
+//!   see [`model::Specification`] and `examples/own_model.rs`;
 //! - [`linearizability`]: the search, the counterexample, the story;
+//! - [`lint()`]: what is wrong or weak about the test, apart from any verdict;
+//! - [`severity`]: how wrong a history is that is not linearizable, and which weaker guarantees it still keeps;
+//! - [`online`]: the same question, asked while the history happens;
 //! - [`verify`]: re-checks the proof of a pass, sharing no code with the search;
 //! - [`verdict`]: the one result type that all checkers give.
 //!
-//! Nothing here reads a clock or starts a thread: whoever calls decides when to give up.
+//! Nothing here reads a clock or starts a thread of its own: whoever calls decides when to give up, and how many threads
+//! keys are judged in (those of the `rayon` pool that the call is made in).
 
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod input_error;
 pub mod linearizability;
+pub mod linter;
 pub mod model;
 mod monitor;
+pub mod online;
 mod oracle;
+pub mod severity;
 pub mod verdict;
 mod witness;
 
+/// What a history is: all that is needed to make one.
+pub use partita_history as history;
+
 pub use input_error::InputError;
 pub use linearizability::{check, check_with_witness};
+pub use linter::{Finding, FindingKind, lint};
 pub use model::{Engine, FailMeaning, Model, NilReads, Options};
-pub use verdict::{Analysis, Anomaly, Edge, KeyResult, Partial, Step, Stuck, Verdict};
+pub use severity::{Consistency, Extent, Holds, Level, Severity, StaleReads};
+pub use verdict::{Analysis, Anomaly, Edge, EdgeKind, KeyResult, Partial, Step, Stuck, Verdict};
 pub use witness::{Witness, WitnessError, verify};

@@ -5,6 +5,8 @@ use std::fmt;
 use partita_history::{OpId, Value};
 use serde::{Deserialize, Serialize};
 
+use crate::severity::Severity;
+
 /// What a check, a key or a run came to. Ordered from best to worst.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -108,10 +110,24 @@ pub struct Anomaly {
     pub prefix_events: u32,
     /// The "before"s that contradict the values, each with its reason.
     pub edges: Vec<Edge>,
+    /// Why there is no order: operations each of which had to come before the next one, and the last before the
+    /// first. Empty where the contradiction is of another kind, or not known to be of this one.
+    #[serde(default)]
+    pub cycle: Vec<Edge>,
     /// The longest attempts at a linearization of [`Anomaly::operations`], and where each is stuck.
     pub partials: Vec<Partial>,
     /// Whether the exhaustive checker confirmed that the counterexample has no linearization.
     pub confirmed: bool,
+    /// Those of [`Anomaly::operations`] of which only the effect counts: there is no linearization even if they
+    /// need not have found what they say they found (a compare-and-set is then taken for a write).
+    #[serde(default)]
+    pub blind: Vec<OpId>,
+    /// Whether no single step of weakening leaves a violation; if not, the budget was spent before.
+    #[serde(default)]
+    pub minimal: bool,
+    /// How wrong all the operations on the key are, taken together; none if that was not measured.
+    #[serde(default)]
+    pub severity: Option<Severity>,
 }
 
 /// One operation had to come before another.
@@ -123,6 +139,22 @@ pub struct Edge {
     pub after: OpId,
     /// Why, in words: `finished 380 ms before the other began`, ...
     pub why: String,
+    /// What kind of reason that is.
+    #[serde(default)]
+    pub kind: EdgeKind,
+}
+
+/// Why one operation had to come before another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EdgeKind {
+    /// It ended before the other began.
+    #[default]
+    RealTime,
+    /// The other found the value that it left.
+    ReadsFrom,
+    /// The value that it found or left was there before that of the other.
+    VersionOrder,
 }
 
 /// A linearization that could not be completed.

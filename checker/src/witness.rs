@@ -104,8 +104,8 @@ fn verify_key(
         if !remaining.remove(&id) {
             return Err(WitnessError::Misplaced(id));
         }
-        let operation = &history.operations[id];
-        let Ok(Some(class)) = specification.classify(operation) else {
+        let operation = history.operation(id);
+        let Ok(Some(class)) = specification.classify(&operation) else {
             return Err(WitnessError::Misplaced(id));
         };
         if let (Some(deadline), Some((invoked, early))) = (operation.deadline(), latest)
@@ -119,8 +119,8 @@ fn verify_key(
             .ok_or(WitnessError::Impossible(id))?;
     }
     let missing = remaining.into_iter().find(|&id| {
-        let operation = &history.operations[id];
-        operation.deadline().is_some() && !matches!(specification.classify(operation), Ok(None))
+        let operation = history.operation(id);
+        operation.deadline().is_some() && !matches!(specification.classify(&operation), Ok(None))
     });
     missing.map_or(Ok(()), |id| Err(WitnessError::Missing(id)))
 }

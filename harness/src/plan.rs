@@ -21,6 +21,17 @@ const RATE_MAX: f64 = 100_000.0;
 /// Loads are bounded.
 const TIME_LIMIT_MAX: Duration = Duration::from_secs(24 * 3600);
 
+/// What becomes of a run when the online checker sees a violation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum OnViolation {
+    /// It goes on to its end: so that it can be compared with others, and recovery is judged as well.
+    #[default]
+    Continue,
+    /// It ends there and then.
+    Stop,
+}
+
 /// `plan.toml`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Plan {
@@ -52,6 +63,9 @@ pub(crate) struct Plan {
     pub(crate) checker_time_ms: u64,
     /// How much memory the checkers may take.
     pub(crate) checker_memory_bytes: u64,
+    /// What becomes of the run at its first violation.
+    #[serde(default)]
+    pub(crate) on_violation: OnViolation,
     /// The faults that the schedule was drawn from, as asked for: `kill`, `partition:halves`, `all`.
     pub(crate) nemesis: Vec<String>,
     /// The schedule.
@@ -74,6 +88,7 @@ pub(crate) struct Request {
     pub(crate) operation_timeout: Duration,
     pub(crate) checker_time: Duration,
     pub(crate) checker_memory_bytes: u64,
+    pub(crate) on_violation: OnViolation,
     pub(crate) seed: u64,
 }
 
@@ -155,6 +170,7 @@ impl Plan {
             operation_timeout_ms: millis(request.operation_timeout),
             checker_time_ms: millis(request.checker_time),
             checker_memory_bytes: request.checker_memory_bytes,
+            on_violation: request.on_violation,
             faults: faults::schedule(request.seed, &kinds, time_limit_ms),
             nemesis: request
                 .nemesis
@@ -244,6 +260,15 @@ impl Plan {
             self.checker_memory_bytes != defaults.checker_memory_bytes,
             "checker-memory",
             self.checker_memory_bytes.to_string(),
+        );
+        let on_violation = match self.on_violation {
+            OnViolation::Continue => "continue",
+            OnViolation::Stop => "stop",
+        };
+        option(
+            self.on_violation != defaults.on_violation,
+            "on-violation",
+            on_violation.to_owned(),
         );
         option(true, "seed", self.seed.to_string());
         command
@@ -336,6 +361,7 @@ pub(crate) mod tests {
             operation_timeout: Duration::from_secs(1),
             checker_time: Duration::from_secs(60),
             checker_memory_bytes: 1 << 32,
+            on_violation: OnViolation::Continue,
             seed: 7,
         }
     }
@@ -457,13 +483,14 @@ pub(crate) mod tests {
             rate: 99.5,
             time_limit: Duration::from_secs(20),
             operation_timeout: Duration::from_millis(250),
+            on_violation: OnViolation::Stop,
             ..request()
         })
         .unwrap();
         assert_eq!(
             other.command(&defaults),
             "partita run raft --binary '/tmp/a b' --defect stale-reads --nemesis none --rate 99.5 \
-             --time-limit 20s --operation-timeout 250ms --seed 7"
+             --time-limit 20s --operation-timeout 250ms --on-violation stop --seed 7"
         );
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use partita_history::{FaultOutcome, FaultPhase, FaultValue};
 use tokio::sync::watch;
 
+use crate::run::online::Alarm;
 use crate::run::recorder::Recorder;
 
 /// Tells how a run goes, on standard error; knows whether it was asked to end.
@@ -82,6 +83,11 @@ impl Progress {
         };
         let at = value.started as f64 / 1e9;
         self.line(&format!("{at:5.1} s: {fault} {}{what}", value.what));
+    }
+
+    /// The online checker saw a violation.
+    pub(crate) fn violation(&self, alarm: &Alarm) {
+        self.line(&alarm.told());
     }
 
     /// Tells how much was done, again and again.

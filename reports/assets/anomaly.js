@@ -321,13 +321,43 @@ function anomalyView(anomaly) {
   };
   const view = make("div", {},
     make("p", { class: "story" }, anomaly.story),
+    anomaly.severity && severityView(anomaly.severity),
     make("div", { class: anomaly.partials.length > 0 ? "drawn" : "drawn alone" },
       make("div", {}, box,
         make("ol", { class: "reasons" }, anomaly.edges.map((edge, i) => make("li", {},
           make("span", { class: "letter" }, letter(i)), make("span", {}, label(edge.before), " came before ", label(edge.after), `: ${edge.why}`)))),
+        anomaly.cycle.length > 0 && cycleView(anomaly.cycle, label),
         make("p", { class: "soft small" }, caption(anomaly))),
       attempt));
   return { view, render };
+}
+
+const ANSWERS = { yes: ["✓", "holds"], no: ["✗", "broken"], unknown: ["?", "not known"] };
+
+/** How wrong: the sizes in sentences, and a chip for each guarantee, with its meaning on hover and beneath. */
+function severityView(severity) {
+  const told = (level) => {
+    const [, answer] = ANSWERS[level.answer];
+    return `${level.meaning} ${level.name}: ${answer}${level.why ? `: ${level.why}` : ""}.`;
+  };
+  const chips = severity.levels.map((level) => make("li", { class: `level ${level.answer}`, title: told(level) },
+    `${ANSWERS[level.answer][0]} ${level.name}`));
+  return make("div", { class: "severity" },
+    make("ul", { class: "sizes" }, severity.sizes.map((size) => make("li", {}, size))),
+    chips.length > 0 && make("ul", { class: "levels", "aria-label": "Weaker guarantees" }, chips),
+    chips.length > 0 && make("details", { class: "small" },
+      make("summary", {}, "What these guarantees mean, and how they were broken"),
+      make("dl", {}, severity.levels.map((level) => [
+        make("dt", {}, `${ANSWERS[level.answer][0]} ${level.name}`),
+        make("dd", {}, level.meaning, level.why && make("span", { class: "soft" }, ` ${ANSWERS[level.answer][1]}: ${level.why}.`)),
+      ]))));
+}
+
+/** Why no order can exist: each came before the next, and the last before the first. */
+function cycleView(cycle, label) {
+  return make("div", { class: "cycle" },
+    make("h3", {}, "Why there is no order: each had to come before the next, round in a circle"),
+    make("ol", {}, cycle.map((edge) => make("li", {}, label(edge.before), " had to come before ", label(edge.after), `: ${edge.why}`))));
 }
 
 function fragments(children) {

@@ -3,11 +3,13 @@
 //! - [`run`]: what a run directory holds: the files and their shapes.
 //! - [`load()`]: reads one, whole or half-written; [`write()`] also puts the reports into it. Only these touch
 //!   the disk.
+//! - [`Run::of_history`]: a history that was checked by itself, for [`html()`].
 //! - [`html()`], [`text()`], [`junit()`]: the same run for a browser, a terminal, a CI system.
 //!
 //! The page is made of two halves: a view model that this crate computes (so that a million operations become
 //! a small file), and a script in `assets/` that draws it.
 
+mod checked;
 mod html;
 mod junit;
 mod load;

@@ -220,7 +220,7 @@ fn json_error(path: &Path, lines_before: usize, error: &serde_json::Error) -> Lo
 
 /// Notes a verdict that speaks of operations that the history does not have.
 fn check_references(summary: &Summary, history: &History, notes: &mut Vec<String>) {
-    let known = history.operations.len();
+    let known = history.len();
     let anomalies = summary.checks.iter().flat_map(|check| &check.anomalies);
     if anomalies
         .flat_map(|anomaly| &anomaly.operations)
@@ -299,8 +299,8 @@ fn read_log(path: &Path, node: String) -> Result<Option<NodeLog>, LoadError> {
 impl Run {
     /// How many operations have no completion, not even an unknown one.
     pub(crate) fn unended(&self) -> usize {
-        let open = |operation: &&Operation| operation.completed.is_none();
-        self.history.operations.iter().filter(open).count()
+        let open = |operation: &Operation| operation.completed.is_none();
+        self.history.operations().filter(open).count()
     }
 
     /// The verdict that all formats show.

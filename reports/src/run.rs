@@ -6,6 +6,7 @@
 //! faults.jsonl     the fault events alone
 //! metrics.jsonl    one [`Metric`] a line
 //! verdict.json     one [`Summary`]
+//! violation.json   of a run that stopped at its first violation: that moment, and how the nodes were then
 //! nodes/<name>/    the node's log (node.log) and files
 //! report.html      made from the above
 //! ```

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use partita_checker::Verdict;
+use partita_checker::{Severity, Verdict};
 
 use crate::load::Run;
 use crate::words;
@@ -119,6 +119,9 @@ fn head(page: &mut Sheet, run: &Run) {
         let title = page.painted(&title, "1");
         let _ = writeln!(page.out, "  {title}");
         page.paragraph(&anomaly.story, 2);
+        for line in anomaly.severity.iter().flat_map(Severity::lines) {
+            page.paragraph(&line, 4);
+        }
         if anomalies.len() > 1 {
             let more = anomalies.len() as u64 - 1;
             page.paragraph(

@@ -26,12 +26,12 @@ pub(crate) fn operation(operation: &Operation) -> String {
         .as_ref()
         .map_or(String::new(), |key| format!(" {}", value(key)));
     let becomes = if on_key.is_empty() { " " } else { "=" };
-    let act = match (operation.f.as_str(), operation.input.as_pair()) {
+    let act = match (operation.f, operation.input.as_pair()) {
         ("read", _) if operation.outcome == Outcome::Ok => {
-            format!("read{on_key}{becomes}{}", value(&operation.output))
+            format!("read{on_key}{becomes}{}", value(operation.output))
         }
         ("read", _) => format!("read{on_key}"),
-        ("write", _) => format!("write{on_key}{becomes}{}", value(&operation.input)),
+        ("write", _) => format!("write{on_key}{becomes}{}", value(operation.input)),
         ("cas", Some((from, to))) => format!("cas{on_key} {}→{}", value(from), value(to)),
         _ => other(operation, &on_key),
     };
@@ -45,18 +45,18 @@ pub(crate) fn operation(operation: &Operation) -> String {
 
 /// The same without its key: `write 9`, `read 7`, `cas 1→2 ✗`, `write 9 ?`.
 pub(crate) fn operation_briefly(operation: &Operation) -> String {
-    let what = match (operation.f.as_str(), operation.input.as_pair()) {
-        ("read", _) if operation.outcome == Outcome::Ok => value(&operation.output),
+    let what = match (operation.f, operation.input.as_pair()) {
+        ("read", _) if operation.outcome == Outcome::Ok => value(operation.output),
         ("cas", Some((from, to))) => format!("{}→{}", value(from), value(to)),
         _ if operation.input.is_null() => String::new(),
-        _ => value(&operation.input),
+        _ => value(operation.input),
     };
     let mark = match operation.outcome {
         Outcome::Ok => "",
         Outcome::Fail => "✗",
         Outcome::Info => "?",
     };
-    let words = [operation.f.as_str(), &what, mark];
+    let words = [operation.f, &what, mark];
     words
         .into_iter()
         .filter(|word| !word.is_empty())
@@ -67,11 +67,11 @@ pub(crate) fn operation_briefly(operation: &Operation) -> String {
 fn other(operation: &Operation, on_key: &str) -> String {
     let mut text = format!("{}{on_key}", operation.f);
     if !operation.input.is_null() {
-        text.push_str(&format!(" {}", value(&operation.input)));
+        text.push_str(&format!(" {}", value(operation.input)));
     }
     if operation.outcome == Outcome::Ok && !operation.output.is_null() && operation.output != operation.input
     {
-        text.push_str(&format!(" → {}", value(&operation.output)));
+        text.push_str(&format!(" → {}", value(operation.output)));
     }
     text
 }
@@ -193,12 +193,12 @@ fn hidden(char: char) -> bool {
 mod tests {
     use super::*;
 
-    fn done(f: &str, input: Value, outcome: Outcome, output: Value) -> Operation {
+    fn done<'a>(f: &'a str, input: &'a Value, outcome: Outcome, output: &'a Value) -> Operation<'a> {
         let moment = partita_history::Moment { position: 0, time: 0 };
         Operation {
             process: 0,
-            f: f.into(),
-            key: Some("x".into()),
+            f,
+            key: None,
             input,
             outcome,
             output,
@@ -212,45 +212,49 @@ mod tests {
 
     #[test]
     fn operations_are_called_what_they_did() {
+        let null = &Value::Null;
+        let [three, five, seven, nine] = [3, 5, 7, 9].map(Value::Int);
         let pair = Value::pair(1.into(), 2.into());
-        let mut refused = done("cas", pair.clone(), Outcome::Fail, pair);
-        refused.observed = Some(5.into());
+        let refused = Operation {
+            observed: Some(&five),
+            ..done("cas", &pair, Outcome::Fail, &pair)
+        };
         let cases = [
             (
-                done("write", 9.into(), Outcome::Ok, 9.into()),
+                done("write", &nine, Outcome::Ok, &nine),
                 "write x=9 ok",
                 "write 9",
             ),
+            (done("read", null, Outcome::Ok, &seven), "read x=7 ok", "read 7"),
             (
-                done("read", Value::Null, Outcome::Ok, 7.into()),
-                "read x=7 ok",
-                "read 7",
-            ),
-            (
-                done("read", Value::Null, Outcome::Info, Value::Null),
+                done("read", null, Outcome::Info, null),
                 "read x unknown",
                 "read ?",
             ),
             (refused, "cas x 1→2 failed, saw 5", "cas 1→2 ✗"),
             (
-                done("enqueue", 3.into(), Outcome::Ok, 3.into()),
+                done("enqueue", &three, Outcome::Ok, &three),
                 "enqueue x 3 ok",
                 "enqueue 3",
             ),
             (
-                done("dequeue", Value::Null, Outcome::Ok, 3.into()),
+                done("dequeue", null, Outcome::Ok, &three),
                 "dequeue x → 3 ok",
                 "dequeue",
             ),
         ];
-        for (operation, words, few) in cases {
+        let key = Value::from("x");
+        for (keyless, words, few) in cases {
+            let operation = Operation {
+                key: Some(&key),
+                ..keyless
+            };
             assert_eq!(
                 (super::operation(&operation), operation_briefly(&operation)),
                 (words.into(), few.into())
             );
         }
-        let mut keyless = done("read", Value::Null, Outcome::Ok, 7.into());
-        keyless.key = None;
+        let keyless = done("read", null, Outcome::Ok, &seven);
         assert_eq!(super::operation(&keyless), "read 7 ok");
     }
 

@@ -36,9 +36,9 @@ pub const OK_MIN: u64 = 20;
 /// What the history is too poor in, in words: a pass is never given for work that was not done.
 pub fn shortfalls(workload: &dyn Workload, history: &History) -> Vec<String> {
     let mut ok: BTreeMap<&str, u64> = workload.functions().iter().map(|&f| (f, 0)).collect();
-    for operation in &history.operations {
+    for operation in history.operations() {
         if operation.outcome == Outcome::Ok {
-            *ok.entry(&operation.f).or_default() += 1;
+            *ok.entry(operation.f).or_default() += 1;
         }
     }
     ok.into_iter()

@@ -1,118 +1,95 @@
 //! Events paired into operations.
 
+mod operation;
+mod pairing_error;
+mod table;
+
 use std::collections::BTreeMap;
+use std::fmt;
+
+use rustc_hash::FxHashMap;
 
 use crate::{Event, EventType, FaultEvent, OpEvent, Value};
 
-/// The index of an operation in [`History::operations`].
+pub use operation::{Moment, Operation, Outcome};
+pub use pairing_error::PairingError;
+
+use table::{ABSENT, NULL, Table};
+
+/// The number of an operation, in the order of their invocations, from 0.
 pub type OpId = usize;
 
-/// How an operation ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Outcome {
-    /// It happened.
-    Ok,
-    /// It certainly did not happen.
-    Fail,
-    /// We can't know: it ended in `info`, or it never ended.
-    Info,
+/// The name of an operation that has no node.
+const NO_NAME: u16 = u16::MAX;
+
+/// What a client's event says, borrowed. As [`OpEvent`], but for the index, which nothing depends on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Record<'a> {
+    pub(crate) time: u64,
+    pub(crate) process: u64,
+    pub(crate) kind: EventType,
+    pub(crate) f: &'a str,
+    pub(crate) key: Option<&'a Value>,
+    pub(crate) value: &'a Value,
+    pub(crate) observed: Option<&'a Value>,
+    pub(crate) node: Option<&'a str>,
+    pub(crate) error: Option<&'a str>,
 }
 
-/// When an event happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Moment {
-    /// Position among all events of the history. Order is judged by position and never by time, because a
-    /// clock may read the same twice.
-    pub position: u32,
-    /// Nanoseconds since the start of the run; 0 where the source has no times.
-    pub time: u64,
-}
-
-/// An invocation together with its completion.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Operation {
-    /// The logical client that did it.
-    pub process: u64,
-    /// The function: `read`, `write`, `cas`, ...
-    pub f: String,
-    /// The object acted upon, where there are several.
-    pub key: Option<Value>,
-    /// The argument, as invoked.
-    pub input: Value,
-    /// How it ended.
-    pub outcome: Outcome,
-    /// The result, as completed; null without a completion.
-    pub output: Value,
-    /// The value that a refused compare-and-set saw.
-    pub observed: Option<Value>,
-    /// When it was invoked.
-    pub invoked: Moment,
-    /// The event that ended it, `info` included; none if there was no such event.
-    pub completed: Option<Moment>,
-    /// The node that the client spoke to.
-    pub node: Option<String>,
-    /// Why it ended in `fail` or `info`.
-    pub error: Option<String>,
-}
-
-impl Operation {
-    /// The position after which the operation can no longer take effect: none for an unknown outcome, which
-    /// may take effect at any later time.
-    pub fn deadline(&self) -> Option<u32> {
-        match self.outcome {
-            Outcome::Info => None,
-            Outcome::Ok | Outcome::Fail => self.completed.map(|moment| moment.position),
+impl<'a> From<&'a OpEvent> for Record<'a> {
+    fn from(event: &'a OpEvent) -> Self {
+        Record {
+            time: event.time,
+            process: event.process,
+            kind: event.kind,
+            f: &event.f,
+            key: event.key.as_ref(),
+            value: &event.value,
+            observed: event.observed.as_ref(),
+            node: event.node.as_deref(),
+            error: event.error.as_deref(),
         }
     }
 }
 
-/// Why events could not be paired.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum PairingError {
-    /// A second invocation while one is open.
-    #[error(
-        "process {process} invokes `{f}` while its `{open}` is still open (a process does one thing at a time)"
-    )]
-    StillOpen {
-        /// The process.
-        process: u64,
-        /// The function invoked.
-        f: String,
-        /// The function still open.
-        open: String,
-    },
-    /// A completion with nothing to complete.
-    #[error("process {process} completes `{f}`, which it had not invoked")]
-    NotInvoked {
-        /// The process.
-        process: u64,
-        /// The function completed.
-        f: String,
-    },
-    /// A completion of another function than the open one.
-    #[error("process {process} completes `{f}`, but the operation it has open is `{open}`")]
-    OtherFunction {
-        /// The process.
-        process: u64,
-        /// The function completed.
-        f: String,
-        /// The function open.
-        open: String,
-    },
-    /// More events than positions.
-    #[error("a history holds at most {} events", u32::MAX)]
-    TooLong,
+/// A process that may still do something.
+#[derive(Clone, Copy)]
+struct Client {
+    /// Index into [`History::processes`].
+    process: u32,
+    /// The operation that it has open, or [`ABSENT`].
+    open: u32,
 }
 
 /// Operations, in the order of their invocations, and the faults between them.
-#[derive(Clone, Debug, Default, PartialEq)]
+///
+/// It is kept in columns, and every value once: an operation takes some fifty bytes, and what was never said before.
+#[derive(Clone, Default)]
 pub struct History {
-    /// All operations; an [`OpId`] is an index into it.
-    pub operations: Vec<Operation>,
     /// All phases of all faults, in order.
     pub faults: Vec<FaultEvent>,
-    open: BTreeMap<u64, OpId>,
     events: u32,
+    clients: FxHashMap<u64, Client>,
+    /// What the columns know by number.
+    processes: Vec<u64>,
+    names: Table,
+    values: Table,
+    // The columns, each with one entry an operation.
+    process: Vec<u32>,
+    f: Vec<u16>,
+    key: Vec<u32>,
+    input: Vec<u32>,
+    outcome: Vec<Outcome>,
+    output: Vec<u32>,
+    observed: Vec<u32>,
+    invoked: Vec<u32>,
+    invoked_at: Vec<u64>,
+    /// 0 if there was no such event: that is the position of an invocation at best.
+    completed: Vec<u32>,
+    completed_at: Vec<u64>,
+    node: Vec<u16>,
+    /// Only of those that have one.
+    error: FxHashMap<u32, u32>,
 }
 
 impl History {
@@ -131,86 +108,148 @@ impl History {
     /// Adds the next event.
     ///
     /// # Errors
-    /// When a process invokes twice without completing, or completes what it did not invoke. The history is
-    /// then as it was before.
+    /// When a process invokes twice without completing, or completes what it did not invoke; when there are too many
+    /// events, values or names to be numbered. The history is then as it was before.
     pub fn push(&mut self, event: Event) -> Result<(), PairingError> {
-        let position = self.events;
-        if position == u32::MAX {
-            return Err(PairingError::TooLong);
-        }
         match event {
-            Event::Op(event) if event.kind == EventType::Invoke => self.invoke(event, position)?,
-            Event::Op(event) => self.complete(event, position)?,
-            Event::Fault(fault) => self.faults.push(fault),
-            Event::Other => {}
+            Event::Op(event) => return self.record(Record::from(&event)),
+            Event::Fault(fault) => {
+                self.next_position()?;
+                self.faults.push(fault);
+            }
+            Event::Other => {
+                self.next_position()?;
+            }
         }
         self.events += 1;
         Ok(())
     }
 
-    fn invoke(&mut self, event: OpEvent, position: u32) -> Result<(), PairingError> {
-        if let Some(&open) = self.open.get(&event.process) {
-            return Err(PairingError::StillOpen {
-                process: event.process,
-                f: event.f,
-                open: self.operations[open].f.clone(),
-            });
+    /// Adds what a client did next; as [`History::push`].
+    pub(crate) fn record(&mut self, record: Record<'_>) -> Result<(), PairingError> {
+        let position = self.next_position()?;
+        match record.kind {
+            EventType::Invoke => self.invoke(record, position)?,
+            EventType::Ok => self.complete(record, Outcome::Ok, position)?,
+            EventType::Fail => self.complete(record, Outcome::Fail, position)?,
+            EventType::Info => self.complete(record, Outcome::Info, position)?,
         }
-        self.open.insert(event.process, self.operations.len());
-        self.operations.push(Operation {
-            process: event.process,
-            f: event.f,
-            key: event.key,
-            input: event.value,
-            outcome: Outcome::Info,
-            output: Value::Null,
-            observed: None,
-            invoked: Moment {
-                position,
-                time: event.time,
-            },
-            completed: None,
-            node: event.node,
-            error: None,
-        });
+        self.events += 1;
         Ok(())
     }
 
-    fn complete(&mut self, event: OpEvent, position: u32) -> Result<(), PairingError> {
-        let Some(&id) = self.open.get(&event.process) else {
-            return Err(PairingError::NotInvoked {
-                process: event.process,
-                f: event.f,
-            });
-        };
-        let operation = &mut self.operations[id];
-        if operation.f != event.f {
-            return Err(PairingError::OtherFunction {
-                process: event.process,
-                f: event.f,
-                open: operation.f.clone(),
+    fn next_position(&self) -> Result<u32, PairingError> {
+        match self.events {
+            u32::MAX => Err(PairingError::TooLong),
+            position => Ok(position),
+        }
+    }
+
+    fn invoke(&mut self, record: Record<'_>, position: u32) -> Result<(), PairingError> {
+        let client = self.clients.get(&record.process).copied();
+        if let Some(open) = client.and_then(Client::open) {
+            return Err(PairingError::StillOpen {
+                process: record.process,
+                f: record.f.to_owned(),
+                open: self.operation(open).f.to_owned(),
             });
         }
-        self.open.remove(&event.process);
-        operation.outcome = match event.kind {
-            EventType::Ok => Outcome::Ok,
-            EventType::Fail => Outcome::Fail,
-            EventType::Info | EventType::Invoke => Outcome::Info,
+        let f = self.name(record.f)?;
+        let node = self.name_if_present(record.node)?;
+        let key = self.value_if_present(record.key)?;
+        let input = self.value(record.value)?;
+        let process = match client {
+            Some(client) => client.process,
+            None => {
+                self.processes.push(record.process);
+                self.processes.len() as u32 - 1
+            }
         };
-        operation.output = event.value;
-        operation.observed = event.observed;
-        operation.error = event.error;
-        operation.node = event.node.or(operation.node.take());
-        operation.completed = Some(Moment {
-            position,
-            time: event.time,
-        });
+        let open = self.len() as u32;
+        self.clients.insert(record.process, Client { process, open });
+        self.process.push(process);
+        self.f.push(f);
+        self.key.push(key);
+        self.input.push(input);
+        self.outcome.push(Outcome::Info);
+        self.output.push(NULL);
+        self.observed.push(ABSENT);
+        self.invoked.push(position);
+        self.invoked_at.push(record.time);
+        self.completed.push(0);
+        self.completed_at.push(0);
+        self.node.push(node);
         Ok(())
+    }
+
+    fn complete(&mut self, record: Record<'_>, outcome: Outcome, position: u32) -> Result<(), PairingError> {
+        let client = self.clients.get(&record.process).copied();
+        let Some(id) = client.and_then(Client::open) else {
+            return Err(PairingError::NotInvoked {
+                process: record.process,
+                f: record.f.to_owned(),
+            });
+        };
+        let open = self.operation(id);
+        if open.f != record.f {
+            return Err(PairingError::OtherFunction {
+                process: record.process,
+                f: record.f.to_owned(),
+                open: open.f.to_owned(),
+            });
+        }
+        // Mostly what was invoked.
+        let output = match open.input == record.value {
+            true => self.input[id],
+            false => self.value(record.value)?,
+        };
+        let observed = self.value_if_present(record.observed)?;
+        let node = self.name_if_present(record.node)?;
+        if let Some(error) = record.error {
+            let error = self.values.number_of_text(error).ok_or(PairingError::TooLong)?;
+            self.error.insert(id as u32, error);
+        }
+        self.outcome[id] = outcome;
+        self.output[id] = output;
+        self.observed[id] = observed;
+        self.completed[id] = position;
+        self.completed_at[id] = record.time;
+        if node != NO_NAME {
+            self.node[id] = node;
+        }
+        // A process is retired after an `info`: there may be any number of those.
+        if outcome == Outcome::Info {
+            self.clients.remove(&record.process);
+        } else if let Some(client) = self.clients.get_mut(&record.process) {
+            client.open = ABSENT;
+        }
+        Ok(())
+    }
+
+    fn value(&mut self, value: &Value) -> Result<u32, PairingError> {
+        self.values.number(value).ok_or(PairingError::TooLong)
+    }
+
+    fn value_if_present(&mut self, value: Option<&Value>) -> Result<u32, PairingError> {
+        value.map_or(Ok(ABSENT), |value| self.value(value))
+    }
+
+    fn name(&mut self, name: &str) -> Result<u16, PairingError> {
+        self.names
+            .number_of_text(name)
+            .and_then(|number| u16::try_from(number).ok())
+            .filter(|&number| number != NO_NAME)
+            .ok_or(PairingError::TooManyNames)
+    }
+
+    fn name_if_present(&mut self, name: Option<&str>) -> Result<u16, PairingError> {
+        name.map_or(Ok(NO_NAME), |name| self.name(name))
     }
 
     /// The operation that a process has open.
-    pub(crate) fn open_operation(&self, process: u64) -> Option<&Operation> {
-        self.open.get(&process).map(|&id| &self.operations[id])
+    pub(crate) fn open_operation(&self, process: u64) -> Option<Operation<'_>> {
+        let id = self.clients.get(&process)?.open()?;
+        Some(self.operation(id))
     }
 
     /// How many events were pushed.
@@ -218,14 +257,100 @@ impl History {
         self.events
     }
 
+    /// How many operations there are.
+    pub fn len(&self) -> usize {
+        self.f.len()
+    }
+
+    /// Are there no operations?
+    pub fn is_empty(&self) -> bool {
+        self.f.is_empty()
+    }
+
+    /// The operation of that number.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub fn operation(&self, id: OpId) -> Operation<'_> {
+        Operation {
+            process: self.processes[self.process[id] as usize],
+            f: self.names.text(self.f[id].into()),
+            key: self.values.get_if_present(self.key[id]),
+            input: self.values.get(self.input[id]),
+            outcome: self.outcome[id],
+            output: self.values.get(self.output[id]),
+            observed: self.values.get_if_present(self.observed[id]),
+            invoked: Moment {
+                position: self.invoked[id],
+                time: self.invoked_at[id],
+            },
+            completed: (self.completed[id] > 0).then(|| Moment {
+                position: self.completed[id],
+                time: self.completed_at[id],
+            }),
+            node: (self.node[id] != NO_NAME).then(|| self.names.text(self.node[id].into())),
+            error: self.error_of(id),
+        }
+    }
+
+    fn error_of(&self, id: OpId) -> Option<&str> {
+        if self.outcome[id] == Outcome::Ok && self.error.is_empty() {
+            return None;
+        }
+        self.error.get(&(id as u32)).map(|&error| self.values.text(error))
+    }
+
+    /// The operation of that number, if there is one.
+    pub fn get(&self, id: OpId) -> Option<Operation<'_>> {
+        (id < self.len()).then(|| self.operation(id))
+    }
+
+    /// All operations, in the order of their invocations; each has its [`OpId`] as its place.
+    pub fn operations(&self) -> impl ExactSizeIterator<Item = Operation<'_>> + DoubleEndedIterator + Clone {
+        (0..self.len()).map(|id| self.operation(id))
+    }
+
     /// The keys that occur, each with its operations in the order of their invocations. Operations without a
     /// key share the key `None`.
     pub fn by_key(&self) -> BTreeMap<Option<&Value>, Vec<OpId>> {
-        let mut keys: BTreeMap<Option<&Value>, Vec<OpId>> = BTreeMap::new();
-        for (id, operation) in self.operations.iter().enumerate() {
-            keys.entry(operation.key.as_ref()).or_default().push(id);
+        let mut places: FxHashMap<u32, usize> = FxHashMap::default();
+        let mut keys: Vec<(u32, Vec<OpId>)> = Vec::new();
+        for (id, &key) in self.key.iter().enumerate() {
+            let place = *places.entry(key).or_insert(keys.len());
+            if place == keys.len() {
+                keys.push((key, Vec::new()));
+            }
+            keys[place].1.push(id);
         }
-        keys
+        keys.into_iter()
+            .map(|(key, operations)| (self.values.get_if_present(key), operations))
+            .collect()
+    }
+}
+
+impl Client {
+    fn open(self) -> Option<OpId> {
+        (self.open != ABSENT).then_some(self.open as OpId)
+    }
+}
+
+/// The same events, whatever they are known by within.
+impl PartialEq for History {
+    fn eq(&self, other: &Self) -> bool {
+        self.events == other.events && self.faults == other.faults && self.operations().eq(other.operations())
+    }
+}
+
+impl fmt::Debug for History {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("History")
+            .field("events", &self.events)
+            .field("faults", &self.faults)
+            .field(
+                "operations",
+                &fmt::from_fn(|f| f.debug_list().entries(self.operations()).finish()),
+            )
+            .finish()
     }
 }
 
@@ -257,14 +382,15 @@ mod tests {
             event(1, EventType::Ok, "read", 1.into()),
         ])
         .unwrap();
-        let [write, read] = &history.operations[..] else {
+        let [write, read] = history.operations().collect::<Vec<_>>()[..] else {
             panic!("two operations")
         };
         assert_eq!((write.outcome, write.deadline()), (Outcome::Info, None));
         assert_eq!(
-            (read.outcome, read.deadline(), &read.output),
+            (read.outcome, read.deadline(), read.output),
             (Outcome::Ok, Some(3), &Value::Int(1))
         );
+        assert_eq!((history.get(1), history.get(2)), (Some(read), None));
     }
 
     #[test]
@@ -290,5 +416,99 @@ mod tests {
             History::from_events(other),
             Err(PairingError::OtherFunction { .. })
         ));
+    }
+
+    /// Everything that an event may say comes back, and an event that is refused leaves no trace.
+    #[test]
+    fn an_operation_is_what_its_events_said() {
+        let said = |kind, time, value: Value| OpEvent {
+            index: 0,
+            time,
+            process: u64::MAX,
+            kind,
+            f: "cas".into(),
+            key: Some("x".into()),
+            value,
+            observed: None,
+            node: Some("n1".into()),
+            error: None,
+        };
+        let pair = Value::pair(1.into(), "two".into());
+        let mut history = History::default();
+        let invoked = said(EventType::Invoke, 5, pair.clone());
+        history.push(Event::Op(invoked.clone())).unwrap();
+        let before = history.clone();
+        assert!(history.push(Event::Op(invoked)).is_err());
+        assert_eq!(history, before);
+        let refused = OpEvent {
+            observed: Some(3.into()),
+            node: Some("n2".into()),
+            error: Some("compare failed".into()),
+            ..said(EventType::Fail, 9, pair.clone())
+        };
+        history.push(Event::Op(refused)).unwrap();
+        assert_ne!(history, before);
+        let expected = Operation {
+            process: u64::MAX,
+            f: "cas",
+            key: Some(&"x".into()),
+            input: &pair,
+            outcome: Outcome::Fail,
+            output: &pair,
+            observed: Some(&3.into()),
+            invoked: Moment { position: 0, time: 5 },
+            completed: Some(Moment { position: 1, time: 9 }),
+            node: Some("n2"),
+            error: Some("compare failed"),
+        };
+        assert_eq!(history.operation(0), expected);
+        assert!(format!("{history:?}").contains("compare failed"));
+    }
+
+    #[test]
+    fn processes_that_are_retired_are_forgotten() {
+        let mut history = History::default();
+        for process in 0..1_000 {
+            history
+                .push(event(process, EventType::Invoke, "read", Value::Null))
+                .unwrap();
+            history
+                .push(event(process, EventType::Info, "read", Value::Null))
+                .unwrap();
+        }
+        assert!(history.clients.is_empty());
+        let processes: Vec<u64> = history.operations().map(|it| it.process).collect();
+        assert_eq!(processes, Vec::from_iter(0..1_000));
+    }
+
+    #[test]
+    fn there_are_so_many_events_and_no_more() {
+        let mut history = History {
+            events: u32::MAX - 1,
+            ..History::default()
+        };
+        history
+            .push(event(0, EventType::Invoke, "read", Value::Null))
+            .unwrap();
+        for one_more in [event(1, EventType::Invoke, "read", Value::Null), Event::Other] {
+            assert_eq!(history.push(one_more), Err(PairingError::TooLong));
+        }
+        assert_eq!((history.events(), history.len()), (u32::MAX, 1));
+    }
+
+    #[test]
+    fn there_are_so_many_names_and_no_more() {
+        let mut history = History::default();
+        for process in 0..u64::from(u16::MAX) - 1 {
+            let f = process.to_string();
+            history
+                .push(event(process, EventType::Invoke, &f, Value::Null))
+                .unwrap();
+        }
+        let one_more = event(u64::MAX, EventType::Invoke, "one more", Value::Null);
+        assert_eq!(history.push(one_more), Err(PairingError::TooManyNames));
+        let known = event(u64::MAX, EventType::Invoke, "7", Value::Null);
+        history.push(known).unwrap();
+        assert_eq!(history.operations().next_back().map(|it| it.f), Some("7"));
     }
 }

@@ -3,7 +3,7 @@
 //! - [`Value`]: what operations carry: an integer, a string, null, or a list of them.
 //! - [`Event`]: one line of a history: a client's invocation or completion ([`OpEvent`]), or a phase of a
 //!   fault ([`FaultEvent`]).
-//! - [`History`]: the events paired into [`Operation`]s.
+//! - [`History`]: the events paired into operations, in columns; an [`Operation`] is a view of one.
 //! - [`jsonl`]: our file format, one event a line, read with the line and column of every mistake.
 //! - [`mod@format`]: every format that can be read, found by looking; and a writer of Jepsen's EDN
 //!   ([`format::edn`]).
@@ -13,6 +13,8 @@
 
 pub mod event;
 pub mod format;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod history;
 pub mod value;
 

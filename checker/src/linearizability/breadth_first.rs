@@ -1,34 +1,34 @@
 //! Breadth first, level by level: remembers the configurations of one level only.
 
-use rustc_hash::FxHashMap;
-
 use super::graph::{Choice, Configuration, Graph};
 use super::mask::Mask;
 use super::search::{Budget, Finding};
-use super::usage::{Antichain, Usages};
+use super::table::Table;
+use super::usage::{Antichain, Antichains, Usages};
 
 /// Configurations of one level, without the dominated ones.
 struct Layer<M> {
-    antichains: FxHashMap<(u32, M), Antichain>,
+    configurations: Table<(u32, M), Antichain>,
+    antichains: Antichains,
 }
 
 impl<M: Mask> Layer<M> {
     fn new() -> Self {
         Layer {
-            antichains: FxHashMap::default(),
+            configurations: Table::new(),
+            antichains: Antichains::default(),
         }
     }
 
     fn insert(&mut self, configuration: &Configuration<M>, usages: &Usages) -> bool {
-        self.antichains
-            .entry((configuration.state, configuration.mask.clone()))
-            .or_default()
-            .insert(configuration.usage, usages)
+        let key = (configuration.state, configuration.mask.clone());
+        let chain = self.configurations.get_or_default(key);
+        self.antichains.insert(chain, configuration.usage, usages)
     }
 
-    fn configurations(&self) -> impl Iterator<Item = Configuration<M>> {
-        self.antichains.iter().flat_map(|((state, mask), usages)| {
-            usages.iter().map(|usage| Configuration {
+    fn iter(&self) -> impl Iterator<Item = Configuration<M>> {
+        self.configurations.iter().flat_map(|((state, mask), &chain)| {
+            self.antichains.iter(chain).map(|usage| Configuration {
                 state: *state,
                 usage,
                 mask: mask.clone(),
@@ -36,18 +36,17 @@ impl<M: Mask> Layer<M> {
         })
     }
 
-    fn bytes(&self) -> u64 {
-        // A key, an antichain of one, and the table's slack.
-        (self.antichains.len() * (size_of::<((u32, M), Antichain)>() * 8 / 5 + 16)) as u64
+    fn bytes(&self, mask_bytes: u64) -> u64 {
+        self.configurations.bytes() + self.configurations.len() as u64 * mask_bytes + self.antichains.bytes()
     }
 }
 
 /// Visits the graph level by level.
 pub(crate) fn search<M: Mask>(graph: &mut Graph<'_>, budget: Budget<'_>) -> (Finding, u64) {
-    let mut visited = 0;
+    let (mut steps, mut visited) = (0, 0);
     let mut current = vec![graph.initial::<M>()];
     for level in 0..graph.problem.levels.len() {
-        match pass(graph, level, current, budget, &mut visited) {
+        match pass(graph, level, current, budget, (&mut steps, &mut visited)) {
             Some(passed) if passed.is_empty() => return (Finding::Violation { level }, visited),
             Some(passed) => current = passed,
             None => return (Finding::Spent { level }, visited),
@@ -62,13 +61,16 @@ fn pass<M: Mask>(
     level: usize,
     current: Vec<Configuration<M>>,
     budget: Budget<'_>,
-    visited: &mut u64,
+    (steps, visited): (&mut u64, &mut u64),
 ) -> Option<Vec<Configuration<M>>> {
     let mut passed = Layer::new();
     let mut seen = Layer::new();
     // By the number of crashed operations used, so that what dominates comes first.
     let mut waiting: Vec<Vec<Configuration<M>>> = Vec::new();
-    let mut sort = |graph: &mut Graph<'_>, mut configuration: Configuration<M>, waiting: &mut Vec<Vec<_>>| {
+    let sort = |graph: &mut Graph<'_>,
+                mut configuration: Configuration<M>,
+                waiting: &mut Vec<Vec<_>>,
+                passed: &mut Layer<M>| {
         if graph.leave(level, &mut configuration) {
             passed.insert(&configuration, &graph.usages);
         } else {
@@ -81,7 +83,7 @@ fn pass<M: Mask>(
     };
     for mut configuration in current {
         graph.enter(level, &mut configuration);
-        sort(graph, configuration, &mut waiting);
+        sort(graph, configuration, &mut waiting, &mut passed);
     }
     let mut total = 0;
     while total < waiting.len() {
@@ -89,20 +91,30 @@ fn pass<M: Mask>(
             total += 1;
             continue;
         };
-        if !seen.insert(&configuration, &graph.usages) {
-            continue;
-        }
-        *visited += 1;
-        if budget.is_spent(*visited, || 2 * seen.bytes() + graph.bytes()) {
+        let is_new = seen.insert(&configuration, &graph.usages);
+        *steps += 1;
+        *visited += u64::from(is_new);
+        let bytes = || {
+            let mask = configuration.mask.heap_bytes();
+            let each = size_of::<Configuration<M>>() as u64 + mask;
+            let waiting: usize = waiting.iter().map(Vec::capacity).sum();
+            // What passed is listed before the table of it goes.
+            let listed = waiting as u64 * 3 / 2 + passed.configurations.len() as u64;
+            seen.bytes(mask) + passed.bytes(mask) + listed * each + graph.bytes()
+        };
+        if budget.is_spent(*steps, *visited, bytes) {
             return None;
+        }
+        if !is_new {
+            continue;
         }
         for choice in 0.. {
             match graph.choose(level, &configuration, choice) {
-                Choice::Taken(next) => sort(graph, next, &mut waiting),
+                Choice::Taken(next) => sort(graph, next, &mut waiting, &mut passed),
                 Choice::Barred => {}
                 Choice::NoMore => break,
             }
         }
     }
-    Some(passed.configurations().collect())
+    Some(passed.iter().collect())
 }

@@ -1,11 +1,10 @@
 //! Depth first: follows the order of returns as far as it leads.
 
-use rustc_hash::FxHashMap;
-
 use super::graph::{Choice, Configuration, Graph};
 use super::mask::Mask;
 use super::search::{Budget, Finding};
-use super::usage::Antichain;
+use super::table::Table;
+use super::usage::{Antichain, Antichains};
 
 /// A configuration on the current path, and how far its choices were tried.
 struct Frame<M> {
@@ -18,9 +17,10 @@ struct Frame<M> {
 /// Visits the graph depth first.
 pub(crate) fn search<M: Mask>(graph: &mut Graph<'_>, budget: Budget<'_>) -> (Finding, u64) {
     let levels = graph.problem.levels.len();
-    let mut seen: FxHashMap<(u32, u32, M), Antichain> = FxHashMap::default();
+    let mut seen: Table<(u32, u32, M), Antichain> = Table::new();
+    let mut antichains = Antichains::default();
     let mut path: Vec<Frame<M>> = Vec::new();
-    let (mut visited, mut furthest) = (0, 0);
+    let (mut steps, mut visited, mut furthest) = (0, 0, 0);
     let mut arrived = start::<M>(graph);
     loop {
         let (level, configuration) = arrived;
@@ -30,16 +30,19 @@ pub(crate) fn search<M: Mask>(graph: &mut Graph<'_>, budget: Budget<'_>) -> (Fin
         }
         furthest = furthest.max(level);
         let key = (level as u32, configuration.state, configuration.mask.clone());
-        if seen
-            .entry(key)
-            .or_default()
-            .insert(configuration.usage, &graph.usages)
-        {
-            visited += 1;
-            let bytes = || seen.len() as u64 * entry_bytes::<M>(graph) + graph.bytes();
-            if budget.is_spent(visited, bytes) {
-                return (Finding::Spent { level: furthest }, visited);
-            }
+        let is_new = antichains.insert(seen.get_or_default(key), configuration.usage, &graph.usages);
+        steps += 1;
+        visited += u64::from(is_new);
+        let bytes = || {
+            let masks = (seen.len() + path.len()) as u64 * configuration.mask.heap_bytes();
+            // The path may have the double of its memory and the old one at the time.
+            let path = path.capacity() as u64 * 3 * size_of::<Frame<M>>() as u64;
+            seen.bytes() + masks + antichains.bytes() + path + graph.bytes()
+        };
+        if budget.is_spent(steps, visited, bytes) {
+            return (Finding::Spent { level: furthest }, visited);
+        }
+        if is_new {
             path.push(Frame {
                 level,
                 configuration,
@@ -93,15 +96,4 @@ fn retrace<M: Mask>(graph: &mut Graph<'_>, choices: impl Iterator<Item = usize>)
         level = graph.settle(level, &mut configuration);
     }
     graph.trace.take().unwrap_or_default()
-}
-
-/// Roughly the memory that one remembered configuration takes: its key, its usages, and the table's slack.
-fn entry_bytes<M: Mask>(graph: &Graph<'_>) -> u64 {
-    let boxed = if size_of::<M>() == 16 && graph.problem.slots > 128 {
-        graph.problem.slots / 8 + 16
-    } else {
-        0
-    };
-    let entry = size_of::<((u32, u32, M), Antichain)>();
-    (entry * 8 / 5 + size_of::<u32>() * 4 + boxed + size_of::<Frame<M>>() / 4) as u64
 }

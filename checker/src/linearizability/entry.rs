@@ -2,6 +2,7 @@
 
 use std::hash::BuildHasher;
 
+use hashbrown::HashTable;
 use partita_history::{History, OpId, Value};
 use rustc_hash::{FxBuildHasher, FxHashMap};
 
@@ -26,29 +27,39 @@ pub(crate) struct Entry {
 pub(crate) struct Classes {
     all: Vec<Class>,
     observers: Vec<bool>,
-    /// For each hash, the last class that has it.
-    by_hash: FxHashMap<u64, u32>,
-    /// For each class, the one before it that has the same hash.
-    same_hash: Vec<Option<u32>>,
+    /// The classes, each with its hash, so that none is looked at again when the table grows.
+    by_hash: HashTable<(u64, u32)>,
+    /// For each class that has one, its blind class.
+    blind: FxHashMap<u32, u32>,
 }
 
 impl Classes {
     pub(crate) fn intern(&mut self, class: Class, specification: &dyn Specification) -> u32 {
         let hash = FxBuildHasher.hash_one(&class);
-        let last = self.by_hash.get(&hash).copied();
-        let mut same = last;
-        while let Some(id) = same {
-            if self.all[id as usize] == class {
-                return id;
-            }
-            same = self.same_hash[id as usize];
+        let is_it = |&(other, id): &(u64, u32)| other == hash && self.all[id as usize] == class;
+        if let Some(&(_, id)) = self.by_hash.find(hash, is_it) {
+            return id;
         }
         let id = self.all.len() as u32;
+        self.by_hash.insert_unique(hash, (hash, id), |&(hash, _)| hash);
         self.observers.push(specification.is_observer(&class));
         self.all.push(class);
-        self.same_hash.push(last);
-        self.by_hash.insert(hash, id);
         id
+    }
+
+    /// Adds the classes of operations that do the same but forget what they needed to find.
+    pub(crate) fn add_blind(&mut self, specification: &dyn Specification) {
+        for id in 0..self.all.len() as u32 {
+            if let Some(class) = specification.blind(self.get(id)) {
+                let blind = self.intern(class, specification);
+                self.blind.insert(id, blind);
+            }
+        }
+    }
+
+    /// The blind class of a class, if there is one and it was added.
+    pub(crate) fn blind(&self, id: u32) -> Option<u32> {
+        self.blind.get(&id).copied()
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -80,10 +91,10 @@ pub(crate) fn classify(
     let mut classes = Classes::default();
     let mut entries = Vec::with_capacity(operations.len());
     for &id in operations {
-        let operation = &history.operations[id];
+        let operation = history.operation(id);
         let class = specification
-            .classify(operation)
-            .map_err(|message| InputError::new(id, operation, message))?;
+            .classify(&operation)
+            .map_err(|message| InputError::new(id, &operation, message))?;
         let Some(class) = class else { continue };
         let class = classes.intern(class, specification);
         let deadline = operation.deadline();

@@ -3,19 +3,23 @@
 
 use partita_history::{OpId, Value};
 
+use super::cycle;
 use super::entry::{Entry, Object};
 use super::judge::Violation;
+use super::minimise::Core;
 use super::search::{self, Budget, Finding, Order};
 use super::story;
 use super::words::Words;
 use crate::monitor;
 use crate::oracle::{Candidate, Oracle};
-use crate::verdict::{Anomaly, Edge, Partial, Step, Stuck};
+use crate::verdict::{Anomaly, Edge, EdgeKind, Partial, Step, Stuck};
 
 /// The most completed operations that the exhaustive checker is asked about.
 const CONFIRMED_MAX: usize = 16;
 /// The most partial linearizations shown.
 const PARTIALS_MAX: usize = 3;
+/// How many configurations may be visited for a partial linearization of a counterexample too large for the oracle.
+const PARTIAL_CONFIGURATIONS_MAX: u64 = 1_000_000;
 /// The most edges shown of a counterexample that is too large for finding out which of them matter.
 const EDGES_MAX: usize = 40;
 
@@ -23,16 +27,24 @@ const EDGES_MAX: usize = 40;
 pub(crate) fn explain(
     object: &Object<'_>,
     violation: &Violation,
-    core: &[Entry],
+    core: &Core,
     budget: Budget<'_>,
 ) -> Anomaly {
+    let Core {
+        entries: core,
+        blind,
+        is_minimal,
+    } = core;
     let completed = core.iter().filter(|entry| entry.deadline.is_some()).count();
     let oracle = (completed <= CONFIRMED_MAX && core.len() <= Oracle::OPERATIONS_MAX)
         .then(|| Oracle::new(object.specification, candidates(object, core)));
     let confirmed = oracle.as_ref().and_then(Oracle::is_linearizable) == Some(false);
     let exact = oracle.filter(|_| confirmed);
     let (edges, partials) = match &exact {
-        Some(oracle) => (essential_edges(oracle, core), maximal(object, oracle, core)),
+        Some(oracle) => (
+            essential_edges(oracle, core, budget),
+            maximal(object, oracle, core),
+        ),
         None => (
             nearest_edges(core),
             without_culprit(object, core, violation.culprit, budget)
@@ -41,17 +53,19 @@ pub(crate) fn explain(
         ),
     };
     let words = Words::new(object.history);
-    let operations = &object.history.operations;
+    let history = object.history;
     let edges: Vec<Edge> = edges
         .into_iter()
         .map(|(a, b)| (core[a].id, core[b].id))
         .map(|(before, after)| Edge {
             before,
             after,
-            why: words.before(&operations[before], &operations[after]),
+            why: words.before(history.operation(before), history.operation(after)),
+            kind: EdgeKind::RealTime,
         })
         .collect();
-    let (name, story) = story::tell(object, violation, core, &partials);
+    let (name, mut story) = story::tell(object, violation, core, &partials);
+    story += &caveats(blind.len(), *is_minimal);
     Anomaly {
         name: name.to_owned(),
         key: object.key.cloned(),
@@ -60,9 +74,31 @@ pub(crate) fn explain(
         culprit: violation.culprit,
         prefix_events: violation.position + 1,
         edges,
+        cycle: cycle::cycle(object, core, violation.culprit),
         partials,
         confirmed,
+        blind: blind.clone(),
+        minimal: *is_minimal,
+        severity: None,
     }
+}
+
+/// What else must be said of a counterexample.
+fn caveats(blind: usize, is_minimal: bool) -> String {
+    let blind = match blind {
+        0 => String::new(),
+        1 => " (Of one operation shown, only what it left matters here, and not what it needed to find.)"
+            .to_owned(),
+        n => format!(
+            " (Of {n} operations shown, only what they left matters here, and not what they needed to find.)"
+        ),
+    };
+    let larger = if is_minimal {
+        ""
+    } else {
+        " (The budget did not suffice to make this counterexample as small as it could be.)"
+    };
+    blind + larger
 }
 
 fn candidates<'a>(object: &'a Object<'_>, core: &[Entry]) -> Vec<Candidate<'a>> {
@@ -93,7 +129,7 @@ fn ordered_pairs(core: &[Entry]) -> Vec<(usize, usize)> {
 
 /// The pairs without any one of which there would be a linearization. Forgetting that one operation came before
 /// another is a weakening, so what is left still proves the violation.
-fn essential_edges(oracle: &Oracle<'_>, core: &[Entry]) -> Vec<(usize, usize)> {
+fn essential_edges(oracle: &Oracle<'_>, core: &[Entry], budget: Budget<'_>) -> Vec<(usize, usize)> {
     let mut oracle = oracle.clone();
     let pairs = ordered_pairs(core);
     // What others imply goes first: a reader sees more in a chain than in its ends.
@@ -104,7 +140,8 @@ fn essential_edges(oracle: &Oracle<'_>, core: &[Entry]) -> Vec<(usize, usize)> {
     let mut essential = Vec::new();
     for &(a, b) in implied.iter().chain(&direct) {
         oracle.set_before(a, b, false);
-        if oracle.is_linearizable() != Some(false) {
+        // Without the time to find out, every pair counts.
+        if (budget.stop)() || oracle.is_linearizable() != Some(false) {
             oracle.set_before(a, b, true);
             essential.push((a, b));
         }
@@ -157,12 +194,19 @@ fn without_culprit(
     culprit: OpId,
     budget: Budget<'_>,
 ) -> Option<Partial> {
+    if (budget.stop)() {
+        return None;
+    }
     let last = core.iter().find(|entry| entry.id == culprit)?;
     let others: Vec<Entry> = core.iter().filter(|entry| entry.id != culprit).copied().collect();
     let monitored = object.monitor.as_ref().map(|monitor| monitor.judge(&others));
     if let Some(monitor::Finding::Pass(order)) = monitored {
         return Some(up_to(object, &others, &order, last));
     }
+    let budget = Budget {
+        configurations: budget.configurations.min(PARTIAL_CONFIGURATIONS_MAX),
+        ..budget
+    };
     let (finding, _) = search::search(
         Order::DepthFirst { foresight: true },
         &others,

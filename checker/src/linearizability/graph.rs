@@ -181,7 +181,7 @@ impl<'a> Graph<'a> {
         Choice::Taken(next)
     }
 
-    /// Roughly the memory filled by the tables.
+    /// The memory taken by the tables.
     pub(crate) fn bytes(&self) -> u64 {
         self.problem.bytes() + self.transitions.bytes() + self.usages.bytes()
     }

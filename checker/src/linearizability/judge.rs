@@ -41,6 +41,29 @@ pub(crate) struct Judgement {
     /// The number of events up to which the key is linearizable.
     pub(crate) verified_events: u32,
     pub(crate) configurations: u64,
+    /// It is unknown for want of memory.
+    pub(crate) wants_memory: bool,
+}
+
+impl Judgement {
+    /// Nothing is known.
+    pub(crate) fn none() -> Judgement {
+        Judgement {
+            outcome: Outcome::Unknown,
+            verified_events: 0,
+            configurations: 0,
+            wants_memory: false,
+        }
+    }
+
+    /// What is known after a second attempt.
+    pub(crate) fn and_then(&mut self, second: Judgement) {
+        *self = Judgement {
+            verified_events: self.verified_events.max(second.verified_events),
+            configurations: self.configurations + second.configurations,
+            ..second
+        };
+    }
 }
 
 /// The entries as they look at `position`: what returns later is pending, what is invoked later is not there,
@@ -66,12 +89,15 @@ pub(crate) fn judge(object: &Object<'_>, budget: Budget<'_>) -> Judgement {
         configurations: 0,
     };
     let (outcome, verified_events) = judge.by_monitor().unwrap_or_else(|| judge.by_search());
+    let is_spent = judge.configurations > budget.configurations || (budget.stop)();
     Judgement {
+        wants_memory: outcome == Outcome::Unknown && !is_spent,
         outcome,
         verified_events,
         configurations: judge.configurations,
     }
 }
+
 struct Judge<'a> {
     object: &'a Object<'a>,
     budget: Budget<'a>,
@@ -87,6 +113,10 @@ impl Judge<'_> {
             ..
         } = self.object;
         let problem = Problem::new(entries, classes, *specification);
+        let budget = Budget {
+            configurations: budget.configurations.saturating_sub(self.configurations),
+            ..budget
+        };
         let (finding, visited) = search::run(order, &problem, entries, classes, *specification, budget);
         self.configurations += visited;
         let position = match finding {
@@ -120,10 +150,11 @@ impl Judge<'_> {
                 let order = order.map(|order| self.ids(&order));
                 (Outcome::Linearizable(order), position)
             }
-            Finding::Violation { .. } if is_exact => self.first_violation(position, position),
+            Finding::Violation { .. } if is_exact => self.first_violation(position, position, Pace::Halves),
             Finding::Violation { .. } => {
                 let last = entries.iter().filter_map(|entry| entry.deadline).max();
-                self.first_violation(position, last.unwrap_or(position))
+                // What the search got to was seldom far from the end of all hope.
+                self.first_violation(position, last.unwrap_or(position), Pace::FromStart(1))
             }
             Finding::Spent { .. } => (Outcome::Unknown, position),
         }
@@ -144,7 +175,7 @@ impl Judge<'_> {
                 self.object.history.events(),
             )),
             monitor::Finding::Fail(core) => {
-                Some(self.first_violation(0, end_of(&core, &self.object.entries)))
+                Some(self.first_violation_until(end_of(&core, &self.object.entries)))
             }
             monitor::Finding::NotApplicable(_) if self.object.may_search => None,
             monitor::Finding::NotApplicable(why) => Some((Outcome::NotApplicable(why), 0)),
@@ -152,13 +183,16 @@ impl Judge<'_> {
     }
 
     fn by_search(&mut self) -> (Outcome, u32) {
+        if (self.budget.stop)() {
+            return (Outcome::Unknown, 0);
+        }
         let object = self.object;
         let orphan = orphan::find(&object.entries, &object.classes, object.specification);
         match orphan {
             // An orphan is a violation already; there may be an earlier one.
             Some(orphan) => {
                 let reader = object.entries[orphan.reader];
-                self.first_violation(0, reader.deadline.unwrap_or(reader.invoked))
+                self.first_violation_until(reader.deadline.unwrap_or(reader.invoked))
             }
             None => self.search(),
         }
@@ -171,9 +205,18 @@ impl Judge<'_> {
             .collect()
     }
 
+    /// Where a monitor's violation is searched for: mostly it is the first one, and the prefix just before passes.
+    fn first_violation_until(&mut self, violated: u32) -> (Outcome, u32) {
+        let pace = match self.object.monitor {
+            Some(_) => Pace::FromEnd(1),
+            None => Pace::Halves,
+        };
+        self.first_violation(0, violated, pace)
+    }
+
     /// The shortest violating prefix, by bisection: every prefix of a linearizable history is linearizable. The
     /// prefix that ends before `verified` is known to be, that which ends with `violated` is known not to be.
-    fn first_violation(&mut self, verified: u32, violated: u32) -> (Outcome, u32) {
+    fn first_violation(&mut self, verified: u32, violated: u32, pace: Pace) -> (Outcome, u32) {
         let in_question = |(position, _): &(u32, OpId)| (verified..=violated).contains(position);
         let mut returns: Vec<(u32, OpId)> = self
             .object
@@ -184,23 +227,23 @@ impl Judge<'_> {
             .collect();
         returns.sort_unstable();
         let (mut low, mut high) = (0, returns.len() - 1);
-        // A monitor's violation is mostly the first one: then the prefix just before it passes.
-        let mut step = self.object.monitor.is_some().then_some(1);
+        let mut pace = pace;
         while low < high {
-            let middle = match step {
-                Some(step) => high.saturating_sub(step).max(low),
-                None => low.midpoint(high),
+            let middle = match pace {
+                Pace::FromEnd(step) => high.saturating_sub(step).max(low),
+                Pace::FromStart(step) => (low + step - 1).min(high - 1),
+                Pace::Halves => low.midpoint(high),
             };
-            step = step.map(|step| 2 * step);
             match self.probe(returns[middle].0) {
                 Some(None) => {
                     low = middle + 1;
-                    step = None;
+                    pace = pace.after_pass();
                 }
                 Some(Some(position)) => {
                     high = returns
                         .partition_point(|&(other, _)| other < position)
                         .clamp(low, middle);
+                    pace = pace.after_violation();
                 }
                 // A longer prefix that certainly is a violation has to do.
                 None => break,
@@ -234,6 +277,33 @@ impl Judge<'_> {
             Finding::Linearizable(_) => Some(None),
             Finding::Violation { .. } => Some(Some(position)),
             Finding::Spent { .. } => None,
+        }
+    }
+}
+
+/// Where a bisection looks next.
+#[derive(Clone, Copy, Debug)]
+enum Pace {
+    /// So many before the end, and twice as many if that is a violation still.
+    FromEnd(usize),
+    /// So many after the start, and twice as many if that is none yet.
+    FromStart(usize),
+    /// In the middle.
+    Halves,
+}
+
+impl Pace {
+    fn after_pass(self) -> Pace {
+        match self {
+            Pace::FromStart(step) => Pace::FromStart(2 * step),
+            Pace::FromEnd(_) | Pace::Halves => Pace::Halves,
+        }
+    }
+
+    fn after_violation(self) -> Pace {
+        match self {
+            Pace::FromEnd(step) => Pace::FromEnd(2 * step),
+            Pace::FromStart(_) | Pace::Halves => Pace::Halves,
         }
     }
 }

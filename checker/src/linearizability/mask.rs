@@ -9,6 +9,8 @@ pub(crate) trait Mask: Clone + Eq + Hash {
     fn contains(&self, slot: u32) -> bool;
     fn insert(&mut self, slot: u32);
     fn remove(&mut self, slot: u32);
+    /// What it owns outside of itself.
+    fn heap_bytes(&self) -> u64;
 }
 
 macro_rules! word_mask {
@@ -25,6 +27,9 @@ macro_rules! word_mask {
             }
             fn remove(&mut self, slot: u32) {
                 *self &= !(1 << slot);
+            }
+            fn heap_bytes(&self) -> u64 {
+                0
             }
         }
     };
@@ -45,6 +50,10 @@ impl Mask for Box<[u64]> {
     }
     fn remove(&mut self, slot: u32) {
         self[slot as usize / 64] &= !(1 << (slot % 64));
+    }
+    fn heap_bytes(&self) -> u64 {
+        // With what the allocation itself takes.
+        (size_of_val::<[u64]>(self) + 16) as u64
     }
 }
 

@@ -8,35 +8,40 @@
 //! exhaustive search that shares no code with this one, and told in words (`story`).
 
 mod breadth_first;
+mod cycle;
 mod depth_first;
 pub(crate) mod entry;
 mod explain;
 mod graph;
 mod judge;
+mod keys;
 mod lookahead;
 mod mask;
 mod minimise;
 mod orphan;
 mod problem;
-mod search;
+pub(crate) mod search;
 mod story;
 mod summary;
+mod table;
 mod transitions;
 mod usage;
-mod words;
+pub(crate) mod words;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
-use partita_history::{History, Outcome as OpOutcome};
+use partita_history::{History, OpId, Outcome as OpOutcome, Value};
+use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 use crate::model::{Engine, Model, Options};
 use crate::monitor;
+use crate::severity::{self, Severity};
 use crate::verdict::{Analysis, Anomaly, KeyResult, Verdict};
 use crate::{InputError, Witness};
 
-use entry::Object;
-use judge::{Judgement, Outcome};
+use entry::{Classes, Object};
+use judge::{Judgement, Outcome, Violation};
 use search::Budget;
 
 /// Judges a history. `stop` is asked now and then whether to give up (for a time limit, or a cancelled run);
@@ -59,8 +64,8 @@ pub fn check(
 ///
 /// # Errors
 /// As [`check`].
-pub fn check_with_witness(
-    history: &History,
+pub fn check_with_witness<'h>(
+    history: &'h History,
     model: &Model,
     options: &Options,
     stop: &(dyn Fn() -> bool + Sync),
@@ -71,28 +76,32 @@ pub fn check_with_witness(
         bytes: options.memory_bytes_max,
         stop,
     };
-    let mut objects = Vec::new();
-    for (key, operations) in history.by_key() {
+    let monitor = |classes: &Classes| match options.engine {
+        Engine::Search => None,
+        Engine::Auto | Engine::Monitor => monitor::of(model.name, classes, &*specification),
+    };
+    let keys: Vec<_> = history.by_key().into_iter().collect();
+    let object = |(key, operations): (Option<&'h Value>, Vec<OpId>)| {
         let (entries, classes) = entry::classify(history, &operations, &*specification)?;
-        objects.push(Object {
+        Ok(Object {
             history,
             specification: &*specification,
             key,
-            monitor: match options.engine {
-                Engine::Search => None,
-                Engine::Auto | Engine::Monitor => monitor::of(model.name, &classes, &*specification),
-            },
+            monitor: monitor(&classes),
             may_search: options.engine != Engine::Monitor,
             classes,
             entries,
-        });
-    }
-    let judgements: Vec<Judgement> = objects
-        .iter()
-        .map(|object| judge::judge(object, budget))
-        .collect();
+        })
+    };
+    let objects: Vec<Result<Object<'_>, InputError>> = match keys.len() {
+        1 => keys.into_iter().map(object).collect(),
+        _ => keys.into_par_iter().map(object).collect(),
+    };
+    // The error of the first key that has one, whichever was found first.
+    let mut objects: Vec<Object<'_>> = objects.into_iter().collect::<Result<_, _>>()?;
+    let judgements = keys::judge_all(&objects, budget, options.first_violation_only);
     let keys: Vec<KeyResult> = objects.iter().zip(&judgements).map(summary::key_result).collect();
-    let exercised = history.operations.iter().any(|op| op.outcome == OpOutcome::Ok);
+    let exercised = history.operations().any(|op| op.outcome == OpOutcome::Ok);
     let verdict = keys
         .iter()
         .map(|key| key.verdict)
@@ -106,7 +115,33 @@ pub fn check_with_witness(
         Outcome::NotApplicable(why) => Some(why),
         _ => None,
     });
-    let anomalies = anomalies(&objects, &judgements, options, budget);
+    let violated = clearest(&objects, &judgements, options.explained_max);
+    let together = match violated.is_empty() {
+        true => None,
+        false => severity::measure_together(&objects, budget),
+    };
+    let severities: Vec<Severity> = violated
+        .iter()
+        .map(|&(i, _)| severity::measure(&objects[i], budget))
+        .collect();
+    for &(i, _) in &violated {
+        let object = &mut objects[i];
+        object.classes.add_blind(object.specification);
+        object.monitor = monitor(&object.classes);
+    }
+    let mut anomalies: Vec<Anomaly> = violated
+        .into_iter()
+        .zip(severities)
+        .map(|((i, violation), mut severity)| {
+            let core = minimise::minimise(&objects[i], violation, budget);
+            severity.levels.extend(together.clone());
+            Anomaly {
+                severity: Some(severity),
+                ..explain::explain(&objects[i], violation, &core, budget)
+            }
+        })
+        .collect();
+    anomalies.sort_by_key(|anomaly| anomaly.operations.len());
     let analysis = Analysis {
         checker: "linearizability".to_owned(),
         model: model.name.to_owned(),
@@ -130,34 +165,25 @@ pub fn check_with_witness(
     Ok((analysis, witnesses))
 }
 
-/// Explains the violations whose prefixes are shortest; the smallest counterexample comes first.
-fn anomalies(
+/// The violations whose prefixes are shortest, with the indices of their objects.
+fn clearest<'j>(
     objects: &[Object<'_>],
-    judgements: &[Judgement],
-    options: &Options,
-    budget: Budget<'_>,
-) -> Vec<Anomaly> {
-    let mut violated: Vec<_> = objects
+    judgements: &'j [Judgement],
+    at_most: usize,
+) -> Vec<(usize, &'j Violation)> {
+    let mut violated: Vec<_> = judgements
         .iter()
-        .zip(judgements)
-        .filter_map(|(object, judgement)| match &judgement.outcome {
-            Outcome::Violated(violation) => Some((object, violation)),
+        .enumerate()
+        .filter_map(|(i, judgement)| match &judgement.outcome {
+            Outcome::Violated(violation) => Some((i, violation)),
             _ => None,
         })
         .collect();
-    violated.sort_by_key(|(object, violation)| {
-        object
+    violated.sort_by_key(|(i, violation)| {
+        objects[*i]
             .entries
             .partition_point(|entry| entry.invoked < violation.position)
     });
-    violated.truncate(options.explained_max);
-    let mut anomalies: Vec<Anomaly> = violated
-        .into_iter()
-        .map(|(object, violation)| {
-            let core = minimise::minimise(object, violation, budget);
-            explain::explain(object, violation, &core, budget)
-        })
-        .collect();
-    anomalies.sort_by_key(|anomaly| anomaly.operations.len());
-    anomalies
+    violated.truncate(at_most);
+    violated
 }

@@ -248,10 +248,11 @@ impl Problem {
         })
     }
 
-    /// Roughly the memory filled.
+    /// The memory taken.
     pub(crate) fn bytes(&self) -> u64 {
-        let opens = self.mutators.len() + self.observers.len() + self.arrivals.len();
-        let live: usize = self.live.iter().map(Vec::len).sum();
-        (opens * size_of::<Open>() + self.levels.len() * size_of::<Level>() + live * 4) as u64
+        let opens = self.mutators.capacity() + self.observers.capacity() + self.arrivals.capacity();
+        let live: usize = self.live.iter().map(Vec::capacity).sum();
+        let lists = self.live.capacity() * size_of::<Vec<u32>>();
+        (opens * size_of::<Open>() + self.levels.capacity() * size_of::<Level>() + live * 4 + lists) as u64
     }
 }

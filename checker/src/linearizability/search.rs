@@ -9,7 +9,7 @@ use super::problem::Problem;
 use super::transitions::Transitions;
 use crate::model::Specification;
 
-/// How many configurations are visited between two looks at the caller's stop.
+/// How many steps are made between two looks at the caller's stop and at the memory.
 const STOP_INTERVAL: u64 = 1024;
 
 /// What a search may spend.
@@ -21,10 +21,9 @@ pub(crate) struct Budget<'a> {
 }
 
 impl Budget<'_> {
-    /// Whether the search must end.
-    pub(crate) fn is_spent(&self, visited: u64, bytes: impl Fn() -> u64) -> bool {
-        visited > self.configurations
-            || visited % STOP_INTERVAL == 1 && (bytes() > self.bytes || (self.stop)())
+    /// Whether the search must end, after so many steps (counted from 1) and configurations.
+    pub(crate) fn is_spent(&self, steps: u64, visited: u64, bytes: impl Fn() -> u64) -> bool {
+        visited > self.configurations || steps % STOP_INTERVAL == 1 && (bytes() > self.bytes || (self.stop)())
     }
 }
 

@@ -1,6 +1,10 @@
 //! How many crashed operations of each class have been used: interned, so that a configuration holds a number.
 
-use rustc_hash::FxHashMap;
+use std::collections::BTreeSet;
+use std::hash::BuildHasher;
+
+use hashbrown::HashTable;
+use rustc_hash::FxBuildHasher;
 
 /// A multiset of crashed classes: sorted pairs of class and count, the count being at least 1.
 type Counts = Box<[(u32, u32)]>;
@@ -8,7 +12,7 @@ type Counts = Box<[(u32, u32)]>;
 /// All multisets that were met.
 pub(crate) struct Usages {
     all: Vec<Counts>,
-    ids: FxHashMap<Counts, u32>,
+    ids: HashTable<u32>,
     bytes: u64,
 }
 
@@ -19,7 +23,7 @@ impl Usages {
     pub(crate) fn new() -> Self {
         let mut usages = Usages {
             all: Vec::new(),
-            ids: FxHashMap::default(),
+            ids: HashTable::new(),
             bytes: 0,
         };
         usages.intern(Box::default());
@@ -27,13 +31,17 @@ impl Usages {
     }
 
     fn intern(&mut self, counts: Counts) -> u32 {
-        if let Some(&id) = self.ids.get(&counts) {
+        let hash = |counts: &Counts| FxBuildHasher.hash_one(counts);
+        let this = hash(&counts);
+        if let Some(&id) = self.ids.find(this, |&id| self.all[id as usize] == counts) {
             return id;
         }
         let id = self.all.len() as u32;
-        self.bytes += 2 * 8 * counts.len() as u64 + 48;
-        self.all.push(counts.clone());
-        self.ids.insert(counts, id);
+        // With the slack of a vector and of a table that double.
+        self.bytes += 8 * counts.len() as u64 + 3 * size_of::<Counts>() as u64 + 32;
+        self.all.push(counts);
+        self.ids
+            .insert_unique(this, id, |&id| hash(&self.all[id as usize]));
         id
     }
 
@@ -84,30 +92,102 @@ impl Usages {
             .sum()
     }
 
-    /// Roughly the memory filled.
+    /// The memory taken.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
     }
 }
 
-/// Usages none of which is at most another.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Antichain(Vec<u32>);
+/// Usages none of which is at most another: mostly a single one, which is then all that is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Antichain(u32);
 
-impl Antichain {
+/// There is no usage in it yet.
+const EMPTY: u32 = u32::MAX;
+/// It has several, and the other bits are an index into [`Antichains::several`].
+const SEVERAL: u32 = 1 << 31;
+
+impl Default for Antichain {
+    fn default() -> Self {
+        Antichain(EMPTY)
+    }
+}
+
+/// What a number takes in a set of them, whose nodes are at least half full.
+const OTHER_BYTES: u64 = 12;
+/// With how many members of an antichain a usage is compared.
+const COMPARED_MAX: usize = 128;
+
+/// The antichains of more than one usage.
+#[derive(Debug, Default)]
+pub(crate) struct Antichains {
+    several: Vec<Several>,
+    bytes: u64,
+}
+
+#[derive(Debug, Default)]
+struct Several {
+    /// None of which is at most another.
+    compared: Vec<u32>,
+    /// Those that came when that was full: only known by themselves, as comparing with thousands would take more time
+    /// than is won by it.
+    others: BTreeSet<u32>,
+}
+
+impl Antichains {
     /// Adds `usage` and drops what it dominates; false if something there dominates it.
-    pub(crate) fn insert(&mut self, usage: u32, usages: &Usages) -> bool {
-        if self.0.iter().any(|&seen| usages.at_most(seen, usage)) {
+    pub(crate) fn insert(&mut self, chain: &mut Antichain, usage: u32, usages: &Usages) -> bool {
+        if chain.0 == EMPTY {
+            chain.0 = usage;
+            return true;
+        }
+        if chain.0 & SEVERAL == 0 {
+            if usages.at_most(chain.0, usage) {
+                return false;
+            }
+            if usages.at_most(usage, chain.0) {
+                chain.0 = usage;
+                return true;
+            }
+            let first = std::mem::replace(&mut chain.0, SEVERAL | self.several.len() as u32);
+            self.bytes += 3 * size_of::<Several>() as u64 / 2 + 32;
+            self.several.push(Several {
+                compared: vec![first, usage],
+                others: BTreeSet::new(),
+            });
+            return true;
+        }
+        let Several { compared, others } = &mut self.several[(chain.0 & !SEVERAL) as usize];
+        if compared.iter().any(|&seen| usages.at_most(seen, usage)) || others.contains(&usage) {
             return false;
         }
-        self.0.retain(|&seen| !usages.at_most(usage, seen));
-        self.0.push(usage);
+        compared.retain(|&seen| !usages.at_most(usage, seen));
+        if compared.len() == COMPARED_MAX {
+            self.bytes += OTHER_BYTES;
+            others.insert(usage);
+            return true;
+        }
+        let before = compared.capacity();
+        compared.push(usage);
+        self.bytes += 4 * (compared.capacity() - before) as u64;
         true
     }
 
-    /// Its members.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = u32> {
-        self.0.iter().copied()
+    /// The members of one.
+    pub(crate) fn iter(&self, chain: Antichain) -> impl Iterator<Item = u32> {
+        let (one, several) = match chain.0 {
+            EMPTY => (None, None),
+            one if one & SEVERAL == 0 => (Some(one), None),
+            index => (None, Some(&self.several[(index & !SEVERAL) as usize])),
+        };
+        let several = several.into_iter();
+        one.into_iter()
+            .chain(several.flat_map(|several| several.compared.iter().chain(&several.others).copied()))
+    }
+
+    /// The memory taken.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
     }
 }
 
@@ -128,11 +208,16 @@ mod tests {
             (2, 0, 2)
         );
         assert_eq!(usages.retain(ab, |class| class == 2), b);
-        let mut chain = Antichain::default();
-        assert!(chain.insert(aa, &usages) && chain.insert(ab, &usages) && !chain.insert(ab, &usages));
-        assert!(chain.insert(a, &usages));
-        assert_eq!(chain.iter().collect::<Vec<_>>(), [a]);
-        assert!(chain.insert(b, &usages) && chain.insert(Usages::NONE, &usages));
-        assert_eq!(chain.iter().collect::<Vec<_>>(), [Usages::NONE]);
+        let (mut all, mut chain) = (Antichains::default(), Antichain::default());
+        assert!(all.insert(&mut chain, aa, &usages) && all.insert(&mut chain, ab, &usages));
+        assert!(!all.insert(&mut chain, ab, &usages) && all.insert(&mut chain, a, &usages));
+        assert_eq!(all.iter(chain).collect::<Vec<_>>(), [a]);
+        assert!(all.insert(&mut chain, b, &usages) && all.insert(&mut chain, Usages::NONE, &usages));
+        assert_eq!(all.iter(chain).collect::<Vec<_>>(), [Usages::NONE]);
+
+        let mut single = Antichain::default();
+        assert!(all.insert(&mut single, ab, &usages) && !all.insert(&mut single, ab, &usages));
+        assert!(all.insert(&mut single, b, &usages) && !all.insert(&mut single, ab, &usages));
+        assert_eq!(all.iter(single).collect::<Vec<_>>(), [b]);
     }
 }

@@ -13,7 +13,7 @@ pub(crate) struct Words {
 impl Words {
     pub(crate) fn new(history: &History) -> Self {
         Words {
-            has_times: history.operations.iter().any(|operation| {
+            has_times: history.operations().any(|operation| {
                 operation.invoked.time > 0 || operation.completed.is_some_and(|m| m.time > 0)
             }),
         }
@@ -38,21 +38,21 @@ impl Words {
     }
 
     /// When the operation ended, as far as its end is known.
-    pub(crate) fn ended(self, operation: &Operation) -> String {
+    pub(crate) fn ended(self, operation: Operation<'_>) -> String {
         operation
             .completed
             .map_or("at a moment not recorded".to_owned(), |moment| self.at(moment))
     }
 
     /// How long the first operation had been over when the second began: `379 ms`, or none without a clock.
-    pub(crate) fn gap(self, first: &Operation, second: &Operation) -> Option<Span> {
+    pub(crate) fn gap(self, first: Operation<'_>, second: Operation<'_>) -> Option<Span> {
         let end = first.completed?.time;
         self.has_times
             .then(|| Span(second.invoked.time.saturating_sub(end)))
     }
 
     /// Why one operation had to come before another.
-    pub(crate) fn before(self, first: &Operation, second: &Operation) -> String {
+    pub(crate) fn before(self, first: Operation<'_>, second: Operation<'_>) -> String {
         match (self.gap(first, second), first.completed) {
             (Some(gap), _) => format!("finished {gap} before the other began"),
             (None, Some(end)) => format!(
@@ -81,13 +81,13 @@ impl fmt::Display for Span {
 }
 
 /// `client 4`.
-pub(crate) fn client(operation: &Operation) -> String {
+pub(crate) fn client(operation: Operation<'_>) -> String {
     format!("client {}", operation.process)
 }
 
 /// `client 4 (via n1)`.
-pub(crate) fn client_via(operation: &Operation) -> String {
-    match &operation.node {
+pub(crate) fn client_via(operation: Operation<'_>) -> String {
+    match operation.node {
         Some(node) => format!("client {} (via {node})", operation.process),
         None => client(operation),
     }

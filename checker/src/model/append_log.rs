@@ -49,7 +49,7 @@ impl Specification for AppendLog {
     fn classify(&self, operation: &Operation) -> Result<Option<Class>, String> {
         self.start.check()?;
         let f = function("append-log", &[APPEND, READ], operation)?;
-        let Operation { input, output, .. } = operation;
+        let Operation { input, output, .. } = *operation;
         if f == READ {
             if !matches!(input, Value::Int(_)) {
                 return wrong("what `read` is given", "an offset", input);
@@ -91,8 +91,8 @@ impl Specification for AppendLog {
     }
 
     fn describe(&self, operation: &Operation) -> String {
-        let name = Name("log", operation.key.as_ref());
-        let Operation { f, input, output, .. } = operation;
+        let name = Name("log", operation.key);
+        let Operation { f, input, output, .. } = *operation;
         if f == READ {
             return match operation.outcome {
                 Outcome::Ok if output.is_null() => {

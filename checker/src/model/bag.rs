@@ -13,6 +13,7 @@
 
 use partita_history::{Operation, Outcome, Value};
 
+use super::collection::Effect;
 use super::words::{self, Name, Quoted, Start, class, function, last_mentions, list, wrong};
 use super::{Class, FailMeaning, Model, Specification};
 
@@ -33,6 +34,22 @@ const DEQUEUE: &str = "dequeue";
 const EMPTY: &str = "empty";
 /// A removal of unknown outcome.
 const REMOVE: &str = "remove";
+
+/// What an operation of a class of this model does.
+pub(crate) fn effect(class: &Class) -> Effect<'_> {
+    match class.action {
+        ENQUEUE => Effect::Put(&class.argument),
+        DEQUEUE => Effect::Take(&class.result),
+        EMPTY => Effect::Empty,
+        _ => Effect::Remove,
+    }
+}
+
+/// The items of a state in which no removal is left open.
+pub(crate) fn items(state: &Value) -> Vec<Value> {
+    let Layers(layers) = Layers::of(state);
+    layers.into_iter().flat_map(|(items, _)| items).collect()
+}
 
 struct Bag {
     start: Start,
@@ -125,7 +142,7 @@ impl Specification for Bag {
     fn classify(&self, operation: &Operation) -> Result<Option<Class>, String> {
         self.start.check()?;
         let f = function(MODEL_NAME, &[ENQUEUE, DEQUEUE], operation)?;
-        let Operation { input, output, .. } = operation;
+        let Operation { input, output, .. } = *operation;
         if f == ENQUEUE && input.is_null() {
             return wrong("what `enqueue` puts in", "an item", input);
         }
@@ -156,12 +173,12 @@ impl Specification for Bag {
     }
 
     fn describe(&self, operation: &Operation) -> String {
-        let name = Name("bag", operation.key.as_ref());
+        let name = Name("bag", operation.key);
         let known = words::known(operation);
-        match (operation.f.as_str(), operation.outcome) {
-            (ENQUEUE, _) => format!("enqueue {} on {name}{known}", Quoted(&operation.input)),
+        match (operation.f, operation.outcome) {
+            (ENQUEUE, _) => format!("enqueue {} on {name}{known}", Quoted(operation.input)),
             (f, Outcome::Ok) if operation.output.is_null() => format!("{f} on {name}, found empty"),
-            (f, Outcome::Ok) => format!("{f} {} from {name}", Quoted(&operation.output)),
+            (f, Outcome::Ok) => format!("{f} {} from {name}", Quoted(operation.output)),
             (f, _) => format!("{f} on {name}{known}"),
         }
     }

@@ -29,6 +29,11 @@ impl Cell {
             options: options.clone(),
         }
     }
+
+    /// The model that it is of.
+    pub(super) fn model(&self) -> &'static str {
+        self.model
+    }
 }
 
 impl Specification for Cell {
@@ -37,7 +42,7 @@ impl Specification for Cell {
     }
 
     fn classify(&self, operation: &Operation) -> Result<Option<Class>, String> {
-        match operation.f.as_str() {
+        match operation.f {
             f if !self.functions.contains(&f) => Err(format!(
                 "the model `{}` knows {}",
                 self.model,
@@ -87,6 +92,13 @@ impl Specification for Cell {
         Some(access(class))
     }
 
+    fn blind(&self, given: &Class) -> Option<Class> {
+        match access(given) {
+            Access::Swap { to, .. } => Some(class(WRITE, to.clone(), Value::Null)),
+            _ => None,
+        }
+    }
+
     fn last_use(&self, completed: &[&Class], crashed: &[&Class]) -> Vec<Option<usize>> {
         last_use(completed, crashed)
     }
@@ -116,7 +128,7 @@ fn classify_cas(operation: &Operation, options: &Options) -> Result<Option<Class
         Outcome::Ok if from == to => Some(class(READ, Value::Null, from.clone())),
         Outcome::Info if from == to => None,
         Outcome::Ok | Outcome::Info => Some(class(CAS, operation.input.clone(), Value::Null)),
-        Outcome::Fail => match &operation.observed {
+        Outcome::Fail => match operation.observed {
             Some(seen) if seen == from => Some(class(NEVER, from.clone(), seen.clone())),
             Some(seen) => Some(class(READ, Value::Null, seen.clone())),
             None if options.fail == FailMeaning::Observed => Some(class(DIFFERS, from.clone(), Value::Null)),
@@ -139,19 +151,19 @@ fn access(class: &Class) -> Access<'_> {
 }
 
 fn describe(operation: &Operation) -> String {
-    let key = Name("register", operation.key.as_ref());
-    let Operation { input, output, .. } = operation;
+    let key = Name("register", operation.key);
+    let Operation { input, output, .. } = *operation;
     let known = match operation.outcome {
         Outcome::Info => ", outcome unknown",
         Outcome::Fail => ", refused",
         Outcome::Ok => "",
     };
-    match (operation.f.as_str(), input.as_pair()) {
+    match (operation.f, input.as_pair()) {
         (READ, _) if operation.outcome == Outcome::Ok => format!("read {key} = {}", Quoted(output)),
         (READ, _) => format!("read {key}{known}"),
         (WRITE, _) => format!("write {key} = {}{known}", Quoted(input)),
         (CAS, Some((from, to))) => {
-            let seen = match &operation.observed {
+            let seen = match operation.observed {
                 Some(seen) if operation.outcome == Outcome::Fail => format!(" (saw {})", Quoted(seen)),
                 _ => String::new(),
             };

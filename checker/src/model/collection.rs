@@ -14,6 +14,37 @@ const EMPTY: &str = "empty";
 /// A removal of unknown outcome: what is next is gone, whatever it is.
 const REMOVE: &str = "remove";
 
+/// What an operation does to a collection of items, ordered or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effect<'a> {
+    /// It puts this item in.
+    Put(&'a Value),
+    /// It takes this item out.
+    Take(&'a Value),
+    /// It finds that this item is the next to come out.
+    Peek(&'a Value),
+    /// It finds nothing there.
+    Empty,
+    /// It takes some item out, or none.
+    Remove,
+}
+
+/// What an operation of a class of this file's models does.
+pub(crate) fn effect(class: &Class) -> Effect<'_> {
+    match class.action {
+        PUT => Effect::Put(&class.argument),
+        TAKE => Effect::Take(&class.result),
+        PEEK => Effect::Peek(&class.result),
+        EMPTY => Effect::Empty,
+        _ => Effect::Remove,
+    }
+}
+
+/// The items of a state of this file's models: the front first, or the top or the largest last.
+pub(crate) fn items(state: &Value) -> Vec<Value> {
+    list(state).to_vec()
+}
+
 /// Which item is the next to come out.
 #[derive(Clone, Copy)]
 pub(super) enum Next {
@@ -54,6 +85,11 @@ impl Collection {
         }
     }
 
+    /// The model that it is of.
+    pub(super) fn model(&self) -> &'static str {
+        self.kind.model
+    }
+
     fn next(&self, items: &[Value]) -> Option<usize> {
         match self.kind.next {
             Next::First => (!items.is_empty()).then_some(0),
@@ -79,7 +115,7 @@ impl Specification for Collection {
         self.start.check()?;
         let [put, take, peek] = self.kind.functions;
         let f = function(self.kind.model, &self.kind.functions, operation)?;
-        let Operation { input, output, .. } = operation;
+        let Operation { input, output, .. } = *operation;
         if f == put && input.is_null() {
             // Null is what an empty collection answers.
             return wrong(&format!("what `{put}` puts in"), "an item", input);
@@ -122,15 +158,15 @@ impl Specification for Collection {
     }
 
     fn describe(&self, operation: &Operation) -> String {
-        let name = Name(self.kind.noun, operation.key.as_ref());
+        let name = Name(self.kind.noun, operation.key);
         let f = &operation.f;
         let known = words::known(operation);
         if *f == self.kind.functions[0] {
-            return format!("{f} {} on {name}{known}", Quoted(&operation.input));
+            return format!("{f} {} on {name}{known}", Quoted(operation.input));
         }
         match operation.outcome {
             Outcome::Ok if operation.output.is_null() => format!("{f} on {name}, found empty"),
-            Outcome::Ok => format!("{f} {} from {name}", Quoted(&operation.output)),
+            Outcome::Ok => format!("{f} {} from {name}", Quoted(operation.output)),
             _ => format!("{f} on {name}{known}"),
         }
     }

@@ -77,7 +77,7 @@ impl Specification for Counter {
     fn classify(&self, operation: &Operation) -> Result<Option<Class>, String> {
         self.start.check()?;
         let f = function("counter", &[INCREMENT, DECREMENT, ADD, READ], operation)?;
-        let Operation { input, output, .. } = operation;
+        let Operation { input, output, .. } = *operation;
         if f == READ {
             return match (operation.outcome, output) {
                 (Outcome::Fail | Outcome::Info, _) => Ok(None),
@@ -109,8 +109,8 @@ impl Specification for Counter {
     }
 
     fn describe(&self, operation: &Operation) -> String {
-        let name = Name("counter", operation.key.as_ref());
-        let Operation { f, input, output, .. } = operation;
+        let name = Name("counter", operation.key);
+        let Operation { f, input, output, .. } = *operation;
         if f == READ {
             return format!("read {name}{}", words::found(operation));
         }

@@ -62,7 +62,7 @@ impl Specification for FencedLock {
     fn classify(&self, operation: &Operation) -> Result<Option<Class>, String> {
         self.start.check()?;
         let f = lock_function("fenced-lock", operation)?;
-        let Operation { input, output, .. } = operation;
+        let Operation { input, output, .. } = *operation;
         if f != ACQUIRE {
             let release = match input {
                 Value::Null => class(RELEASE_OWN, process(operation), Value::Null),
@@ -116,10 +116,10 @@ impl Specification for FencedLock {
     }
 
     fn describe(&self, operation: &Operation) -> String {
-        let token = match (operation.f.as_str(), operation.outcome) {
-            (ACQUIRE, Outcome::Ok) => &operation.output,
+        let token = match (operation.f, operation.outcome) {
+            (ACQUIRE, Outcome::Ok) => operation.output,
             (ACQUIRE, _) => &Value::Null,
-            _ => &operation.input,
+            _ => operation.input,
         };
         let token = match token {
             Value::Null => String::new(),

@@ -59,12 +59,12 @@ impl Specification for GrowOnlySet {
     }
 
     fn describe(&self, operation: &Operation) -> String {
-        let name = Name("set", operation.key.as_ref());
-        match operation.f.as_str() {
+        let name = Name("set", operation.key);
+        match operation.f {
             READ => format!("read {name}{}", words::found(operation)),
             _ => format!(
                 "add {} to {name}{}",
-                Quoted(&operation.input),
+                Quoted(operation.input),
                 words::known(operation)
             ),
         }

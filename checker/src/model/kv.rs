@@ -34,7 +34,7 @@ impl Specification for KeyValue {
     }
 
     fn classify(&self, operation: &Operation) -> Result<Option<Class>, String> {
-        let action = match operation.f.as_str() {
+        let action = match operation.f {
             "read" => READ,
             "write" => WRITE,
             "append" => APPEND,
@@ -49,9 +49,9 @@ impl Specification for KeyValue {
             return Ok(None);
         }
         let value = if action == READ {
-            &operation.output
+            operation.output
         } else {
-            &operation.input
+            operation.input
         };
         match value {
             Value::Str(_) if action == READ => Ok(Some(Class {
@@ -85,17 +85,17 @@ impl Specification for KeyValue {
     }
 
     fn describe(&self, operation: &Operation) -> String {
-        let key = Name("register", operation.key.as_ref());
+        let key = Name("register", operation.key);
         let known = match operation.outcome {
             Outcome::Info => ", outcome unknown",
             Outcome::Fail => ", failed",
             Outcome::Ok => "",
         };
-        match operation.f.as_str() {
-            READ if operation.outcome == Outcome::Ok => format!("read {key} = {}", Quoted(&operation.output)),
+        match operation.f {
+            READ if operation.outcome == Outcome::Ok => format!("read {key} = {}", Quoted(operation.output)),
             READ => format!("read {key}{known}"),
-            APPEND => format!("append {} to {key}{known}", Quoted(&operation.input)),
-            _ => format!("write {key} = {}{known}", Quoted(&operation.input)),
+            APPEND => format!("append {} to {key}{known}", Quoted(operation.input)),
+            _ => format!("write {key} = {}{known}", Quoted(operation.input)),
         }
     }
 

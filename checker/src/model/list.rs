@@ -43,7 +43,7 @@ impl Specification for List {
     fn classify(&self, operation: &Operation) -> Result<Option<Class>, String> {
         self.start.check()?;
         let f = function("list", &[APPEND, READ], operation)?;
-        match (operation.outcome, &operation.output) {
+        match (operation.outcome, operation.output) {
             (Outcome::Fail, _) => Ok(None),
             _ if f == APPEND => Ok(Some(class(APPEND, operation.input.clone(), Value::Null))),
             (Outcome::Info, _) => Ok(None),
@@ -70,12 +70,12 @@ impl Specification for List {
     }
 
     fn describe(&self, operation: &Operation) -> String {
-        let name = Name("list", operation.key.as_ref());
-        match operation.f.as_str() {
+        let name = Name("list", operation.key);
+        match operation.f {
             READ => format!("read {name}{}", words::found(operation)),
             _ => format!(
                 "append {} to {name}{}",
-                Quoted(&operation.input),
+                Quoted(operation.input),
                 words::known(operation)
             ),
         }

@@ -29,6 +29,6 @@ pub(super) fn process(operation: &Operation) -> Value {
 
 /// `acquire lock`, and `what` it was, and how it ended.
 pub(super) fn describe(operation: &Operation, noun: &'static str, what: &str) -> String {
-    let name = Name(noun, operation.key.as_ref());
+    let name = Name(noun, operation.key);
     format!("{} {name}{what}{}", operation.f, words::known(operation))
 }

@@ -4,10 +4,10 @@
 //! a model: one file here, and one line in [`ALL`].
 
 pub(crate) mod append_log;
-mod bag;
+pub(crate) mod bag;
 mod cas_register;
 mod cell;
-mod collection;
+pub(crate) mod collection;
 pub(crate) mod counter;
 mod fenced_lock;
 mod fifo_queue;
@@ -27,7 +27,13 @@ mod stack;
 pub(crate) mod versioned_register;
 mod words;
 
-use partita_history::{Operation, Value};
+use std::any::Any;
+
+use partita_history::{Operation, Outcome, Value};
+
+use cell::Cell;
+use collection::Collection;
+use words::{Name, Quoted};
 
 pub use options::{Engine, FailMeaning, NilReads, Options};
 
@@ -83,6 +89,17 @@ pub struct Class {
     pub result: Value,
 }
 
+impl Class {
+    /// What it did, was given, and returned.
+    pub fn new(action: &'static str, argument: &Value, result: &Value) -> Class {
+        Class {
+            action,
+            argument: argument.clone(),
+            result: result.clone(),
+        }
+    }
+}
+
 /// What an operation asks of, and does to, an object that holds one value at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access<'a> {
@@ -121,10 +138,42 @@ impl<'a> Access<'a> {
     }
 }
 
+/// Of what type a specification is.
+pub trait Typed {
+    /// The value, whose type can then be asked for.
+    fn as_any(&self) -> &(dyn Any + 'static);
+}
+
+impl<T: Any> Typed for T {
+    fn as_any(&self) -> &(dyn Any + 'static) {
+        self
+    }
+}
+
+/// The name of the model of [`ALL`] that makes specifications of this type; none if it is a user's own. Monitors
+/// and stories go by it, and not by the name that a [`Model`] gives itself: a user may name a model as they like.
+pub(crate) fn registered_name(specification: &dyn Specification) -> Option<&'static str> {
+    let any = specification.as_any();
+    let shared = any
+        .downcast_ref::<Cell>()
+        .map(Cell::model)
+        .or_else(|| any.downcast_ref::<Collection>().map(Collection::model));
+    shared.or_else(|| {
+        let is_same = |model: &&Model| {
+            // Of what is in the box, and not of the box.
+            let made = (model.specification)(&Options::default());
+            (*made).as_any().type_id() == any.type_id()
+        };
+        ALL.iter().find(is_same).map(|model| model.name)
+    })
+}
+
 /// The sequential specification of one object: deterministic, pure, and total over its states.
 ///
-/// States are [`Value`]s: a queue's is a list, a lock's its owner.
-pub trait Specification: Send + Sync {
+/// States are [`Value`]s: a queue's is a list, a lock's its owner. Three functions have to be written:
+/// [`initial`](Specification::initial), [`classify`](Specification::classify) and [`step`](Specification::step).
+/// The others make reports easier to read and the search faster. `examples/own_model.rs` has a whole one.
+pub trait Specification: Typed + Send + Sync {
     /// The state before the first operation.
     fn initial(&self) -> Value;
 
@@ -136,23 +185,62 @@ pub trait Specification: Send + Sync {
     /// In words, when the model has no such function or the value is of the wrong kind.
     fn classify(&self, operation: &Operation) -> Result<Option<Class>, String>;
 
-    /// Whether operations of this class never change a state in which they are possible.
-    fn is_observer(&self, class: &Class) -> bool;
+    /// Whether operations of this class never change a state in which they are possible. False is always correct;
+    /// true makes the search faster and counterexamples smaller.
+    fn is_observer(&self, class: &Class) -> bool {
+        let _ = class;
+        false
+    }
 
     /// The state after an operation; none if it is impossible in this state.
     fn step(&self, state: &Value, class: &Class) -> Option<Value>;
 
     /// The operation in words, its outcome included: `cas x from 3 to 5`.
-    fn describe(&self, operation: &Operation) -> String;
+    fn describe(&self, operation: &Operation) -> String {
+        let name = Name("the object", operation.key);
+        let mut text = operation.f.to_owned();
+        if !operation.input.is_null() {
+            text.push_str(&format!(" {}", Quoted(operation.input)));
+        }
+        text.push_str(&format!(" on {name}"));
+        // Many clients repeat the argument in the completion.
+        let says_more = !operation.output.is_null() && operation.output != operation.input;
+        if operation.outcome != Outcome::Ok || says_more {
+            text.push_str(&words::found(operation));
+        }
+        text
+    }
 
     /// The state in words: `x = 3`.
-    fn describe_state(&self, key: Option<&Value>, state: &Value) -> String;
+    fn describe_state(&self, key: Option<&Value>, state: &Value) -> String {
+        format!("{} = {}", Name("the object", key), Quoted(state))
+    }
 
     /// What an operation of this class would have needed, in words: `it read 7`.
-    fn describe_need(&self, class: &Class) -> String;
+    fn describe_need(&self, class: &Class) -> String {
+        let Class {
+            action,
+            argument,
+            result,
+        } = class;
+        match (argument, result) {
+            (Value::Null, Value::Null) => format!("it is to {action}"),
+            (argument, Value::Null) => format!("it is to {action} {}", Quoted(argument)),
+            (Value::Null, result) => format!("its {action} gave {}", Quoted(result)),
+            (argument, result) => format!("its {action} {} gave {}", Quoted(argument), Quoted(result)),
+        }
+    }
 
     /// The class as an access to a single value; none if the model (or this class) is not of that kind.
     fn access<'a>(&self, class: &'a Class) -> Option<Access<'a>> {
+        let _ = class;
+        None
+    }
+
+    /// The class of an operation that leaves the same, but does not mind what it finds: wherever one of `class` is
+    /// possible, one of this class is, and with the same effect. None if `class` minds nothing, or if there is none.
+    /// Counterexamples are made smaller with it.
+    fn blind(&self, class: &Class) -> Option<Class> {
         let _ = class;
         None
     }
@@ -169,6 +257,14 @@ pub trait Specification: Send + Sync {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_specification_knows_the_model_that_made_it() {
+        for model in ALL {
+            let specification = (model.specification)(&Options::default());
+            assert_eq!(registered_name(&*specification), Some(model.name));
+        }
+    }
 
     #[test]
     fn names_are_unique_and_kebab_case_and_found() {

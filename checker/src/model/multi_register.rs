@@ -145,7 +145,7 @@ fn ask_the_same(a: &[Value], b: &[Value]) -> bool {
 
 /// What an operation did, as far as it is known.
 fn parts(f: &str, operation: &Operation) -> Result<Vec<Value>, String> {
-    let Operation { input, output, .. } = operation;
+    let Operation { input, output, .. } = *operation;
     let is_ok = operation.outcome == Outcome::Ok;
     match f {
         WRITE => pairs(f, PART_WRITE, input),
@@ -211,15 +211,15 @@ impl Specification for MultiRegister {
 
     fn describe(&self, operation: &Operation) -> String {
         let known = words::known(operation);
-        let of = operation.key.as_ref();
+        let of = operation.key;
         let of = of.map_or(String::new(), |_| format!(" in {}", Name("registers", of)));
-        let f = operation.f.as_str();
+        let f = operation.f;
         match (f, parts(f, operation)) {
             (_, Ok(parts)) if parts.is_empty() => format!("{f}{of}{known}"),
             (READ, Ok(parts)) => format!("read {}{of}{known}", in_words(&parts)),
             (WRITE, Ok(parts)) => format!("{}{of}{known}", in_words(&parts)),
             (_, Ok(parts)) => format!("{f} ({}){of}{known}", in_words(&parts)),
-            (_, Err(_)) => format!("{f} {}{of}{known}", Quoted(&operation.input)),
+            (_, Err(_)) => format!("{f} {}{of}{known}", Quoted(operation.input)),
         }
     }
 

@@ -35,7 +35,7 @@ pub enum Engine {
     Search,
 }
 
-/// What a check assumes, and how much it may spend. Budgets are for one key at a time.
+/// What a check assumes, and how much it may spend.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
     /// The state before the first operation; null stands for the model's own.
@@ -46,10 +46,13 @@ pub struct Options {
     pub nil_reads: NilReads,
     /// What decides.
     pub engine: Engine,
-    /// How many configurations a search may visit.
+    /// How many configurations may be visited for one key.
     pub configurations_max: u64,
-    /// How much memory a search may fill, in bytes (its tables, as accounted by itself).
+    /// How much memory, in bytes, all searches that run at a time may fill together, apart from the history itself.
     pub memory_bytes_max: u64,
+    /// Whether one violation is enough: as soon as there is one, the keys with fewer operations than its own are
+    /// given up, and their verdict is unknown.
+    pub first_violation_only: bool,
     /// How many violations are explained in full; further ones are only counted.
     pub explained_max: usize,
 }
@@ -63,6 +66,7 @@ impl Default for Options {
             engine: Engine::Auto,
             configurations_max: u64::MAX,
             memory_bytes_max: 2 << 30,
+            first_violation_only: false,
             explained_max: 5,
         }
     }

@@ -38,7 +38,7 @@ struct OwnedMutex {
 }
 
 fn owner(operation: &Operation) -> Value {
-    match &operation.input {
+    match operation.input {
         Value::Null => process(operation),
         owner => owner.clone(),
     }

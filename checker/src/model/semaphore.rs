@@ -38,7 +38,7 @@ struct Semaphore {
 }
 
 fn permits(operation: &Operation) -> Result<i64, String> {
-    match &operation.input {
+    match operation.input {
         Value::Null => Ok(1),
         Value::Int(permits @ 1..) => Ok(*permits),
         Value::Int(other) => Err(format!(
@@ -90,7 +90,7 @@ impl Specification for Semaphore {
     }
 
     fn describe(&self, operation: &Operation) -> String {
-        let what = match &operation.input {
+        let what = match operation.input {
             Value::Null => String::new(),
             permits => format!(" ({} permits)", Quoted(permits)),
         };

@@ -63,7 +63,7 @@ pub(super) fn start(model: &str, options: &Options) -> Start {
 
 /// What a read of a whole set found, sorted. An element that was read twice stays there twice: no set is so.
 pub(super) fn classify_read(operation: &Operation, nil_reads: NilReads) -> Result<Option<Class>, String> {
-    match (operation.outcome, &operation.output) {
+    match (operation.outcome, operation.output) {
         (Outcome::Fail | Outcome::Info, _) => Ok(None),
         (Outcome::Ok, Value::Null) if nil_reads == NilReads::Any => Ok(None),
         (Outcome::Ok, Value::List(elements)) => {
@@ -125,7 +125,7 @@ impl Specification for Set {
             return classify_read(operation, self.nil_reads);
         }
         let told = match operation.outcome {
-            Outcome::Ok => answer(f, &operation.input, &operation.output)?,
+            Outcome::Ok => answer(f, operation.input, operation.output)?,
             Outcome::Fail if self.fail == FailMeaning::Observed => Some(false),
             Outcome::Fail => return Ok(None),
             Outcome::Info => None,
@@ -162,15 +162,15 @@ impl Specification for Set {
     }
 
     fn describe(&self, operation: &Operation) -> String {
-        let name = Name("set", operation.key.as_ref());
-        let Operation { f, input, output, .. } = operation;
+        let name = Name("set", operation.key);
+        let Operation { f, input, output, .. } = *operation;
         let element = Quoted(input);
         let known = words::known(operation);
         let told = match operation.outcome {
             Outcome::Ok => answer(f, input, output).unwrap_or_default(),
             Outcome::Fail | Outcome::Info => None,
         };
-        match (f.as_str(), told) {
+        match (f, told) {
             (READ, _) => format!("read {name}{}", words::found(operation)),
             (CONTAINS, Some(true)) => format!("{element} found in {name}"),
             (CONTAINS, Some(false)) => format!("{element} not found in {name}"),

@@ -93,7 +93,7 @@ impl Specification for VersionedRegister {
     fn classify(&self, operation: &Operation) -> Result<Option<Class>, String> {
         self.start.check()?;
         let f = function("versioned-register", &[READ, WRITE, CAS], operation)?;
-        let Operation { input, output, .. } = operation;
+        let Operation { input, output, .. } = *operation;
         if f == CAS && !matches!(input.as_pair(), Some((Value::Int(_), _))) {
             return wrong("what `cas` is given", "[version, value]", input);
         }
@@ -103,7 +103,7 @@ impl Specification for VersionedRegister {
             Outcome::Info if f == READ => Ok(None),
             Outcome::Info => Ok(Some(class(f, input.clone(), Value::Null))),
             Outcome::Fail if f != CAS => Ok(None),
-            Outcome::Fail => match (&operation.observed, input.as_pair()) {
+            Outcome::Fail => match (operation.observed, input.as_pair()) {
                 (Some(seen), Some((version, _))) if seen.as_pair().is_some_and(|(v, _)| v == version) => {
                     Ok(Some(class(NEVER, version.clone(), Value::Null)))
                 }
@@ -142,20 +142,20 @@ impl Specification for VersionedRegister {
     }
 
     fn describe(&self, operation: &Operation) -> String {
-        let name = Name("register", operation.key.as_ref());
-        let Operation { f, input, output, .. } = operation;
+        let name = Name("register", operation.key);
+        let Operation { f, input, output, .. } = *operation;
         let known = words::known(operation);
         let made = match (operation.outcome, version_made(f, input, output)) {
             (Outcome::Ok, Ok(Value::Int(version))) => format!(", making version {version}"),
             _ => String::new(),
         };
-        match (f.as_str(), input.as_pair(), output.as_pair()) {
+        match (f, input.as_pair(), output.as_pair()) {
             (READ, _, Some((version, value))) if operation.outcome == Outcome::Ok => {
                 format!("read {name} = {}, version {version}", Quoted(value))
             }
             (READ, _, _) => format!("read {name}{}", words::found(operation)),
             (CAS, Some((version, value)), _) => {
-                let seen = match operation.observed.as_ref().and_then(Value::as_pair) {
+                let seen = match operation.observed.and_then(Value::as_pair) {
                     Some((version, value)) => format!(" (saw {}, version {version})", Quoted(value)),
                     None => String::new(),
                 };

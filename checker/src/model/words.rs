@@ -51,7 +51,7 @@ pub(super) fn known(operation: &Operation) -> &'static str {
 /// Its result in words, if it ended ok: ` = 3`.
 pub(super) fn found(operation: &Operation) -> String {
     match operation.outcome {
-        Outcome::Ok => format!(" = {}", Quoted(&operation.output)),
+        Outcome::Ok => format!(" = {}", Quoted(operation.output)),
         _ => known(operation).to_owned(),
     }
 }

@@ -6,11 +6,12 @@
 //!
 //! To add one: a file here that implements [`Monitor`], and a line in [`REGISTRY`].
 
+mod collection;
 mod counter;
 mod level;
 mod lock;
 mod numbered;
-mod register;
+pub(crate) mod register;
 mod set;
 pub(crate) mod stream;
 pub(crate) mod sweep;
@@ -18,7 +19,7 @@ mod switch;
 mod whole;
 
 use crate::linearizability::entry::{Classes, Entry};
-use crate::model::Specification;
+use crate::model::{self, Specification};
 use stream::Stream;
 
 /// What a monitor says of some operations; they are named by their indices.
@@ -36,7 +37,8 @@ pub(crate) enum Finding {
 /// Judges operations on one object.
 pub(crate) trait Monitor: Send + Sync {
     /// Judges some of the object's operations, in the order of their invocations. If it applies to them, it
-    /// applies to every part of them, whichever of them are pending.
+    /// applies to every part of them, whichever of them are pending; except that collections
+    /// (`collection::removals`) may have to leave to the search what is pending at the end of a part.
     fn judge(&self, entries: &[Entry]) -> Finding;
 }
 
@@ -70,6 +72,10 @@ const REGISTRY: &[(&str, Make)] = &[
     ("semaphore", |classes, specification| {
         Some(lock::semaphore_monitor(classes, specification))
     }),
+    ("fifo-queue", collection::queue),
+    ("stack", collection::stack),
+    ("priority-queue", collection::priority_queue),
+    ("bag", collection::bag),
 ];
 
 /// Makes the sweep of an object during a run.
@@ -92,13 +98,15 @@ pub(crate) fn stream_of(model: &str, specification: &dyn Specification) -> Optio
     Some(make(specification))
 }
 
-/// The monitor of an object of `model`, if there is one.
+/// The monitor of an object of `model`, if there is one. A user's own model has none, even if it is named like one
+/// of ours.
 pub(crate) fn of(
     model: &str,
     classes: &Classes,
     specification: &dyn Specification,
 ) -> Option<Box<dyn Monitor>> {
-    let (_, make) = REGISTRY.iter().find(|(name, _)| *name == model)?;
+    let registered = model::registered_name(specification).filter(|name| *name == model)?;
+    let (_, make) = REGISTRY.iter().find(|(name, _)| *name == registered)?;
     make(classes, specification)
 }
 

@@ -1,10 +1,12 @@
-//! `partita check FILE...`: judges recorded histories.
+//! `partita check FILE...`: judges recorded histories, and says what it finds wrong with the tests that made them.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
-use partita_checker::{Analysis, Verdict};
+use partita_checker::linter;
+use partita_checker::{Analysis, Finding, Severity, Verdict};
+use partita_history::History;
 
 use super::reading::Reading;
 use super::{Failure, print, units};
@@ -12,7 +14,8 @@ use super::{Failure, print, units};
 /// Arguments of `check`.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// Histories, in any format that there is (see `partita list formats`), compressed with zstd or not
+    /// Histories, in any format that there is (see `partita list formats`), compressed with zstd or not; directories
+    /// of runs; `-` is standard input
     #[arg(required = true)]
     files: Vec<PathBuf>,
     #[command(flatten)]
@@ -29,6 +32,9 @@ pub(super) struct Arguments {
     /// Where to write the linearization found, for `partita verify` to check (of one history, if it is valid)
     #[arg(long)]
     witness: Option<PathBuf>,
+    /// Where to write a report of one history: a page that needs no network and no other file
+    #[arg(long)]
+    html: Option<PathBuf>,
     /// Print one JSON object, and nothing else
     #[arg(long)]
     json: bool,
@@ -39,13 +45,21 @@ struct Judged<'a> {
     file: &'a Path,
     operations: usize,
     analysis: Analysis,
+    /// About the test, not the system.
+    findings: Vec<Finding>,
 }
 
 pub(super) fn main(arguments: Arguments) -> Result<Verdict, Failure> {
     let model = arguments.reading.model()?;
     let format = arguments.reading.format()?;
-    if arguments.witness.is_some() && arguments.files.len() > 1 {
-        return Err(Failure::usage(anyhow!("--witness is for one history at a time")));
+    let is_single = arguments.files.len() == 1;
+    for (option, given) in [
+        ("--witness", arguments.witness.is_some()),
+        ("--html", arguments.html.is_some()),
+    ] {
+        if given && !is_single {
+            return Err(Failure::usage(anyhow!("{option} is for one history at a time")));
+        }
     }
     let options = partita_checker::Options {
         engine: match arguments.engine.as_str() {
@@ -65,6 +79,7 @@ pub(super) fn main(arguments: Arguments) -> Result<Verdict, Failure> {
         let (analysis, witnesses) = partita_checker::check_with_witness(&history, model, &options, &stop)
             .with_context(|| format!("`{}`", file.display()))
             .map_err(Failure::Usage)?;
+        let findings = partita_checker::lint(&history, model, &options);
         if let Some(path) = arguments
             .witness
             .as_ref()
@@ -75,11 +90,16 @@ pub(super) fn main(arguments: Arguments) -> Result<Verdict, Failure> {
         }
         let result = Judged {
             file,
-            operations: history.operations.len(),
+            operations: history.len(),
             analysis,
+            findings,
         };
         if !arguments.json {
-            print(&result.line());
+            print(&result.line(is_single));
+        }
+        if let Some(path) = &arguments.html {
+            std::fs::write(path, result.page(history))
+                .with_context(|| format!("`{}` can't be written", path.display()))?;
         }
         judged.push(result);
     }
@@ -95,11 +115,13 @@ pub(super) fn main(arguments: Arguments) -> Result<Verdict, Failure> {
 }
 
 impl Judged<'_> {
-    fn line(&self) -> String {
+    /// The verdict on a line, and what goes with it; findings about the test in full only `if_alone`.
+    fn line(&self, if_alone: bool) -> String {
         let Judged {
             file,
             operations,
             analysis,
+            findings,
         } = self;
         let mut text = format!(
             "{}: {} ({operations} operations, {} keys): {}\n",
@@ -110,9 +132,49 @@ impl Judged<'_> {
         );
         for anomaly in &analysis.anomalies {
             text.push_str(&format!("  {}: {}\n", anomaly.name, anomaly.story));
+            for line in anomaly.severity.iter().flat_map(Severity::lines) {
+                text.push_str(&format!("    {line}\n"));
+            }
+        }
+        if if_alone {
+            for finding in findings {
+                text.push_str(&format!("  about the test: {}\n", in_words(finding)));
+            }
+        } else if let Some(findings) = linter::in_short(findings) {
+            text.push_str(&format!("  about the test: {findings}\n"));
         }
         text
     }
+
+    /// The report as one HTML page.
+    fn page(&self, history: History) -> String {
+        let command: Vec<String> = std::env::args().skip(1).map(|word| quoted(&word)).collect();
+        let notes = self
+            .findings
+            .iter()
+            .map(|finding| format!("About the test: {}", in_words(finding)));
+        let run = partita_reports::Run::of_history(
+            self.file,
+            history,
+            self.analysis.clone(),
+            format!("partita {}", command.join(" ")),
+            notes.collect(),
+        );
+        partita_reports::html(&run)
+    }
+}
+
+fn in_words(finding: &Finding) -> String {
+    format!("{}: {}", finding.kind, finding.text)
+}
+
+/// A word of the command line, such that a shell takes it for one word.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:@%+".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
 }
 
 fn total(verdict: Verdict, judged: &[Judged<'_>]) -> String {
@@ -151,6 +213,7 @@ fn json(verdict: Verdict, judged: &[Judged<'_>]) -> String {
                 "operations": result.operations,
                 "verdict": result.analysis.verdict,
                 "analysis": result.analysis,
+                "findings": result.findings,
             })
         })
         .collect();

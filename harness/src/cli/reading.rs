@@ -1,8 +1,8 @@
 //! What `check` and `verify` must know to make sense of a recorded history.
 
 use std::fs::File;
-use std::io::BufReader;
-use std::path::Path;
+use std::io::{self, BufReader};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
 use partita_checker::{FailMeaning, Model, NilReads, Options};
@@ -11,6 +11,36 @@ use partita_history::{History, Value};
 
 use super::{Failure, say};
 use crate::plan::unknown;
+
+/// The name that stands for standard input.
+pub(super) const STDIN: &str = "-";
+
+/// What the history in a directory may be called, by us and by Jepsen.
+const HISTORIES: [&str; 5] = [
+    "history.jsonl",
+    "history.jsonl.zst",
+    "history.json",
+    "history.edn",
+    "history.txt",
+];
+
+/// The file itself; of a directory, the history in it.
+fn in_directory(path: &Path) -> anyhow::Result<PathBuf> {
+    if !path.is_dir() {
+        return Ok(path.to_owned());
+    }
+    HISTORIES
+        .iter()
+        .map(|name| path.join(name))
+        .find(|file| file.is_file())
+        .ok_or_else(|| {
+            anyhow!(
+                "`{}` is a directory without a history ({})",
+                path.display(),
+                HISTORIES.join(", ")
+            )
+        })
+}
 
 /// How a history is written, and what it means.
 #[derive(clap::Args)]
@@ -73,8 +103,17 @@ impl Reading {
         }
     }
 
-    /// Reads a history. In the directory of a run that was killed, the last line may be cut short.
-    pub(super) fn read(&self, file: &Path, format: Option<&Format>) -> anyhow::Result<History> {
+    /// Reads a history: a file, standard input (`-`), or the history in the directory of a run. In the directory of
+    /// a run that was killed, the last line may be cut short.
+    pub(super) fn read(&self, path: &Path, format: Option<&Format>) -> anyhow::Result<History> {
+        if path == Path::new(STDIN) {
+            let options = format::Options {
+                cut_short: false,
+                independent: self.independent,
+            };
+            return format::read(io::stdin().lock(), format, &options).context("standard input");
+        }
+        let file = &in_directory(path)?;
         let opened = File::open(file).with_context(|| format!("`{}` can't be opened", file.display()))?;
         let beside = |name: &str| file.with_file_name(name).exists();
         let killed = beside("plan.toml") && !beside("verdict.json");

@@ -14,7 +14,7 @@ use partita_reports::run::Summary;
 use partita_targets::Options;
 
 use super::{Failure, print, say, units};
-use crate::plan::{Plan, Request};
+use crate::plan::{OnViolation, Plan, Request};
 use crate::progress::Progress;
 use crate::run::directory;
 use crate::run::phases::{self, Setting};
@@ -64,6 +64,9 @@ pub(super) struct Arguments {
     /// How much memory the checker may take
     #[arg(long, default_value = "4GiB", value_parser = units::bytes)]
     checker_memory: u64,
+    /// What becomes of the run when a violation is seen: it goes on to its end, or it ends there and then
+    #[arg(long, value_enum, default_value_t)]
+    on_violation: OnViolation,
     /// Where run directories are made
     #[arg(long, default_value = "runs")]
     runs_dir: PathBuf,
@@ -198,6 +201,7 @@ fn request(arguments: &Arguments) -> anyhow::Result<Request> {
         operation_timeout: arguments.operation_timeout,
         checker_time: arguments.checker_time,
         checker_memory_bytes: arguments.checker_memory,
+        on_violation: arguments.on_violation,
         // Short enough to be typed.
         seed: arguments
             .seed
@@ -238,6 +242,8 @@ fn json(summary: &Summary, directory: &Path) -> serde_json::Value {
         "exit_code": summary.exit_code,
         "reason": summary.reason,
         "anomalies": anomalies,
+        "ended": summary.ended,
+        "duration_ms": summary.duration_ms,
         "ops": summary.operations,
         "rate": summary.rate,
         "faults": summary.faults,

@@ -10,10 +10,13 @@ use partita_workloads::Workload;
 
 use crate::plan::Plan;
 
+/// How a load ended that was to stop at its first violation.
+pub(crate) const VIOLATION: &str = "violation";
+
 /// What the controller saw, apart from the history.
 #[derive(Debug, Default)]
 pub(crate) struct Observed {
-    /// How the load ended: `time limit`, `interrupted`.
+    /// How the load ended: `time limit`, `interrupted`, `violation`.
     pub(crate) ended: String,
     /// How long clients worked, in seconds, without the final reads.
     pub(crate) load_seconds: f64,
@@ -43,13 +46,15 @@ pub(crate) fn judge(
     summary.operations = outcomes(history);
     summary.faults = faults(&history.faults);
     let last = history
-        .operations
-        .iter()
+        .operations()
         .filter_map(|operation| operation.completed)
         .map(|moment| moment.time)
         .max();
     summary.duration_ms = last.unwrap_or(0) / 1_000_000;
     summary.not_exercised = not_exercised(plan, workload, history, observed);
+    if let Some(findings) = about_the_test(history, &linearizability) {
+        summary.facts.insert("about the test".to_owned(), findings);
+    }
     summary.checks = vec![linearizability, processes(observed), recovery(observed)];
     let exercised = if summary.not_exercised.is_empty() {
         Verdict::Valid
@@ -64,6 +69,17 @@ pub(crate) fn judge(
     summary.reason = reason(summary);
 }
 
+/// What the linter says, which has no bearing on the verdict.
+fn about_the_test(history: &History, linearizability: &Analysis) -> Option<String> {
+    let model = partita_checker::Model::by_name(&linearizability.model)?;
+    let findings = partita_checker::lint(history, model, &partita_checker::Options::default());
+    let sentences: Vec<String> = findings
+        .iter()
+        .map(|finding| format!("{}: {}", finding.kind, finding.text))
+        .collect();
+    (!sentences.is_empty()).then(|| sentences.join(" "))
+}
+
 fn per_second(count: u64, seconds: f64) -> f64 {
     if seconds > 0.0 {
         count as f64 / seconds
@@ -74,8 +90,8 @@ fn per_second(count: u64, seconds: f64) -> f64 {
 
 fn outcomes(history: &History) -> BTreeMap<String, Outcomes> {
     let mut counts: BTreeMap<String, Outcomes> = BTreeMap::new();
-    for operation in &history.operations {
-        let count = counts.entry(operation.f.clone()).or_default();
+    for operation in history.operations() {
+        let count = counts.entry(operation.f.to_owned()).or_default();
         match operation.outcome {
             Outcome::Ok => count.ok += 1,
             Outcome::Fail => count.fail += 1,
@@ -163,6 +179,14 @@ fn processes(observed: &Observed) -> Analysis {
 
 /// A cluster that does not come back when all faults are gone is a finding.
 fn recovery(observed: &Observed) -> Analysis {
+    if observed.ended == VIOLATION {
+        return Analysis {
+            checker: "recovery".into(),
+            verdict: Verdict::NotExercised,
+            reason: "not judged: the run ended at its first violation".into(),
+            ..Analysis::default()
+        };
+    }
     Analysis {
         checker: "recovery".into(),
         verdict: if observed.not_recovered.is_none() {

@@ -6,6 +6,7 @@
 //! ```
 //! - [`directory`]: the run directory.
 //! - [`recorder`]: every event, in order, on disk before the next depends on it.
+//! - [`online`]: the same events, judged as they come.
 //! - [`load`]: the clients.
 //! - [`watch`]: what nodes say of themselves.
 //! - [`phases`]: the above in their order.
@@ -14,6 +15,7 @@
 pub(crate) mod directory;
 pub(crate) mod judge;
 pub(crate) mod load;
+pub(crate) mod online;
 pub(crate) mod phases;
 pub(crate) mod recorder;
 pub(crate) mod watch;

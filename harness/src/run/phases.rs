@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use partita_checker::Analysis;
+use partita_checker::{Analysis, Model};
 use partita_generator::pace::Pace;
 use partita_generator::random;
 use partita_history::{History, jsonl};
@@ -22,11 +22,12 @@ use partita_workloads::Workload;
 use tokio::sync::watch;
 
 use super::directory;
-use super::judge::{self, Observed};
+use super::judge::{self, Observed, VIOLATION};
 use super::load::{self, Clients};
+use super::online::{self, Alarm, Follower, Tap};
 use super::recorder::Recorder;
 use super::watch::Watch;
-use crate::plan::Plan;
+use crate::plan::{OnViolation, Plan};
 use crate::progress::Progress;
 
 /// How long the nodes have to become a cluster.
@@ -71,12 +72,14 @@ pub(crate) async fn run(setting: &Setting<'_>, summary: &mut Summary) -> anyhow:
     facts.insert("target version".to_owned(), setting.program.version.clone());
 
     let cluster = Cluster::start_network(setting.lab, &plan.nodes, setting.directory).await?;
-    let outcome = with_cluster(setting, &cluster, &mut observed, &mut facts).await;
+    let (tap, follower) = online::follow(model(setting)?, &checker_options(plan))
+        .context("the online checker can't have a thread")?;
+    let outcome = with_cluster(setting, &cluster, &mut observed, &mut facts, tap, &follower).await;
     observed.unexpected_exits = exits(&cluster);
     let machine = machine_failed(&cluster, setting.directory);
     facts.extend(cluster.facts().clone());
     let left = cluster.stop_all(STOP_LIMIT).await;
-    outcome?;
+    let tap = outcome?;
     if let Some(why) = machine {
         bail!("{why}");
     }
@@ -87,23 +90,28 @@ pub(crate) async fn run(setting: &Setting<'_>, summary: &mut Summary) -> anyhow:
     let history = read_history(setting.directory)?;
     setting.progress.phase("checking");
     let checking = Instant::now();
+    let followed = follower.finish(tap).await?;
     let (history, analysis) = check(setting, history).await?;
     facts.insert(
         "checker time".to_owned(),
         format!("{} ms", checking.elapsed().as_millis()),
     );
+    facts.insert("online checker".to_owned(), followed.told());
+    let agreed = followed.agree(&analysis);
     judge::judge(summary, plan, setting.workload, &history, &observed, analysis);
     summary.facts.extend(facts);
-    Ok(())
+    agreed
 }
 
-/// From the start of the nodes to the last read.
+/// From the start of the nodes to the last read. Gives back the tap through which the online checker was told.
 async fn with_cluster(
     setting: &Setting<'_>,
     cluster: &Arc<Cluster>,
     observed: &mut Observed,
     facts: &mut BTreeMap<String, String>,
-) -> anyhow::Result<()> {
+    tap: Tap,
+    follower: &Follower,
+) -> anyhow::Result<Option<Tap>> {
     let plan = setting.plan;
     let nodes = Arc::new(members(cluster, plan));
     let observer = setting
@@ -116,7 +124,7 @@ async fn with_cluster(
 
     let pace = Pace::new(plan.seed, plan.rate);
     let rng = random(plan.seed, "operations");
-    let recorder = Recorder::new(setting.directory, setting.workload.generator(), pace, rng)
+    let recorder = Recorder::new(setting.directory, setting.workload.generator(), pace, rng, tap)
         .context("the history can't be made")?;
     let recorder = Arc::new(recorder);
     facts.insert(
@@ -140,7 +148,11 @@ async fn with_cluster(
         tokio::spawn(async move { watch.record(&directory, &recorder, metrics_stopped).await })
     };
     let cpu_before = cpu();
-    let next = load_under_faults(setting, cluster, &watch, &clients, &recorder, observed).await?;
+    let announcing = {
+        let (alarm, progress) = (follower.alarm(), setting.progress.clone());
+        tokio::spawn(async move { progress.violation(&alarm.await) })
+    };
+    let next = load_under_faults(setting, cluster, &watch, &clients, &recorder, observed, follower).await?;
     if let Some(each) = (cpu() - cpu_before)
         .as_micros()
         .checked_div(u128::from(observed.load.invoked))
@@ -148,6 +160,32 @@ async fn with_cluster(
         facts.insert("controller CPU per operation".to_owned(), format!("{each} us"));
     }
 
+    if observed.ended == VIOLATION {
+        cluster.final_heal()?;
+    } else {
+        recover(setting, cluster, &watch, observed, facts).await?;
+        setting.progress.phase("final reads");
+        if !final_reads(&clients, &recorder, plan.seed, next).await? {
+            let limit = RECOVERY_LIMIT.as_secs();
+            let why = format!("after {limit} s not all that was used could be read");
+            observed.not_recovered.get_or_insert(why);
+        }
+    }
+
+    stop_metrics.send_replace(true);
+    metrics.await.context("the metrics panicked")??;
+    announcing.abort();
+    Ok(recorder.untap())
+}
+
+/// Heals all that is not healed, and waits until the cluster is whole.
+async fn recover(
+    setting: &Setting<'_>,
+    cluster: &Arc<Cluster>,
+    watch: &Watch,
+    observed: &mut Observed,
+    facts: &mut BTreeMap<String, String>,
+) -> anyhow::Result<()> {
     setting.progress.phase("recovering");
     let recovering = Instant::now();
     cluster.final_heal()?;
@@ -162,16 +200,6 @@ async fn with_cluster(
         "recovery time".to_owned(),
         format!("{} ms", recovering.elapsed().as_millis()),
     );
-
-    setting.progress.phase("final reads");
-    if !final_reads(&clients, &recorder, plan.seed, next).await? {
-        let limit = RECOVERY_LIMIT.as_secs();
-        let why = format!("after {limit} s not all that was used could be read");
-        observed.not_recovered.get_or_insert(why);
-    }
-
-    stop_metrics.send_replace(true);
-    metrics.await.context("the metrics panicked")??;
     Ok(())
 }
 
@@ -291,7 +319,8 @@ async fn start(
     Ok(())
 }
 
-/// Lets the clients work and the nemesis follow its schedule, until the time limit or an interruption. All
+/// Lets the clients work and the nemesis follow its schedule, until the time limit, an interruption, or a violation
+/// if the plan says so. All
 /// faults are healed when it returns. Gives back the number of the next process.
 async fn load_under_faults(
     setting: &Setting<'_>,
@@ -300,10 +329,12 @@ async fn load_under_faults(
     clients: &Clients,
     recorder: &Arc<Recorder>,
     observed: &mut Observed,
+    follower: &Follower,
 ) -> anyhow::Result<u64> {
     let (stop, stopped) = watch::channel(false);
+    let (stop_faults, faults_stopped) = watch::channel(false);
     let mut work = {
-        let (clients, recorder, stopped) = (clients.clone(), Arc::clone(recorder), stopped.clone());
+        let (clients, recorder) = (clients.clone(), Arc::clone(recorder));
         tokio::spawn(async move { load::work(&clients, &recorder, 0, &stopped).await })
     };
     let nemesis = {
@@ -324,19 +355,35 @@ async fn load_under_faults(
             clock: Arc::new(move || clock.now()),
         };
         let faults = setting.plan.faults.clone();
-        tokio::spawn(async move { schedule::run(&conductor, &faults, stopped).await })
+        tokio::spawn(async move { schedule::run(&conductor, &faults, faults_stopped).await })
     };
     let end = recorder.moment(0) + setting.plan.time_limit();
+    let violated = async {
+        let alarm = follower.alarm().await;
+        match setting.plan.on_violation {
+            OnViolation::Stop => alarm,
+            OnViolation::Continue => std::future::pending().await,
+        }
+    };
+    let mut frozen = Ok(());
     let early = tokio::select! {
         () = setting.progress.show(recorder) => unreachable!("progress is shown until the load ends"),
         () = tokio::time::sleep_until(end.into()) => { observed.ended = "time limit".into(); None }
         () = setting.progress.interrupted() => { observed.ended = "interrupted".into(); None }
+        alarm = violated => {
+            // No client begins anything new; what is cut or paused stays so until it was looked at.
+            stop.send_replace(true);
+            observed.ended = VIOLATION.into();
+            frozen = freeze(setting, cluster, watch, recorder, &alarm).await;
+            None
+        }
         // Clients end before they are told to only when something broke.
         ended = &mut work => Some(ended),
     };
     observed.load_seconds = recorder.now() as f64 / 1e9;
     observed.load = recorder.counts();
     stop.send_replace(true);
+    stop_faults.send_replace(true);
     let nemesis = nemesis.await.context("the nemesis panicked");
     let next = match early {
         Some(ended) => ended,
@@ -344,10 +391,36 @@ async fn load_under_faults(
     };
     let next = next.context("the clients panicked")??;
     nemesis??;
+    frozen?;
     match recorder.broken() {
         Some(error) => bail!("the history can't be written: {error}"),
         None => Ok(next),
     }
+}
+
+/// Notes how the nodes are, as long as the faults that they are under go on.
+async fn freeze(
+    setting: &Setting<'_>,
+    cluster: &Cluster,
+    watch: &Watch,
+    recorder: &Recorder,
+    alarm: &Alarm,
+) -> anyhow::Result<()> {
+    let logs = (0..cluster.len()).map(|node| {
+        let log = cluster.folder(node).join("node.log");
+        let bytes = std::fs::metadata(log).map_or(0, |log| log.len());
+        (cluster.name(node).to_owned(), bytes)
+    });
+    let moment = serde_json::json!({
+        "time": alarm.time,
+        "key": alarm.violation.key,
+        "position": alarm.violation.position,
+        "culprit": alarm.violation.culprit,
+        "log_bytes": logs.collect::<BTreeMap<_, _>>(),
+        "nodes": watch.statuses(recorder).await,
+    });
+    let text = serde_json::to_string_pretty(&moment)?;
+    directory::write(setting.directory, "violation.json", &text)
 }
 
 /// The processor time that the controller has used so far.
@@ -366,14 +439,24 @@ fn read_history(directory: &Path) -> anyhow::Result<History> {
     read().with_context(|| format!("`{}` can't be read back", path.display()))
 }
 
+/// The model of the workload.
+fn model(setting: &Setting<'_>) -> anyhow::Result<&'static Model> {
+    let name = setting.workload.model();
+    Model::by_name(name).with_context(|| format!("the workload's model `{name}` is not there"))
+}
+
+/// What both checkers assume, and how much the offline one may spend.
+fn checker_options(plan: &Plan) -> partita_checker::Options {
+    partita_checker::Options {
+        memory_bytes_max: plan.checker_memory_bytes,
+        ..partita_checker::Options::default()
+    }
+}
+
 /// Judges the history, off the runtime's threads.
 async fn check(setting: &Setting<'_>, history: History) -> anyhow::Result<(History, Analysis)> {
-    let model = partita_checker::Model::by_name(setting.workload.model())
-        .with_context(|| format!("the workload's model `{}` is not there", setting.workload.model()))?;
-    let options = partita_checker::Options {
-        memory_bytes_max: setting.plan.checker_memory_bytes,
-        ..partita_checker::Options::default()
-    };
+    let model = model(setting)?;
+    let options = checker_options(setting.plan);
     let deadline = Instant::now().checked_add(Duration::from_millis(setting.plan.checker_time_ms));
     let stop = move || deadline.is_some_and(|deadline| Instant::now() >= deadline);
     tokio::task::spawn_blocking(move || {

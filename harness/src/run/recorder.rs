@@ -13,6 +13,8 @@ use partita_history::{
 };
 use partita_targets::Completion;
 
+use super::online::Tap;
+
 /// Gives out operations and records what becomes of them.
 ///
 /// One lock covers the clock, the generator and the file: so the order of lines is the order of events, times
@@ -32,6 +34,7 @@ struct Inner {
     pace: Pace,
     rng: Random,
     counts: Counts,
+    tap: Option<Tap>,
     broken: Option<String>,
 }
 
@@ -46,12 +49,13 @@ pub(crate) struct Counts {
 }
 
 impl Recorder {
-    /// Records into `directory`, which must be there. The clock starts now.
+    /// Records into `directory`, which must be there, and tells `tap` of what it recorded. The clock starts now.
     pub(crate) fn new(
         directory: &Path,
         generator: Box<dyn Generator>,
         pace: Pace,
         rng: Random,
+        tap: Tap,
     ) -> io::Result<Self> {
         let inner = Inner {
             history: File::create_new(directory.join("history.jsonl"))?,
@@ -62,6 +66,7 @@ impl Recorder {
             pace,
             rng,
             counts: Counts::default(),
+            tap: Some(tap),
             broken: None,
         };
         Ok(Recorder {
@@ -174,6 +179,11 @@ impl Recorder {
         inner.pace = pace;
     }
 
+    /// Nothing more is told; gives back the tap.
+    pub(crate) fn untap(&self) -> Option<Tap> {
+        self.lock().tap.take()
+    }
+
     /// How much was done so far.
     pub(crate) fn counts(&self) -> Counts {
         self.lock().counts
@@ -188,7 +198,13 @@ impl Recorder {
 impl Inner {
     fn record(&mut self, event: OpEvent) -> io::Result<()> {
         self.generator.update(&event);
-        self.write(&Event::Op(event))
+        let position = self.index;
+        let event = Event::Op(event);
+        self.write(&event)?;
+        if let (Some(tap), Event::Op(event)) = (&mut self.tap, event) {
+            tap.tell(position, event);
+        }
+        Ok(())
     }
 
     /// After a line that could not be written whole, no other may follow.

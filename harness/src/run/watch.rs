@@ -50,6 +50,15 @@ impl Watch {
         answers
     }
 
+    /// What each node says of itself now.
+    pub(crate) async fn statuses(&self, recorder: &Recorder) -> Vec<Metric> {
+        let answers = self.look().await;
+        let nodes = self.cluster.iter().zip(answers);
+        nodes
+            .map(|(node, answer)| metric(recorder.now(), &node.name, answer.ok()))
+            .collect()
+    }
+
     /// Writes metrics until `stop` becomes true. Every node is followed by itself, so that one that keeps silent
     /// does not hold up the rest.
     ///

@@ -44,6 +44,10 @@ fn verdicts_are_exit_codes_and_join_to_the_worst() {
     };
     assert_eq!(code(&[&valid]).0, Some(0));
     assert_eq!(code(&[&invalid]).0, Some(1));
+    assert!(
+        code(&[&invalid]).1.contains("Still holds: sequential"),
+        "how wrong it is"
+    );
     assert_eq!(code(&[&empty]).0, Some(3));
     let (joined, text) = code(&[&valid, &invalid, &empty]);
     assert_eq!(joined, Some(1));
@@ -67,7 +71,11 @@ fn json_is_one_object_and_nothing_else() {
         (&object["verdict"], &object["exit_code"]),
         (&"invalid".into(), &1.into())
     );
-    assert_eq!(object["files"][0]["analysis"]["anomalies"][0]["confirmed"], true);
+    let anomaly = &object["files"][0]["analysis"]["anomalies"][0];
+    assert_eq!(anomaly["confirmed"], true);
+    assert_eq!(anomaly["severity"]["versions"]["exactly"], 1);
+    assert_eq!(anomaly["severity"]["levels"][0]["consistency"], "regular");
+    assert_eq!(anomaly["cycle"][0]["kind"], "real-time");
 }
 
 #[test]
@@ -100,6 +108,194 @@ fn bad_input_is_told_by_file_and_line() {
     );
     refused(&[], &["required"]);
     refused(&[&torn, "--time", "soon"], &["such as 30s"]);
+}
+
+/// What is wrong with a file is told with its place, and never costs more than the refusal.
+#[test]
+fn each_kind_of_bad_input_has_its_message() {
+    let directory = tempfile::tempdir().unwrap();
+    let check = |model: &str, lines: &[&str]| {
+        let file = write(directory.path(), "history.jsonl", lines);
+        let output = partita(&["check", &file, "--model", model]).output().unwrap();
+        (output.status.code(), told(&output))
+    };
+    let deep = format!(
+        r#"{{"process":0,"type":"invoke","f":"write","value":{}{}}}"#,
+        "[".repeat(100_000),
+        "]".repeat(100_000)
+    );
+    let refused: [(&str, &[&str], &[&str]); 9] = [
+        ("register", &[WRITE[0], "hello"], &["line 2", "expected"]),
+        ("register", &[READ[0], "[1,2]"], &["line 2", "expected"]),
+        (
+            "register",
+            &[r#"{"process":0,"type":"invoke"}"#],
+            &["line 1", "`f`"],
+        ),
+        (
+            "register",
+            &[r#"{"process":0,"type":"begin","f":"read"}"#],
+            &["line 1", "`begin`", "expected", "invoke"],
+        ),
+        (
+            "register",
+            &[READ[1]],
+            &["line 1", "process 1 completes `read`, which it had not invoked"],
+        ),
+        (
+            "register",
+            &[READ[0], READ[0]],
+            &["line 2", "while its `read` is still open"],
+        ),
+        (
+            "register",
+            &[r#"{"process":0,"type":"invoke","f":"fly"}"#],
+            &["event 0 (`fly` by process 0): the model `register` knows read, write"],
+        ),
+        (
+            "cas-register",
+            &[r#"{"process":0,"type":"invoke","f":"cas","value":3}"#],
+            &["a cas carries a list of two values, [from, to], and not an integer"],
+        ),
+        ("register", &[&deep], &["line 1"]),
+    ];
+    for (model, lines, expected) in refused {
+        let (status, text) = check(model, lines);
+        assert_eq!(status, Some(254), "{text}");
+        for expected in ["history.jsonl"].iter().chain(expected) {
+            assert!(text.contains(expected), "expected {expected:?} in {text}");
+        }
+    }
+    let crash = r#"{"process":0,"type":"info","f":"write","value":1}"#;
+    for lines in [&[][..], &[WRITE[0]], &[WRITE[0], crash]] {
+        let (status, text) = check("register", lines);
+        assert_eq!(status, Some(3), "{text}");
+        assert!(
+            text.contains("No operation completed ok, so nothing could be judged"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn a_spent_budget_is_unknown() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = write(
+        directory.path(),
+        "h.jsonl",
+        &[WRITE[0], WRITE[1], READ[0], READ[1]],
+    );
+    for arguments in [["--time", "0s"], ["--memory", "0"]] {
+        let search = ["check", &file, "--engine", "search"];
+        let output = partita(&search).args(arguments).output().unwrap();
+        let text = told(&output);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {text}");
+        assert!(text.contains("The budget was spent"), "{text}");
+    }
+}
+
+#[test]
+fn a_history_may_come_from_standard_input_or_from_a_directory() {
+    let directory = tempfile::tempdir().unwrap();
+    let history = [WRITE[0], WRITE[1], READ[0], STALE];
+    let file = write(directory.path(), "history.jsonl", &history);
+    let output = partita(&["check", "-"])
+        .stdin(std::fs::File::open(&file).unwrap())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", told(&output));
+    assert!(
+        told(&output).contains("-: invalid (2 operations"),
+        "{}",
+        told(&output)
+    );
+    let torn = partita(&["check", "-"])
+        .stdin(std::process::Stdio::null())
+        .output()
+        .unwrap();
+    assert_eq!(torn.status.code(), Some(3), "{}", told(&torn));
+    let output = partita(&["check"]).arg(directory.path()).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", told(&output));
+    let empty = tempfile::tempdir().unwrap();
+    let output = partita(&["check"]).arg(empty.path()).output().unwrap();
+    assert_eq!(output.status.code(), Some(254), "{}", told(&output));
+    assert!(
+        told(&output).contains("is a directory without a history (history.jsonl, "),
+        "{}",
+        told(&output)
+    );
+}
+
+#[test]
+fn findings_about_the_test_are_told_and_change_no_verdict() {
+    let directory = tempfile::tempdir().unwrap();
+    let failed = [
+        WRITE[0],
+        READ[0],
+        r#"{"process":0,"type":"fail","f":"write","value":1,"error":"timeout"}"#,
+        r#"{"process":1,"type":"ok","f":"read","value":null}"#,
+    ];
+    let file = write(directory.path(), "failed.jsonl", &failed);
+    let output = partita(&["check", &file]).output().unwrap();
+    let text = told(&output);
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(
+        text.contains(
+            "about the test: fail that should be info: The write by client 0 at event 2 ended in `fail` with"
+        ),
+        "{text}"
+    );
+    let output = partita(&["check", "--json", &file]).output().unwrap();
+    let object: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let finding = &object["files"][0]["findings"][0];
+    assert_eq!(
+        (&finding["kind"], &finding["operations"][0]),
+        (&"indeterminate-fail".into(), &0.into())
+    );
+    // Of several files, each has its line.
+    let output = partita(&["check", &file, &file]).output().unwrap();
+    assert!(
+        told(&output).contains("about the test: fail that should be info\n"),
+        "{}",
+        told(&output)
+    );
+}
+
+#[test]
+fn a_report_of_one_history_is_one_page() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = write(
+        directory.path(),
+        "stale.jsonl",
+        &[WRITE[0], WRITE[1], READ[0], STALE],
+    );
+    let page = directory.path().join("report.html");
+    let output = partita(&["check", &file, "--html"]).arg(&page).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", told(&output));
+    let html = std::fs::read_to_string(&page).unwrap();
+    for expected in [
+        "<!doctype html>",
+        "stale read",
+        "About the test: ",
+        "partita check",
+        "</html>",
+    ] {
+        assert!(
+            html.to_lowercase().contains(&expected.to_lowercase()),
+            "{expected}"
+        );
+    }
+    assert!(!html.contains("cut short"), "the history is whole");
+    let two = partita(&["check", &file, &file, "--html"])
+        .arg(&page)
+        .output()
+        .unwrap();
+    assert_eq!(two.status.code(), Some(254), "{}", told(&two));
+    assert!(
+        told(&two).contains("--html is for one history at a time"),
+        "{}",
+        told(&two)
+    );
 }
 
 #[test]

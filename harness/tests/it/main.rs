@@ -3,6 +3,7 @@
 mod checking;
 mod defects;
 mod house;
+mod online;
 mod runs;
 mod support;
 mod trouble;

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use partita_checker::{Anomaly, Edge, Partial, Step, Stuck};
-use partita_history::{OpId, Operation, Outcome};
+use partita_history::{History, OpId, Operation, Outcome};
 use serde::Serialize;
 
 use super::faults::Band;
-use super::seconds;
+use super::{seconds, severity};
 use crate::load::Run;
 use crate::words;
 
@@ -39,6 +39,10 @@ pub(super) struct Drawing {
     lanes: Vec<u64>,
     operations: Vec<Bar>,
     edges: Vec<Edge>,
+    /// Operations each of which had to come before the next one, round in a circle.
+    cycle: Vec<Edge>,
+    /// How wrong the key is, if that was measured.
+    severity: Option<severity::HowWrong>,
     partials: Vec<Attempt>,
     /// How many operations on the same key in the same stretch are not drawn.
     left_out: usize,
@@ -108,15 +112,15 @@ pub(super) fn drawings(run: &Run, bands: &[Band]) -> Vec<Drawing> {
 }
 
 fn draw(run: &Run, bands: &[Band], checker: &str, anomaly: &Anomaly) -> Drawing {
-    let operations = &run.history.operations;
-    let core = core(operations, anomaly);
-    let window = window(operations, &core);
-    let (context, left_out) = context(operations, anomaly, &core, window);
+    let history = &run.history;
+    let core = core(history, anomaly);
+    let window = window(history, &core);
+    let (context, left_out) = context(history, anomaly, &core, window);
     let mut drawn: Vec<(OpId, Part)> = core.iter().map(|&id| (id, part(anomaly, id))).collect();
     drawn.extend(context.iter().map(|&id| (id, Part::Context)));
     drawn.sort_by_key(|&(id, _)| id);
     let drawn_ids: BTreeSet<OpId> = drawn.iter().map(|&(id, _)| id).collect();
-    let time_of = |position| time_at(operations, &core, position);
+    let time_of = |position| time_at(history, &core, position);
     let (from, to) = (time_of(window.0), time_of(window.1));
     Drawing {
         checker: checker.to_owned(),
@@ -124,11 +128,11 @@ fn draw(run: &Run, bands: &[Band], checker: &str, anomaly: &Anomaly) -> Drawing 
         key: anomaly.key.as_ref().map(words::value),
         story: anomaly.story.clone(),
         confirmed: anomaly.confirmed,
-        timed: operations.iter().any(|operation| operation.invoked.time > 0),
-        lanes: lanes(operations, &core, &context),
+        timed: history.operations().any(|operation| operation.invoked.time > 0),
+        lanes: lanes(history, &core, &context),
         operations: drawn
             .iter()
-            .map(|&(id, part)| bar(id, &operations[id], part))
+            .map(|&(id, part)| bar(id, history.operation(id), part))
             .collect(),
         edges: anomaly
             .edges
@@ -136,6 +140,8 @@ fn draw(run: &Run, bands: &[Band], checker: &str, anomaly: &Anomaly) -> Drawing 
             .filter(|edge| drawn_ids.contains(&edge.before) && drawn_ids.contains(&edge.after))
             .cloned()
             .collect(),
+        cycle: severity::cycle(anomaly),
+        severity: severity::how_wrong(anomaly),
         partials: anomaly.partials.iter().take(PARTIALS_MAX).map(attempt).collect(),
         left_out,
         faults: bands
@@ -177,14 +183,14 @@ fn part(anomaly: &Anomaly, id: OpId) -> Part {
 }
 
 /// The operations that the anomaly speaks of, in order: those of the counterexample first of all.
-fn core(operations: &[Operation], anomaly: &Anomaly) -> Vec<OpId> {
+fn core(history: &History, anomaly: &Anomaly) -> Vec<OpId> {
     let in_edges = anomaly.edges.iter().flat_map(|edge| [edge.before, edge.after]);
     let named = [anomaly.culprit]
         .into_iter()
         .chain(anomaly.operations.iter().copied())
         .chain(in_edges);
     let mut core: Vec<OpId> = Vec::new();
-    for id in named.filter(|&id| id < operations.len()) {
+    for id in named.filter(|&id| id < history.len()) {
         if !core.contains(&id) && core.len() < CORE_MAX {
             core.push(id);
         }
@@ -194,20 +200,26 @@ fn core(operations: &[Operation], anomaly: &Anomaly) -> Vec<OpId> {
 }
 
 /// The stretch of the history that the counterexample covers, in positions.
-fn window(operations: &[Operation], core: &[OpId]) -> (u32, u32) {
-    let from = core.iter().map(|&id| operations[id].invoked.position).min();
+fn window(history: &History, core: &[OpId]) -> (u32, u32) {
+    let from = core
+        .iter()
+        .map(|&id| history.operation(id).invoked.position)
+        .min();
     let to = core.iter().map(|&id| {
-        let operation = &operations[id];
+        let operation = history.operation(id);
         operation.deadline().unwrap_or(operation.invoked.position)
     });
     (from.unwrap_or(0), to.max().unwrap_or(0))
 }
 
 /// The time at a position at which an operation of the counterexample begins or ends, in seconds.
-fn time_at(operations: &[Operation], core: &[OpId], position: u32) -> f64 {
-    let moments = core
-        .iter()
-        .flat_map(|&id| [Some(operations[id].invoked), operations[id].completed]);
+fn time_at(history: &History, core: &[OpId], position: u32) -> f64 {
+    let moments = core.iter().flat_map(|&id| {
+        [
+            Some(history.operation(id).invoked),
+            history.operation(id).completed,
+        ]
+    });
     let found = moments.flatten().find(|moment| moment.position == position);
     found.map_or(0.0, |moment| seconds(moment.time))
 }
@@ -215,17 +227,17 @@ fn time_at(operations: &[Operation], core: &[OpId], position: u32) -> f64 {
 /// Operations on the same key that overlap the window, those nearest to the culprit; and how many more there
 /// are.
 fn context(
-    operations: &[Operation],
+    history: &History,
     anomaly: &Anomaly,
     core: &[OpId],
     (from, to): (u32, u32),
 ) -> (Vec<OpId>, usize) {
-    let Some(culprit) = operations.get(anomaly.culprit) else {
+    let Some(culprit) = history.get(anomaly.culprit) else {
         return (Vec::new(), 0);
     };
-    let near = |operation: &Operation| operation.invoked.position.abs_diff(culprit.invoked.position);
-    let mut candidates: Vec<OpId> = operations
-        .iter()
+    let near = |operation: Operation<'_>| operation.invoked.position.abs_diff(culprit.invoked.position);
+    let mut candidates: Vec<OpId> = history
+        .operations()
         .enumerate()
         .filter(|(id, operation)| {
             operation.key == culprit.key
@@ -235,11 +247,11 @@ fn context(
         })
         .map(|(id, _)| id)
         .collect();
-    candidates.sort_by_key(|&id| (near(&operations[id]), id));
-    let mut lanes: BTreeSet<u64> = core.iter().map(|&id| operations[id].process).collect();
+    candidates.sort_by_key(|&id| (near(history.operation(id)), id));
+    let mut lanes: BTreeSet<u64> = core.iter().map(|&id| history.operation(id).process).collect();
     let mut kept = Vec::new();
     for &id in &candidates {
-        let process = operations[id].process;
+        let process = history.operation(id).process;
         if kept.len() < CONTEXT_MAX && (lanes.contains(&process) || lanes.len() < LANES_MAX) {
             lanes.insert(process);
             kept.push(id);
@@ -250,11 +262,11 @@ fn context(
 }
 
 /// Processes of the counterexample in the order in which they enter it, then the others.
-fn lanes(operations: &[Operation], core: &[OpId], context: &[OpId]) -> Vec<u64> {
+fn lanes(history: &History, core: &[OpId], context: &[OpId]) -> Vec<u64> {
     let mut place: BTreeMap<u64, (bool, OpId)> = BTreeMap::new();
     for (others, ids) in [(false, core), (true, context)] {
         for &id in ids {
-            let seat = place.entry(operations[id].process).or_insert((others, id));
+            let seat = place.entry(history.operation(id).process).or_insert((others, id));
             *seat = (*seat).min((others, id));
         }
     }
@@ -263,14 +275,14 @@ fn lanes(operations: &[Operation], core: &[OpId], context: &[OpId]) -> Vec<u64> 
     lanes
 }
 
-fn bar(id: OpId, operation: &Operation, part: Part) -> Bar {
+fn bar(id: OpId, operation: Operation<'_>, part: Part) -> Bar {
     Bar {
         id,
         process: operation.process,
-        label: words::operation(operation),
-        short: words::operation_briefly(operation),
-        node: operation.node.as_deref().map(|node| words::clip(node, 60)),
-        error: operation.error.as_deref().map(|error| words::clip(error, 200)),
+        label: words::operation(&operation),
+        short: words::operation_briefly(&operation),
+        node: operation.node.map(|node| words::clip(node, 60)),
+        error: operation.error.map(|error| words::clip(error, 200)),
         outcome: match operation.outcome {
             Outcome::Ok => "ok",
             Outcome::Fail => "fail",

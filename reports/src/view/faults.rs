@@ -55,8 +55,7 @@ impl Band {
 /// Every injected fault, with the time in which it was in force.
 pub(super) fn bands(history: &History) -> Vec<Band> {
     let last_operation = history
-        .operations
-        .iter()
+        .operations()
         .map(|op| op.completed.unwrap_or(op.invoked).time)
         .max();
     let last_fault = history.faults.iter().map(|fault| fault.time).max();

@@ -55,8 +55,7 @@ pub(super) fn lane(outcome: Outcome) -> usize {
 /// The latencies of all operations that ended.
 pub(super) fn latency(history: &History, end_ns: u64, bucket_ns: u64) -> Latency {
     let samples: Vec<Sample> = history
-        .operations
-        .iter()
+        .operations()
         .filter_map(|operation| {
             let completed = operation.completed?;
             // A microsecond is the least that a logarithm is taken of.

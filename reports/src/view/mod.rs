@@ -4,6 +4,7 @@ mod anomaly;
 mod faults;
 mod latency;
 mod nodes;
+mod severity;
 mod timeline;
 mod work;
 
@@ -114,7 +115,7 @@ fn brief(run: &Run) -> Vec<String> {
         brief.push(words::counted(summary.nodes.len() as u64, "node"));
     }
     brief.push(words::duration(summary.duration_ms));
-    brief.push(words::counted(run.history.operations.len() as u64, "operation"));
+    brief.push(words::counted(run.history.len() as u64, "operation"));
     if run.judged {
         brief.push(format!("seed {}", summary.seed));
     }

@@ -58,8 +58,7 @@ pub(super) fn timeline(run: &Run, bands: Vec<Band>) -> Option<Timeline> {
 fn end_ns(run: &Run) -> u64 {
     let operations = run
         .history
-        .operations
-        .iter()
+        .operations()
         .map(|op| op.completed.unwrap_or(op.invoked).time);
     let faults = run.history.faults.iter().map(|fault| fault.time);
     let metrics = run.metrics.iter().map(|metric| metric.time);
@@ -78,7 +77,7 @@ fn bucket_ns(end_ns: u64) -> u64 {
 fn throughput(history: &History, end_ns: u64, bucket_ns: u64) -> Throughput {
     let buckets = usize::try_from(end_ns / bucket_ns).unwrap_or(0) + 1;
     let mut counts = [vec![0_u32; buckets], vec![0; buckets], vec![0; buckets]];
-    for operation in &history.operations {
+    for operation in history.operations() {
         if let Some(completed) = operation.completed {
             counts[latency::lane(operation.outcome)][(completed.time / bucket_ns) as usize] += 1;
         }

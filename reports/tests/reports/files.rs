@@ -61,7 +61,7 @@ fn what_a_killed_run_left_is_still_shown() {
         .values()
         .map(|count| count.ok + count.fail + count.info)
         .sum();
-    assert_eq!(counted as usize, loaded.history.operations.len());
+    assert_eq!(counted as usize, loaded.history.len());
     assert_eq!(
         loaded.summary.faults["partition"].took,
         sample.summary.faults["partition"].took

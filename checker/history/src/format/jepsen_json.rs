@@ -2,8 +2,10 @@
 
 use std::io::BufRead;
 
+use super::builder::Builder;
+use super::json::Reader;
 use super::source::Source;
-use super::{Format, Options, ReadError, jsonl};
+use super::{Format, Options, ReadError};
 use crate::History;
 
 pub(super) const FORMAT: Format = Format {
@@ -22,19 +24,20 @@ fn sniff(first_bytes: &[u8]) -> bool {
 
 fn read(input: &mut dyn BufRead, options: &Options) -> Result<History, ReadError> {
     let mut source = Source::new(input);
-    let mut history = History::default();
-    match read_array(&mut source, &mut history, options) {
-        Err(_) if options.cut_short && source.is_at_end() => Ok(history),
-        result => result.map(|()| history),
+    let mut builder = Builder::new(options);
+    match read_array(&mut source, &mut builder) {
+        Err(_) if options.cut_short && source.is_at_end() => Ok(builder.finish()),
+        result => result.map(|()| builder.finish()),
     }
 }
 
-fn read_array(source: &mut Source<'_>, history: &mut History, options: &Options) -> Result<(), ReadError> {
+fn read_array(source: &mut Source<'_>, builder: &mut Builder) -> Result<(), ReadError> {
     let begin = skip_space(source)?;
     if begin != Some(b'[') {
         return Err(source.error("expected `[`, the beginning of a list of operations"));
     }
     source.bump()?;
+    let mut reader = Reader::default();
     let mut element = Vec::new();
     let mut first = true;
     loop {
@@ -49,7 +52,7 @@ fn read_array(source: &mut Source<'_>, history: &mut History, options: &Options)
             None => return Err(source.error("the list of operations has no end: `]` is missing")),
         }
         first = false;
-        read_object(source, history, options, &mut element)?;
+        read_object(source, builder, &mut reader, &mut element)?;
     }
     source.bump()?;
     match skip_space(source)? {
@@ -61,8 +64,8 @@ fn read_array(source: &mut Source<'_>, history: &mut History, options: &Options)
 /// Reads the object that begins here into `element`, and adds its event to the history.
 fn read_object(
     source: &mut Source<'_>,
-    history: &mut History,
-    options: &Options,
+    builder: &mut Builder,
+    reader: &mut Reader,
     element: &mut Vec<u8>,
 ) -> Result<(), ReadError> {
     let place = source.place();
@@ -88,8 +91,8 @@ fn read_object(
             break;
         }
     }
-    let event = jsonl::parse(element).map_err(|mistake| place.plus(mistake))?;
-    super::push(history, event, options.independent).map_err(|message| place.error(message))
+    let parsed = reader.parse(element).map_err(|mistake| place.plus(mistake))?;
+    parsed.add_to(builder).map_err(|message| place.error(message))
 }
 
 fn skip_space(source: &mut Source<'_>) -> Result<Option<u8>, ReadError> {
@@ -106,6 +109,7 @@ fn skip_space(source: &mut Source<'_>) -> Result<Option<u8>, ReadError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::jsonl;
 
     fn read_text(text: &str) -> Result<History, String> {
         read(&mut text.as_bytes(), &Options::default()).map_err(|error| error.to_string())

@@ -5,15 +5,19 @@
 //! {"index":1,"time":2110001,"process":3,"type":"ok","f":"cas","key":"x","value":[1,2]}
 //! {"index":2,"time":2200000,"process":"nemesis","type":"fault","f":"partition","value":{"phase":"injected",...}}
 //! ```
-//! Fields that are not known are passed over. `time`, `index` and `key` may be absent or null.
+//! Fields that are not known are passed over. `time`, `index` and `key` may be absent or null; where there are indexes,
+//! they increase. An operation without `f` is a transaction (`txn`) if its value is one, as Elle has it:
+//! `[["append",9,1],["r",8,null]]`.
 
 use std::io::{self, BufRead, Write};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::source::{Mistake, Place};
+use super::builder::Builder;
+use super::json::Reader;
+use super::source::Place;
 use super::{Format, Options};
-use crate::{Event, EventType, FaultEvent, FaultValue, History, OpEvent, Value};
+use crate::{Event, FaultValue, History};
 
 pub use super::{LINE_BYTES_MAX, ReadError};
 
@@ -45,7 +49,8 @@ pub fn read(input: impl BufRead, cut_short: bool) -> Result<History, ReadError> 
 }
 
 fn read_with(mut input: impl BufRead, options: &Options) -> Result<History, ReadError> {
-    let mut history = History::default();
+    let mut builder = Builder::new(options);
+    let mut reader = Reader::default();
     let mut line = Vec::new();
     let mut number = 0;
     loop {
@@ -64,7 +69,7 @@ fn read_with(mut input: impl BufRead, options: &Options) -> Result<History, Read
             return Err(fail(format!("is longer than {LINE_BYTES_MAX} bytes")));
         }
         if line.is_empty() {
-            return Ok(history);
+            return Ok(builder.finish());
         }
         let torn = line.last() != Some(&b'\n');
         let indent = line.len() - line.trim_ascii_start().len();
@@ -72,8 +77,8 @@ fn read_with(mut input: impl BufRead, options: &Options) -> Result<History, Read
         if text.is_empty() {
             continue;
         }
-        let event = match parse(text) {
-            Err(_) if options.cut_short && torn => return Ok(history),
+        let parsed = match reader.parse(text) {
+            Err(_) if options.cut_short && torn => return Ok(builder.finish()),
             parsed => parsed.map_err(|mistake| {
                 let place = Place {
                     line: number,
@@ -82,67 +87,8 @@ fn read_with(mut input: impl BufRead, options: &Options) -> Result<History, Read
                 place.plus(mistake)
             })?,
         };
-        super::push(&mut history, event, options.independent).map_err(fail)?;
+        parsed.add_to(&mut builder).map_err(fail)?;
     }
-}
-
-/// Reads one event from one JSON object.
-pub(super) fn parse(text: &[u8]) -> Result<Event, Mistake> {
-    let located = |error: serde_json::Error| {
-        let full = error.to_string();
-        Mistake {
-            line: error.line().max(1) as u64,
-            column: Some(error.column() as u64).filter(|&column| column > 0),
-            message: full.split(" at line ").next().unwrap_or_default().to_owned(),
-        }
-    };
-    let somewhere = |message| Mistake {
-        line: 1,
-        column: None,
-        message,
-    };
-    let raw: RawEvent = serde_json::from_slice(text).map_err(located)?;
-    let index = raw.index.unwrap_or(0);
-    let time = raw.time.unwrap_or(0);
-    let process = match raw.process {
-        RawProcess::Client(process) => process,
-        RawProcess::Named(_) if raw.kind == "fault" => {
-            let value: FaultValue = serde_json::from_str(raw.value.get())
-                .map_err(|error| somewhere(format!("in the value of the fault: {error}")))?;
-            return Ok(Event::Fault(FaultEvent {
-                index,
-                time,
-                f: raw.f,
-                value,
-            }));
-        }
-        RawProcess::Named(_) => return Ok(Event::Other),
-    };
-    let kind = match raw.kind.as_str() {
-        "invoke" => EventType::Invoke,
-        "ok" => EventType::Ok,
-        "fail" => EventType::Fail,
-        "info" => EventType::Info,
-        other => {
-            return Err(somewhere(format!(
-                "unknown type `{other}`, expected invoke, ok, fail, info or fault"
-            )));
-        }
-    };
-    let value: Value =
-        serde_json::from_str(raw.value.get()).map_err(|error| somewhere(format!("in `value`: {error}")))?;
-    Ok(Event::Op(OpEvent {
-        index,
-        time,
-        process,
-        kind,
-        f: raw.f,
-        key: raw.key.filter(|key| !key.is_null()),
-        value,
-        observed: raw.observed,
-        node: raw.node,
-        error: raw.error.map(in_words),
-    }))
 }
 
 /// Writes one event as one line.
@@ -168,40 +114,6 @@ pub fn write(mut output: impl Write, event: &Event) -> io::Result<()> {
     output.write_all(b"\n")
 }
 
-#[derive(Deserialize)]
-struct RawEvent {
-    index: Option<u64>,
-    time: Option<u64>,
-    process: RawProcess,
-    #[serde(rename = "type")]
-    kind: String,
-    f: String,
-    key: Option<Value>,
-    #[serde(default = "null")]
-    value: Box<serde_json::value::RawValue>,
-    #[serde(default, deserialize_with = "present")]
-    observed: Option<Value>,
-    node: Option<String>,
-    error: Option<serde_json::Value>,
-}
-
-/// Jepsen's clients give errors as lists and maps too; they are only shown.
-fn in_words(error: serde_json::Value) -> String {
-    match error {
-        serde_json::Value::String(message) => message,
-        other => other.to_string(),
-    }
-}
-
-fn null() -> Box<serde_json::value::RawValue> {
-    serde_json::value::RawValue::NULL.to_owned()
-}
-
-/// `"observed": null` says that null was seen, which is not the same as no `observed` at all.
-fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
-    Value::deserialize(deserializer).map(Some)
-}
-
 #[derive(Serialize)]
 struct FaultLine<'a> {
     index: u64,
@@ -213,31 +125,12 @@ struct FaultLine<'a> {
     value: &'a FaultValue,
 }
 
-/// A client's number, or a name such as `nemesis`.
-enum RawProcess {
-    Client(u64),
-    Named(#[expect(dead_code, reason = "only that it is a name matters")] String),
-}
-
-impl<'de> Deserialize<'de> for RawProcess {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match Value::deserialize(deserializer)? {
-            Value::Int(process) if process >= 0 => Ok(RawProcess::Client(process.unsigned_abs())),
-            Value::Str(name) => Ok(RawProcess::Named(name)),
-            other => Err(serde::de::Error::custom(format!(
-                "`process` is {}, expected a number from 0 or a name such as \"nemesis\"",
-                other.kind()
-            ))),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{FaultOutcome, FaultPhase};
+    use crate::{EventType, FaultEvent, FaultOutcome, FaultPhase, OpEvent, Value};
 
     fn value() -> impl Strategy<Value = Value> {
         let leaf = prop_oneof![
@@ -260,7 +153,9 @@ mod tests {
             };
             let mut line = Vec::new();
             write(&mut line, &Event::Op(event.clone())).unwrap();
-            prop_assert_eq!(parse(line.trim_ascii()).map_err(|mistake| mistake.message).unwrap(), Event::Op(event));
+            let mut history = History::default();
+            history.push(Event::Op(event)).unwrap();
+            prop_assert_eq!(read(&line[..], false).unwrap(), history);
         }
 
         #[test]
@@ -290,11 +185,10 @@ mod tests {
         });
         let mut line = Vec::new();
         write(&mut line, &fault).unwrap();
+        let history = read(&line[..], false).unwrap();
         assert_eq!(
-            parse(line.trim_ascii())
-                .map_err(|mistake| mistake.message)
-                .unwrap(),
-            fault
+            history.faults.into_iter().map(Event::Fault).collect::<Vec<_>>(),
+            [fault]
         );
     }
 
@@ -317,7 +211,7 @@ mod tests {
         );
         check(
             r#"{"process":0,"type":"ok","f":"read","value":1.5}"#,
-            "line 2: in `value`: invalid type: floating point `1.5`, expected an integer, a string, null, or a list of them at line 1 column 3",
+            "line 2, column 47: invalid type: floating point `1.5`, expected an integer, a string, null, or a list of them",
         );
         check(
             r#"{"process":1,"type":"ok","f":"read"}"#,
@@ -345,8 +239,8 @@ mod tests {
             false,
         )
         .unwrap();
-        assert_eq!(history.operations[0].error.as_deref(), Some(r#"["timeout",1.5]"#));
-        assert_eq!(history.operations[1].error, None);
+        assert_eq!(history.operation(0).error, Some(r#"["timeout",1.5]"#));
+        assert_eq!(history.operation(1).error, None);
     }
 
     #[test]
@@ -356,9 +250,9 @@ mod tests {
             "\n",
             r#"{"process":0,"ty"#
         );
-        assert_eq!(read(torn.as_bytes(), true).unwrap().operations.len(), 1);
+        assert_eq!(read(torn.as_bytes(), true).unwrap().len(), 1);
         assert!(read(torn.as_bytes(), false).is_err());
         let whole = r#"{"process":0,"type":"invoke","f":"read"}"#;
-        assert_eq!(read(whole.as_bytes(), true).unwrap().operations.len(), 1);
+        assert_eq!(read(whole.as_bytes(), true).unwrap().len(), 1);
     }
 }

@@ -2,11 +2,14 @@
 //!
 //! [`read`] finds out by looking which of [`ALL`] it has before it, or is told; compressed input (zstd) is
 //! decompressed on the way. All readers stream, hold one operation at a time beside the history that they
-//! build, and say the line and column of a mistake.
+//! build, and say the line and column of a mistake. An operation may be [`LINE_BYTES_MAX`] long; decompressing takes at
+//! most 128 MiB (frames that ask for more are refused); a history of more than 2^32 - 1 events is an error.
 
+mod builder;
 pub mod edn;
 mod error;
 mod jepsen_json;
+mod json;
 pub mod jsonl;
 mod porcupine_kv;
 mod source;
@@ -16,7 +19,7 @@ use std::io::{BufRead, BufReader, Cursor, Read};
 
 pub use error::ReadError;
 
-use crate::{Event, History, OpEvent, Value};
+use crate::History;
 
 /// The longest line, or the longest operation where lines don't matter, that is read, in bytes: longer ones
 /// are an error, not a reason to run out of memory.
@@ -29,6 +32,19 @@ pub const DEPTH_MAX: usize = 100;
 const SNIFFED_BYTES: usize = 8 << 10;
 
 const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+
+/// The mark that some editors put before UTF-8.
+const BYTE_ORDER_MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
+
+/// What can't be read, and why, by how it begins.
+const FOREIGN: &[(&[u8], &str)] = &[
+    (&[0xff, 0xfe], "is UTF-16, and histories are UTF-8"),
+    (&[0xfe, 0xff], "is UTF-16, and histories are UTF-8"),
+    (
+        &[0x1f, 0x8b],
+        "is compressed with gzip: of compressed files, only zstd is read",
+    ),
+];
 
 /// A format of histories.
 #[derive(Debug)]
@@ -100,7 +116,15 @@ fn read_plain(input: impl BufRead, format: Option<&Format>, options: &Options) -
     };
     let (first_bytes, mut input) =
         peek(input, SNIFFED_BYTES).map_err(|error| fail(format!("can't be read: {error}")))?;
-    let format = format.or_else(|| detect(&first_bytes)).ok_or_else(|| {
+    if let Some((_, why)) = FOREIGN.iter().find(|(begin, _)| first_bytes.starts_with(begin)) {
+        return Err(fail((*why).to_owned()));
+    }
+    let mut first_bytes = &first_bytes[..];
+    if let Some(rest) = first_bytes.strip_prefix(&BYTE_ORDER_MARK) {
+        first_bytes = rest;
+        input.consume(BYTE_ORDER_MARK.len());
+    }
+    let format = format.or_else(|| detect(first_bytes)).ok_or_else(|| {
         let names: Vec<_> = ALL.iter().map(|format| format.name).collect();
         fail(format!(
             "does not look like a history in any known format; there are: {}",
@@ -115,25 +139,4 @@ fn peek(mut input: impl BufRead, bytes: usize) -> std::io::Result<(Vec<u8>, impl
     let mut first = Vec::new();
     input.by_ref().take(bytes as u64).read_to_end(&mut first)?;
     Ok((first.clone(), Cursor::new(first).chain(input)))
-}
-
-/// Takes `[key value]` apart.
-fn split_tuple(event: &mut OpEvent) {
-    if let Value::List(items) = &mut event.value
-        && let [key, value] = &mut items[..]
-    {
-        event.key = Some(std::mem::take(key)).filter(|key| !key.is_null());
-        event.value = std::mem::take(value);
-    }
-}
-
-/// Adds the next event to a history; `independent` as in [`Options`].
-fn push(history: &mut History, mut event: Event, independent: bool) -> Result<(), String> {
-    if let Event::Op(event) = &mut event
-        && independent
-        && event.key.is_none()
-    {
-        split_tuple(event);
-    }
-    history.push(event).map_err(|error| error.to_string())
 }

@@ -54,11 +54,11 @@ mod tests {
         );
         assert_eq!(detect(text.as_bytes()).unwrap().name, FORMAT.name);
         let history = (FORMAT.read)(&mut text.as_bytes(), &Options::default()).unwrap();
-        let [put, get] = &history.operations[..] else {
+        let [put, get] = history.operations().collect::<Vec<_>>()[..] else {
             panic!("two operations")
         };
-        assert_eq!((put.f.as_str(), &put.key), ("write", &Some("a b".into())));
-        assert_eq!(put.input, "x 0 0 y".into());
-        assert_eq!((get.f.as_str(), &get.output), ("read", &"".into()));
+        assert_eq!((put.f, put.key), ("write", Some(&"a b".into())));
+        assert_eq!(put.input, &"x 0 0 y".into());
+        assert_eq!((get.f, get.output), ("read", &"".into()));
     }
 }

@@ -12,10 +12,12 @@
 
 use std::io::BufRead;
 
+use super::builder::Builder;
 use super::edn::{self, Read, Reader};
 use super::source::{Place, Source};
 use super::{Format, LINE_BYTES_MAX, Options, ReadError};
-use crate::{Event, EventType, History, OpEvent, Value};
+use crate::history::Record;
+use crate::{EventType, History, OpEvent, Value};
 
 pub(super) const PORCUPINE_ETCD: Format = Format {
     name: "porcupine-etcd",
@@ -64,7 +66,7 @@ fn message(line: &[u8]) -> Option<(&[u8], bool)> {
 }
 
 fn read(input: &mut dyn BufRead, options: &Options, logged: bool) -> Result<History, ReadError> {
-    let mut history = History::default();
+    let mut builder = Builder::new(options);
     let mut line = Vec::new();
     let mut place = Place { line: 0, column: 1 };
     loop {
@@ -78,17 +80,21 @@ fn read(input: &mut dyn BufRead, options: &Options, logged: bool) -> Result<Hist
             return Err(place.error(format!("is longer than {LINE_BYTES_MAX} bytes")));
         }
         if line.is_empty() {
-            return Ok(history);
+            return Ok(builder.finish());
         }
         let torn = line.last() != Some(&b'\n');
         if line.trim_ascii().is_empty() {
             continue;
         }
-        let event = match parse(&line, place.line, logged, &history) {
-            Err(_) if options.cut_short && torn => return Ok(history),
+        let event = match parse(&line, place.line, logged, &builder) {
+            Err(_) if options.cut_short && torn => return Ok(builder.finish()),
             parsed => parsed?,
         };
-        super::push(&mut history, event, options.independent).map_err(|message| place.error(message))?;
+        let added = match &event {
+            Some(event) => builder.add_op(None, Record::from(event)),
+            None => builder.add_other(),
+        };
+        added.map_err(|message| place.error(message))?;
     }
 }
 
@@ -116,8 +122,13 @@ impl<'a> Rest<'a> {
     }
 }
 
-/// Reads the event of one line, which is not empty.
-fn parse(line: &[u8], number_of_line: u64, logged: bool, history: &History) -> Result<Event, ReadError> {
+/// Reads the event of one line, which is not empty; none if it is not a client's.
+fn parse(
+    line: &[u8],
+    number_of_line: u64,
+    logged: bool,
+    builder: &Builder,
+) -> Result<Option<OpEvent>, ReadError> {
     let line = line.trim_ascii_end();
     let mut rest = Rest {
         line,
@@ -131,10 +142,10 @@ fn parse(line: &[u8], number_of_line: u64, logged: bool, history: &History) -> R
         })?;
         rest.bytes = message;
         if !of_operations || number(word(message).0).is_none() {
-            return Ok(Event::Other);
+            return Ok(None);
         }
     } else if rest.bytes.starts_with(b":") {
-        return Ok(Event::Other);
+        return Ok(None);
     }
     let process = rest.word("the number of a process, or a name such as :nemesis", number)?;
     let kind = rest.word(":invoke, :ok, :fail or :info", |word| match word {
@@ -155,10 +166,12 @@ fn parse(line: &[u8], number_of_line: u64, logged: bool, history: &History) -> R
             Some(more) => format!("{value} {more}"),
             None => value.to_string(),
         });
-        let open = history.open_operation(process);
-        (key, value) = open.map_or((None, Value::Null), |open| (open.key.clone(), open.input.clone()));
+        let open = builder.open_operation(process);
+        (key, value) = open.map_or((None, Value::Null), |open| {
+            (open.key.cloned(), open.input.clone())
+        });
     }
-    Ok(Event::Op(OpEvent {
+    Ok(Some(OpEvent {
         index: 0,
         time: 0,
         process,
@@ -209,12 +222,12 @@ mod tests {
             true,
         )
         .unwrap();
-        let [cas, read] = &history.operations[..] else {
+        let [cas, read] = history.operations().collect::<Vec<_>>()[..] else {
             panic!("two operations")
         };
-        assert_eq!((cas.outcome, &cas.output), (Outcome::Info, &cas.input));
-        assert_eq!(cas.error.as_deref(), Some("timed-out"));
-        assert_eq!((read.outcome, &read.output), (Outcome::Fail, &Value::Null));
+        assert_eq!((cas.outcome, cas.output), (Outcome::Info, cas.input));
+        assert_eq!(cas.error, Some("timed-out"));
+        assert_eq!((read.outcome, read.output), (Outcome::Fail, &Value::Null));
     }
 
     #[test]
@@ -224,8 +237,8 @@ mod tests {
             false,
         )
         .unwrap();
-        assert_eq!(history.operations[0].output, "a\tb".into());
-        assert_eq!(history.operations[0].error.as_deref(), Some("timeout"));
+        assert_eq!(history.operation(0).output, &"a\tb".into());
+        assert_eq!(history.operation(0).error, Some("timeout"));
         assert_eq!(history.events(), 3);
     }
 
@@ -233,13 +246,9 @@ mod tests {
     fn names_are_values_of_what_was_done() {
         let text = "0 :invoke :write :a\n0 :ok :write :a\n1 :invoke :read nil\n1 :ok :read :a\n";
         let history = read_text(text, false).unwrap();
-        let values: Vec<_> = history
-            .operations
-            .iter()
-            .map(|it| (&it.input, &it.output))
-            .collect();
+        let values: Vec<_> = history.operations().map(|it| (it.input, it.output)).collect();
         assert_eq!(values, [(&"a".into(), &"a".into()), (&Value::Null, &"a".into())]);
-        assert!(history.operations.iter().all(|it| it.error.is_none()));
+        assert!(history.operations().all(|it| it.error.is_none()));
     }
 
     #[test]
@@ -250,8 +259,8 @@ mod tests {
         };
         let text = "0 :invoke :cas [5 [1 2]]\n0 :info :cas :timed-out\n";
         let history = read(&mut text.as_bytes(), &options, false).unwrap();
-        let operation = &history.operations[0];
-        assert_eq!(operation.key, Some(5.into()));
+        let operation = history.operation(0);
+        assert_eq!(operation.key, Some(&5.into()));
         assert_eq!(operation.output, operation.input);
     }
 

@@ -49,9 +49,10 @@ fn first_violation(object: &Object<'_>) -> Option<u32> {
 /// Compares all engines on one history; gives whether it was linearizable.
 pub(super) fn compare(history: &History, model: &Model, options: &Options) -> Result<bool, String> {
     let specification = (model.specification)(options);
-    let operations: Vec<usize> = (0..history.operations.len()).collect();
-    let (entries, classes) =
+    let operations: Vec<usize> = (0..history.len()).collect();
+    let (entries, mut classes) =
         entry::classify(history, &operations, &*specification).map_err(|error| error.to_string())?;
+    classes.add_blind(&*specification);
     let object = Object {
         history,
         specification: &*specification,
@@ -118,7 +119,11 @@ pub(super) fn compare(history: &History, model: &Model, options: &Options) -> Re
 
 /// The counterexample must be a violation by itself, and no single step may make it smaller.
 pub(super) fn counterexample(object: &Object<'_>, violation: &judge::Violation) -> Result<(), String> {
-    let core = minimise::minimise(object, violation, UNLIMITED);
+    let minimised = minimise::minimise(object, violation, UNLIMITED);
+    if !minimised.is_minimal {
+        return Err("the counterexample is not minimal, without a limit".to_owned());
+    }
+    let core = minimised.entries.clone();
     if is_linearizable(object, &core) {
         return Err(format!("the counterexample {core:?} is linearizable"));
     }
@@ -138,7 +143,7 @@ pub(super) fn counterexample(object: &Object<'_>, violation: &judge::Violation) 
             ));
         }
     }
-    let anomaly = explain::explain(object, violation, &core, UNLIMITED);
+    let anomaly = explain::explain(object, violation, &minimised, UNLIMITED);
     if !anomaly.confirmed || anomaly.partials.is_empty() || !anomaly.operations.contains(&violation.culprit) {
         return Err(format!("badly explained: {anomaly:?}"));
     }
@@ -179,6 +184,7 @@ fn shape(rng: &mut ChaCha8Rng, functions: &'static [&'static str]) -> Shape {
 fn fuzz(model: &str, functions: &'static [&'static str], histories: u64) {
     let model = Model::by_name(model).unwrap();
     let (mut valid, mut invalid) = (0, 0);
+    let histories = super::histories(histories);
     for seed in 0..histories {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let shape = shape(&mut rng, functions);
@@ -194,7 +200,7 @@ fn fuzz(model: &str, functions: &'static [&'static str], histories: u64) {
             Ok(false) => invalid += 1,
             Err(message) => panic!(
                 "{}, seed {seed}: {message}\n{shape:?}\n{options:?}\n{:#?}",
-                model.name, history.operations
+                model.name, history
             ),
         }
     }

@@ -141,6 +141,11 @@ fn event(process: u64, kind: EventType, f: &str, value: Value, observed: Option<
 
 /// A history of `shape`; with `mutations` of at least the number of operations it is structureless.
 pub(crate) fn history(rng: &mut ChaCha8Rng, shape: Shape) -> History {
+    History::from_events(events(rng, shape)).unwrap()
+}
+
+/// The events of such a history.
+pub(crate) fn events(rng: &mut ChaCha8Rng, shape: Shape) -> Vec<Event> {
     let is_kv = shape.functions.contains(&"append");
     let state = if is_kv { "".into() } else { Value::Int(0) };
     let mut this = Generator {
@@ -207,5 +212,5 @@ pub(crate) fn history(rng: &mut ChaCha8Rng, shape: Shape) -> History {
             }
         }
     }
-    History::from_events(events).unwrap()
+    events
 }

@@ -1,6 +1,6 @@
 //! Every model: its laws, and all engines against the oracle on its histories.
 
-use partita_history::{History, Outcome, Value};
+use partita_history::{History, Operation, Outcome, Value};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -50,7 +50,7 @@ fn fuzz(model: &Model) {
             Ok(false) => invalid += 1,
             Err(message) => panic!(
                 "{}, seed {seed}: {message}\n{shape:?}\n{options:?}\n{:#?}",
-                model.name, history.operations
+                model.name, history
             ),
         }
     }
@@ -89,7 +89,7 @@ fn steps_are_pure_and_observers_change_nothing() {
                 let output = vocabulary::output(&mut rng, model.name, f, &input, &state);
                 let outcome =
                     [Outcome::Ok, Outcome::Ok, Outcome::Info, Outcome::Fail][rng.random_range(0..4)];
-                let operation = operation(seed % 3, f, input, outcome, output);
+                let operation = operation(seed % 3, f, &input, outcome, &output);
                 let Some(class) = specification.classify(&operation).unwrap() else {
                     continue;
                 };
@@ -149,14 +149,11 @@ fn no_value_makes_a_model_panic() {
             for _ in 0..10 {
                 let f = functions(model.name)[rng.random_range(0..functions(model.name).len())];
                 let outcome = [Outcome::Ok, Outcome::Info, Outcome::Fail][rng.random_range(0..3)];
-                let mut operation = operation(
-                    [0, u64::MAX][rng.random_range(0..2)],
-                    f,
-                    any_value(&mut rng, 3),
-                    outcome,
-                    any_value(&mut rng, 3),
-                );
-                operation.observed = Some(any_value(&mut rng, 2)).filter(|_| seed % 2 == 0);
+                let process = [0, u64::MAX][rng.random_range(0..2)];
+                let (input, output) = (any_value(&mut rng, 3), any_value(&mut rng, 3));
+                let observed = any_value(&mut rng, 2);
+                let mut operation = operation(process, f, &input, outcome, &output);
+                operation.observed = Some(&observed).filter(|_| seed % 2 == 0);
                 assert!(!specification.describe(&operation).is_empty());
                 match specification.classify(&operation) {
                     Err(message) => {
@@ -184,7 +181,7 @@ fn no_value_makes_a_model_panic() {
 fn an_unknown_function_is_an_error_that_names_the_known_ones() {
     for model in ALL {
         let specification = (model.specification)(&Options::default());
-        let dance = operation(0, "dance", Value::Null, Outcome::Ok, Value::Null);
+        let dance = operation(0, "dance", &Value::Null, Outcome::Ok, &Value::Null);
         let message = specification.classify(&dance).unwrap_err();
         for known in functions(model.name) {
             assert!(
@@ -202,10 +199,12 @@ fn alternatives(
     specification: &dyn Specification,
     values: &[i64],
 ) -> Vec<Class> {
-    let mut operation = history.operations[id].clone();
-    operation.outcome = Outcome::Ok;
     let known = |value: &i64| {
-        operation.output = Value::Int(*value);
+        let operation = Operation {
+            outcome: Outcome::Ok,
+            output: &Value::Int(*value),
+            ..history.operation(id)
+        };
         specification.classify(&operation).unwrap()
     };
     values.iter().filter_map(known).collect()
@@ -257,8 +256,8 @@ fn unknown_results_are_as_if_all_had_been_tried() {
                 &[0, 1, 2, 3]
             };
             let (mut known, mut open, mut direct) = (Vec::new(), Vec::new(), Vec::new());
-            for (id, operation) in history.operations.iter().enumerate() {
-                let Some(class) = specification.classify(operation).unwrap() else {
+            for (id, operation) in history.operations().enumerate() {
+                let Some(class) = specification.classify(&operation).unwrap() else {
                     continue;
                 };
                 let (invoked, deadline) = (operation.invoked.position, operation.deadline());
@@ -280,7 +279,7 @@ fn unknown_results_are_as_if_all_had_been_tried() {
             with_unknown += usize::from(!open.is_empty());
             let expected = by_trying_everything(&*specification, &mut known, &open);
             let found = by_trying_everything(&*specification, &mut direct, &[]);
-            assert_eq!(found, expected, "{name}, seed {seed}: {:#?}", history.operations);
+            assert_eq!(found, expected, "{name}, seed {seed}: {history:#?}");
             *if found { &mut valid } else { &mut invalid } += 1;
         }
         assert!(

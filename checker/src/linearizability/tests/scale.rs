@@ -279,3 +279,26 @@ fn one_stale_read_among_a_hundred_thousand_operations_is_made_small_without_a_se
         );
     }
 }
+
+#[test]
+fn one_stale_read_of_a_long_chain_of_compare_and_sets_makes_a_short_counterexample() {
+    for (seed, engine) in [(1, Engine::Auto), (2, Engine::Auto), (3, Engine::Search)] {
+        let run = Run {
+            keys: 1,
+            operations: 10_000,
+            clients: 10,
+            crashed_percent: 0,
+            stale_at: 8_000,
+            swaps_only: true,
+        };
+        let analysis = run.judge(seed, engine);
+        let [anomaly] = &analysis.anomalies[..] else {
+            panic!("seed {seed}: {}", analysis.reason);
+        };
+        assert!(
+            anomaly.confirmed && anomaly.minimal && anomaly.operations.len() <= 6,
+            "seed {seed}: {anomaly:?}"
+        );
+        assert!(anomaly.blind.iter().all(|id| anomaly.operations.contains(id)));
+    }
+}

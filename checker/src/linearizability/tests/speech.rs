@@ -38,7 +38,7 @@ struct Play<'a> {
 
 impl Play<'_> {
     fn step(&self, process: u64, client: &Client, outcome: Ended, output: Value) -> Option<Value> {
-        let operation = operation(process, client.f, client.input.clone(), outcome, output);
+        let operation = operation(process, client.f, &client.input, outcome, &output);
         match self.specification.classify(&operation).unwrap() {
             Some(class) => self.specification.step(&self.state, &class),
             None => Some(self.state.clone()),

@@ -48,7 +48,7 @@ fn fuzz(speech: &Speech, seeds: std::ops::Range<u64>, searched_percent: u32) {
         if let Err(message) = monitored::compare(&history, model, &options, seed % 32 == 0, &mut tally) {
             panic!(
                 "{}, seed {seed}: {message}\n{options:?}\n{:#?}",
-                model.name, history.operations
+                model.name, history
             );
         }
     }
@@ -86,7 +86,7 @@ fn blames_the_right_ones(object: &Object<'_>, seed: u64) {
         assert!(
             is_linearizable(object, &core) || !is_linearizable(object, &whole),
             "seed {seed}: {core:?}\n{:#?}",
-            object.history.operations
+            object.history
         );
     }
 }
@@ -106,7 +106,7 @@ fn streamed(object: &Object<'_>, model: &Model, options: &Options) {
         })
         .collect();
     let (mut order, mut witness, mut violation) = (Order::default(), Vec::new(), None);
-    for now in 0..object.history.operations.len() as u32 * 2 {
+    for now in 0..object.history.len() as u32 * 2 {
         let mut events = operations
             .iter()
             .filter(|op| op.invoked == now || op.deadline == now);
@@ -126,10 +126,10 @@ fn streamed(object: &Object<'_>, model: &Model, options: &Options) {
             violation == Some(found.position)
                 || stream.doubt().is_some() && violation.is_none_or(|at| at > found.position),
             "{violation:?} {found:?}, {options:?} {:#?}",
-            object.history.operations
+            object.history
         ),
         _ => {
-            assert_eq!(violation, None, "{options:?} {:#?}", object.history.operations);
+            assert_eq!(violation, None, "{options:?} {:#?}", object.history);
             if stream.doubt().is_none() {
                 let witness = Witness {
                     key: None,
@@ -334,7 +334,7 @@ fn sets_that_are_read_as_a_whole_are_judged_as_by_the_oracle() {
         if let Finding::Fail(_) = object.monitor.as_ref().unwrap().judge(&object.entries) {
             failed += 1;
             monitored::compare(&history, model, &options, seed % 4 == 0, &mut tally)
-                .unwrap_or_else(|message| panic!("seed {seed}: {message}\n{:#?}", history.operations));
+                .unwrap_or_else(|message| panic!("seed {seed}: {message}\n{:#?}", history));
         }
     }
     assert!(failed > super::histories(20_000) / 10, "{failed}");

@@ -173,7 +173,7 @@ impl Generator<'_> {
 
     /// The state after the operation, if the model accepts it. One that says nothing leaves it as it is.
     fn step(&self, process: u64, client: &Client, outcome: Outcome, output: Value) -> Option<Value> {
-        let operation = operation(process, client.f, client.input.clone(), outcome, output);
+        let operation = operation(process, client.f, &client.input, outcome, &output);
         match self
             .specification
             .classify(&operation)
@@ -206,11 +206,17 @@ impl Generator<'_> {
 }
 
 /// An operation that stands for itself.
-pub(crate) fn operation(process: u64, f: &str, input: Value, outcome: Outcome, output: Value) -> Operation {
+pub(crate) fn operation<'a>(
+    process: u64,
+    f: &'a str,
+    input: &'a Value,
+    outcome: Outcome,
+    output: &'a Value,
+) -> Operation<'a> {
     let moment = |position| Moment { position, time: 0 };
     Operation {
         process,
-        f: f.to_owned(),
+        f,
         key: None,
         input,
         outcome,
@@ -223,7 +229,7 @@ pub(crate) fn operation(process: u64, f: &str, input: Value, outcome: Outcome, o
     }
 }
 
-fn event(process: u64, kind: EventType, f: &str, value: Value) -> Event {
+pub(crate) fn event(process: u64, kind: EventType, f: &str, value: Value) -> Event {
     Event::Op(OpEvent {
         index: 0,
         time: 0,

@@ -15,7 +15,7 @@
 mod chains;
 mod evidence;
 mod refusals;
-mod versions;
+pub(crate) mod versions;
 
 use std::collections::BTreeMap;
 
@@ -28,19 +28,19 @@ use chains::Chains;
 use versions::Versions;
 
 /// A moment: a position and 1, so that there is one before all events.
-type Time = u32;
+pub(crate) type Time = u32;
 /// Before all events: when the initial value was written.
-const DAWN: Time = 0;
+pub(crate) const DAWN: Time = 0;
 /// After all events: when a pending operation ends.
-const NEVER: Time = Time::MAX;
+pub(crate) const NEVER: Time = Time::MAX;
 /// No operation, or no value.
-const NONE: u32 = u32::MAX;
+pub(crate) const NONE: u32 = u32::MAX;
 /// The initial value.
-const INITIAL: u32 = 0;
+pub(crate) const INITIAL: u32 = 0;
 
 /// What an operation does; values are numbered, from [`INITIAL`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Step {
+pub(crate) enum Step {
     Read(u32),
     Write(u32),
     Swap { from: u32, to: u32 },
@@ -49,14 +49,14 @@ enum Step {
 }
 
 impl Step {
-    fn requires(self) -> Option<u32> {
+    pub(crate) fn requires(self) -> Option<u32> {
         match self {
             Step::Read(value) | Step::Swap { from: value, .. } => Some(value),
             Step::Write(_) | Step::Differs(_) | Step::Never => None,
         }
     }
 
-    fn produces(self) -> Option<u32> {
+    pub(crate) fn produces(self) -> Option<u32> {
         match self {
             Step::Write(value) | Step::Swap { to: value, .. } => Some(value),
             Step::Read(_) | Step::Differs(_) | Step::Never => None,
@@ -87,21 +87,21 @@ impl Step {
 
 /// An operation: what it does, and when.
 #[derive(Clone, Copy, Debug)]
-struct Operation {
-    step: Step,
-    began: Time,
+pub(crate) struct Operation {
+    pub(crate) step: Step,
+    pub(crate) began: Time,
     /// [`NEVER`] if it is pending.
-    ended: Time,
+    pub(crate) ended: Time,
 }
 
 impl Operation {
-    fn is_pending(&self) -> bool {
+    pub(crate) fn is_pending(&self) -> bool {
         self.ended == NEVER
     }
 }
 
 /// Why there is no linearization to be had from the monitor.
-enum Failure {
+pub(crate) enum Failure {
     /// There is none, for these operations and what they depend on.
     Violation(Vec<u32>),
     NotApplicable(&'static str),
@@ -135,6 +135,13 @@ struct Register {
 
 /// None if some class is no access to a single value.
 pub(super) fn make(classes: &Classes, specification: &dyn Specification) -> Option<Box<dyn Monitor>> {
+    let (steps, values) = steps(classes, specification)?;
+    Some(Box::new(Register { steps, values }))
+}
+
+/// What the operations of each class do, and how many values they name; none if some class is no access to a
+/// single value.
+pub(crate) fn steps(classes: &Classes, specification: &dyn Specification) -> Option<(Vec<Step>, u32)> {
     let initial = specification.initial();
     let mut values = FxHashMap::default();
     values.insert(&initial, INITIAL);
@@ -157,7 +164,7 @@ pub(super) fn make(classes: &Classes, specification: &dyn Specification) -> Opti
         });
     }
     let values = values.len() as u32;
-    Some(Box::new(Register { steps, values }))
+    Some((steps, values))
 }
 
 impl Monitor for Register {

@@ -4,21 +4,21 @@ use super::{DAWN, Failure, INITIAL, NEVER, NONE, Operation, Step, Time};
 
 /// A value that was written, read, or swapped.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Version {
+pub(crate) struct Version {
     /// The operation that wrote it; none for the initial value and for values that nothing writes.
-    pub(super) writer: u32,
+    pub(crate) writer: u32,
     /// The value that its writer found, if that is a compare-and-set.
-    pub(super) predecessor: u32,
+    pub(crate) predecessor: u32,
     /// The value that was swapped in for it.
-    pub(super) successor: u32,
+    pub(crate) successor: u32,
     /// An operation that shows that it was written; none if nothing does.
-    pub(super) reason: u32,
+    pub(crate) reason: u32,
     /// How many completed operations read it.
-    pub(super) reads: u32,
+    pub(crate) reads: u32,
     /// When the last read of it began.
-    pub(super) read_began: Time,
+    pub(crate) read_began: Time,
     /// When the first read of it ended.
-    pub(super) read_ended: Time,
+    pub(crate) read_ended: Time,
 }
 
 const UNKNOWN: Version = Version {
@@ -32,13 +32,13 @@ const UNKNOWN: Version = Version {
 };
 
 /// All versions, by value.
-pub(super) struct Versions {
+pub(crate) struct Versions {
     all: Vec<Version>,
 }
 
 impl Versions {
     /// With a failure, what was found out until then.
-    pub(super) fn new(operations: &[Operation], values: u32) -> Result<Versions, (Versions, Failure)> {
+    pub(crate) fn new(operations: &[Operation], values: u32) -> Result<Versions, (Versions, Failure)> {
         let mut this = Versions {
             all: vec![UNKNOWN; values as usize],
         };
@@ -52,22 +52,22 @@ impl Versions {
         }
     }
 
-    pub(super) fn get(&self, value: u32) -> &Version {
+    pub(crate) fn get(&self, value: u32) -> &Version {
         &self.all[value as usize]
     }
 
     /// How many values there are, those that never were included.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.all.len()
     }
 
     /// Whether the value was certainly there at some time.
-    pub(super) fn happened(&self, value: u32) -> bool {
+    pub(crate) fn happened(&self, value: u32) -> bool {
         value == INITIAL || self.get(value).reason != NONE
     }
 
     /// The values that were there.
-    pub(super) fn values(&self) -> impl Iterator<Item = u32> {
+    pub(crate) fn values(&self) -> impl Iterator<Item = u32> {
         (0..self.all.len() as u32).filter(|&value| self.happened(value))
     }
 

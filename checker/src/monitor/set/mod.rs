@@ -304,7 +304,9 @@ impl Stream for Streamed {
             element.is_lost = true;
             self.doubt = Some(UNKNOWN);
         }
-        if element.open == 0 && element.switch.is_idle() && !element.uses.is_doubtful() {
+        // What is doubtful may be otherwise than the sweep has it.
+        let is_certain = !element.is_lost && !element.uses.is_doubtful();
+        if element.open == 0 && element.switch.is_idle() && is_certain {
             // It is as if nobody had ever touched it.
             self.elements.remove(&operation.step.argument);
         }

@@ -2,7 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use partita_checker::{Analysis, Anomaly, Edge, KeyResult, Partial, Step, Stuck, Verdict};
+use partita_checker::severity::{Offender, Spread, Unit};
+use partita_checker::{
+    Analysis, Anomaly, Consistency, Edge, EdgeKind, Extent, Holds, KeyResult, Level, Partial, Severity,
+    StaleReads, Step, Stuck, Verdict,
+};
 use partita_history::{Event, FaultOutcome, FaultPhase, History, OpId, Outcome, Value};
 use partita_reports::run::{FaultCount, Outcomes, Rate, Summary};
 
@@ -12,8 +16,9 @@ use super::{Course, MS};
 pub(super) fn stale_read(events: &[Event], at: u64, key: &Value) -> Anomaly {
     let history = History::from_events(events.iter().cloned()).unwrap();
     let id = |process: u64, ms: u64| {
-        let is = |op: &partita_history::Operation| op.process == process && op.invoked.time == at + ms * MS;
-        history.operations.iter().position(is).unwrap()
+        let is =
+            |op: partita_history::Operation<'_>| op.process == process && op.invoked.time == at + ms * MS;
+        history.operations().position(is).unwrap()
     };
     let [first, second, fresh, stale] = [id(CAST[0], 0), id(CAST[2], 31), id(CAST[3], 62), id(CAST[1], 104)];
     let step = |operation, value: i64| Step {
@@ -34,22 +39,25 @@ pub(super) fn stale_read(events: &[Event], at: u64, key: &Value) -> Anomaly {
         ),
         operations: vec![first, second, fresh, stale],
         culprit: stale,
-        prefix_events: history.operations[stale].completed.unwrap().position + 1,
+        prefix_events: history.operation(stale).completed.unwrap().position + 1,
         edges: vec![
             Edge {
                 before: first,
                 after: second,
                 why: "ended 27 ms before the other began".into(),
+                kind: EdgeKind::RealTime,
             },
             Edge {
                 before: second,
                 after: stale,
                 why: "ended 68 ms before the other began".into(),
+                kind: EdgeKind::RealTime,
             },
             Edge {
                 before: fresh,
                 after: stale,
                 why: "ended 39 ms before the other began".into(),
+                kind: EdgeKind::RealTime,
             },
         ],
         partials: vec![
@@ -68,7 +76,72 @@ pub(super) fn stale_read(events: &[Event], at: u64, key: &Value) -> Anomaly {
                 ],
             },
         ],
+        cycle: vec![
+            Edge {
+                before: second,
+                after: stale,
+                why: "ended 68 ms before the other began".into(),
+                kind: EdgeKind::RealTime,
+            },
+            Edge {
+                before: stale,
+                after: second,
+                why: format!("found {STALE}, which came before the other's {FRESH}"),
+                kind: EdgeKind::VersionOrder,
+            },
+        ],
         confirmed: true,
+        blind: Vec::new(),
+        minimal: true,
+        severity: Some(severity(stale, second)),
+    }
+}
+
+fn severity(stale: OpId, second: OpId) -> Severity {
+    Severity {
+        unit: Unit::Nanoseconds,
+        stale_by: Extent::Exactly(68 * MS),
+        clock_error: Extent::AtLeast(27 * MS),
+        versions: Extent::Exactly(1),
+        stale_reads: Some(StaleReads {
+            stale: 1,
+            from_nowhere: 0,
+            of: 48,
+            time: Spread {
+                p50: 68 * MS,
+                p99: 68 * MS,
+                max: 68 * MS,
+            },
+            versions: Spread {
+                p50: 1,
+                p99: 1,
+                max: 1,
+            },
+            offenders: vec![Offender {
+                name: "n3".into(),
+                stale: 1,
+                of: 11,
+            }],
+        }),
+        levels: vec![
+            Level {
+                consistency: Consistency::Regular,
+                holds: Holds::No {
+                    operations: vec![second, stale],
+                    why: format!("client 103 found {STALE}, which client 105 had certainly overwritten"),
+                },
+            },
+            Level {
+                consistency: Consistency::Sequential,
+                holds: Holds::Yes,
+            },
+            Level {
+                consistency: Consistency::Eventual,
+                holds: Holds::NotKnown {
+                    why: "fewer than two clients read after the last write had ended".into(),
+                },
+            },
+        ],
     }
 }
 
@@ -77,8 +150,8 @@ pub(super) fn lost_write(events: &[Event], key: &Value) -> Anomaly {
     let history = History::from_events(events.iter().cloned()).unwrap();
     let on_key = || {
         (0..)
-            .zip(&history.operations)
-            .filter(|(_, op)| op.key.as_ref() == Some(key))
+            .zip(history.operations())
+            .filter(|(_, op)| op.key == Some(key))
     };
     let unknown = on_key()
         .filter(|(_, op)| op.outcome == Outcome::Info)
@@ -100,11 +173,12 @@ pub(super) fn lost_write(events: &[Event], key: &Value) -> Anomaly {
         key: Some(key.clone()),
         story: format!("A write of {key} that ended ok was seen by one read and by none after it."),
         culprit,
-        prefix_events: history.operations[culprit].invoked.position + 2,
+        prefix_events: history.operation(culprit).invoked.position + 2,
         edges: vec![Edge {
             before: operations[0],
             after: culprit,
             why: "ended long before the other began".into(),
+            kind: EdgeKind::RealTime,
         }],
         partials: vec![Partial {
             steps: steps
@@ -118,7 +192,11 @@ pub(super) fn lost_write(events: &[Event], key: &Value) -> Anomaly {
                 why: "it saw what was never there".into(),
             }],
         }],
+        cycle: Vec::new(),
         confirmed: false,
+        blind: Vec::new(),
+        minimal: true,
+        severity: None,
         operations,
     }
 }
@@ -156,8 +234,8 @@ pub(super) fn analysis(reason: &str, course: &Course, events: &[Event]) -> Analy
 pub(super) fn summary(events: &[Event], course: &Course, name: &str) -> Summary {
     let history = History::from_events(events.iter().cloned()).unwrap();
     let mut operations: BTreeMap<String, Outcomes> = BTreeMap::new();
-    for operation in &history.operations {
-        let count = operations.entry(operation.f.clone()).or_default();
+    for operation in history.operations() {
+        let count = operations.entry(operation.f.to_owned()).or_default();
         match operation.outcome {
             Outcome::Ok => count.ok += 1,
             Outcome::Fail => count.fail += 1,
@@ -183,7 +261,7 @@ pub(super) fn summary(events: &[Event], course: &Course, name: &str) -> Summary 
         ended: "time limit".into(),
         rate: Rate {
             asked: course.rate as f64,
-            invoked: history.operations.len() as f64 / course.seconds as f64,
+            invoked: history.len() as f64 / course.seconds as f64,
             ok: ok as f64 / course.seconds as f64,
         },
         operations,

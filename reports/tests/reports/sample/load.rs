@@ -96,14 +96,19 @@ impl<'a> Load<'a> {
         if let Some(at) = stale_at {
             load.stale_read(at);
         }
-        load.events.into_values().collect()
+        let mut events: Vec<Event> = load.events.into_values().collect();
+        for (number, event) in (0..).zip(&mut events) {
+            match event {
+                Event::Op(event) => event.index = number,
+                Event::Fault(fault) => fault.index = number,
+                Event::Other => {}
+            }
+        }
+        events
     }
 
-    fn push(&mut self, time: u64, mut event: Event) {
+    fn push(&mut self, time: u64, event: Event) {
         let number = self.events.len() as u64;
-        if let Event::Op(event) = &mut event {
-            event.index = number;
-        }
         self.events.insert((time, number), event);
     }
 

@@ -266,6 +266,22 @@ pub(crate) fn hostile() -> Sample {
     let summary = &mut sample.summary;
     let check = &mut summary.checks[0];
     let anomaly = &mut check.anomalies[0];
+    for edge in &mut anomaly.cycle {
+        edge.why = HOSTILE.into();
+    }
+    if let Some(severity) = &mut anomaly.severity {
+        severity.stale_by = partita_checker::Extent::Boundless(HOSTILE.into());
+        for offender in severity
+            .stale_reads
+            .iter_mut()
+            .flat_map(|reads| &mut reads.offenders)
+        {
+            offender.name = HOSTILE.into();
+        }
+        for level in &mut severity.levels {
+            level.holds = partita_checker::Holds::NotKnown { why: HOSTILE.into() };
+        }
+    }
     for text in [
         &mut summary.run,
         &mut summary.reason,

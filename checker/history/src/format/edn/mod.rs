@@ -5,6 +5,7 @@
 //! #jepsen.history.Op{:index 5, :time 240, :type :ok, :process 0, :f :read, :value 3}
 //! {:type :info, :process :nemesis, :f :start, :value {"n1" #{"n2" "n3"}}}
 //! ```
+//! An operation without a function is a transaction if its value is one, `[[:append 9 1] [:r 8 nil]]`, as Elle has it.
 //! Keywords and strings are text, and tags are passed over, but for that of `jepsen.independent`'s tuples:
 //! `#jepsen.independent/tuple [key value]`. Fields that are not known are passed over.
 
@@ -18,8 +19,10 @@ pub use write::write;
 
 use form::{Form, in_words};
 
+use super::builder::{Builder, TRANSACTION, is_transaction};
 use super::source::{Place, Source};
 use super::{Format, Options, ReadError};
+use crate::history::Record;
 use crate::{Event, EventType, FaultEvent, FaultValue, History, OpEvent, Value};
 
 pub(super) const FORMAT: Format = Format {
@@ -61,17 +64,16 @@ pub(super) fn read_renamed(
 ) -> Result<History, ReadError> {
     let mut input = input;
     let mut reader = Reader::new(Source::new(&mut input));
-    let mut history = History::default();
-    match read_all(&mut reader, &mut history, options, rename) {
-        Err(_) if options.cut_short && reader.source.is_at_end() => Ok(history),
-        result => result.map(|()| history),
+    let mut builder = Builder::new(options);
+    match read_all(&mut reader, &mut builder, rename) {
+        Err(_) if options.cut_short && reader.source.is_at_end() => Ok(builder.finish()),
+        result => result.map(|()| builder.finish()),
     }
 }
 
 fn read_all(
     reader: &mut Reader<'_>,
-    history: &mut History,
-    options: &Options,
+    builder: &mut Builder,
     rename: fn(&str) -> &str,
 ) -> Result<(), ReadError> {
     // Where the vector or list around the operations began, and the byte that ends it.
@@ -107,11 +109,22 @@ fn read_all(
                 }
             }
             Some(b'{') => {
-                let mut event = read_event(reader)?;
-                if let Event::Op(event) = &mut event {
-                    event.f = rename(&event.f).to_owned();
-                }
-                super::push(history, event, options.independent).map_err(|message| place.error(message))?;
+                let (index, event) = read_event(reader)?;
+                let added = match event {
+                    Event::Op(event) => {
+                        let f = rename(&event.f);
+                        builder.add_op(
+                            index,
+                            Record {
+                                f,
+                                ..Record::from(&event)
+                            },
+                        )
+                    }
+                    Event::Fault(fault) => builder.add_fault(index, fault),
+                    Event::Other => builder.add_other(),
+                };
+                added.map_err(|message| place.error(message))?;
             }
             Some(open @ (b'[' | b'(')) if around.is_none() => {
                 reader.source.bump()?;
@@ -141,8 +154,8 @@ struct Fields {
     index: Option<(Place, Form)>,
 }
 
-/// Reads the event whose `{` comes next.
-fn read_event(reader: &mut Reader<'_>) -> Result<Event, ReadError> {
+/// Reads the event whose `{` comes next, and its index.
+fn read_event(reader: &mut Reader<'_>) -> Result<(Option<u64>, Event), ReadError> {
     let begin = reader.source.place();
     reader.enter()?;
     reader.source.bump()?;
@@ -177,12 +190,16 @@ fn read_event(reader: &mut Reader<'_>) -> Result<Event, ReadError> {
     event(fields, begin)
 }
 
-fn event(fields: Fields, begin: Place) -> Result<Event, ReadError> {
+fn event(fields: Fields, begin: Place) -> Result<(Option<u64>, Event), ReadError> {
     let missing = |name: &str| begin.error(format!("this operation has no `:{name}`"));
     let (place, process) = fields.process.ok_or_else(|| missing("process"))?;
     let process = match process {
         Form::Int(process) if process >= 0 => process.unsigned_abs(),
-        Form::Name(_) | Form::Text(_) => return Ok(fault(fields.f, fields.value, fields.time, fields.index)),
+        Form::Name(_) | Form::Text(_) => {
+            // What is odd about such a line has no bearing.
+            let index = fields.index.and_then(|index| natural(index).ok().flatten());
+            return Ok((index, fault(fields.f, fields.value, fields.time, index)));
+        }
         _ => return Err(place.error("expected a number from 0 or a name such as :nemesis")),
     };
     let (place, kind) = fields.kind.ok_or_else(|| missing("type"))?;
@@ -197,10 +214,6 @@ fn event(fields: Fields, begin: Place) -> Result<Event, ReadError> {
             )));
         }
     };
-    let (place, f) = fields.f.ok_or_else(|| missing("f"))?;
-    let (Form::Name(f) | Form::Text(f)) = f else {
-        return Err(place.error("expected the name of a function, such as :read"));
-    };
     let mut key = fields.key.map(value).transpose()?;
     let mut argument = Value::Null;
     if let Some((place, form)) = fields.value {
@@ -212,9 +225,16 @@ fn event(fields: Fields, begin: Place) -> Result<Event, ReadError> {
             Err(form) => value((place, form))?,
         };
     }
-    Ok(Event::Op(OpEvent {
-        index: fields.index.map(natural).transpose()?.unwrap_or(0),
-        time: fields.time.map(natural).transpose()?.unwrap_or(0),
+    let f = match fields.f {
+        Some((_, Form::Name(f) | Form::Text(f))) => f,
+        Some((place, _)) => return Err(place.error("expected the name of a function, such as :read")),
+        None if is_transaction(&argument) => TRANSACTION.to_owned(),
+        None => return Err(missing("f")),
+    };
+    let index = fields.index.map(natural).transpose()?.flatten();
+    let event = OpEvent {
+        index: index.unwrap_or(0),
+        time: fields.time.map(natural).transpose()?.flatten().unwrap_or(0),
         process,
         kind,
         f,
@@ -223,7 +243,8 @@ fn event(fields: Fields, begin: Place) -> Result<Event, ReadError> {
         observed: fields.observed.map(value).transpose()?,
         node: fields.node.and_then(|(_, form)| words(&form)),
         error: fields.error.and_then(|(_, form)| words(&form)),
-    }))
+    };
+    Ok((index, Event::Op(event)))
 }
 
 fn value((place, form): (Place, Form)) -> Result<Value, ReadError> {
@@ -258,10 +279,10 @@ fn tuple(form: Form) -> Result<(Form, Form), Form> {
     }
 }
 
-fn natural((place, form): (Place, Form)) -> Result<u64, ReadError> {
+fn natural((place, form): (Place, Form)) -> Result<Option<u64>, ReadError> {
     match form {
-        Form::Nil => Ok(0),
-        Form::Int(number) if number >= 0 => Ok(number.unsigned_abs()),
+        Form::Nil => Ok(None),
+        Form::Int(number) if number >= 0 => Ok(Some(number.unsigned_abs())),
         _ => Err(place.error("expected a number from 0")),
     }
 }
@@ -278,17 +299,16 @@ fn fault(
     f: Option<(Place, Form)>,
     value: Option<(Place, Form)>,
     time: Option<(Place, Form)>,
-    index: Option<(Place, Form)>,
+    index: Option<u64>,
 ) -> Event {
     let details = value.and_then(|(_, form)| json(form));
     let details = details.and_then(|json| serde_json::from_value::<FaultValue>(json).ok());
     let (Some(value), Some((_, Form::Name(f) | Form::Text(f)))) = (details, f) else {
         return Event::Other;
     };
-    let number = |field: Option<(Place, Form)>| field.and_then(|field| natural(field).ok()).unwrap_or(0);
     Event::Fault(FaultEvent {
-        index: number(index),
-        time: number(time),
+        index: index.unwrap_or(0),
+        time: time.and_then(|time| natural(time).ok().flatten()).unwrap_or(0),
         f,
         value,
     })

@@ -51,7 +51,8 @@ proptest! {
     fn escapes_of_any_kind_are_read(text in any::<String>()) {
         let escaped: String = text.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
         let line = format!("{{:process 0, :type :invoke, :f :write, :value \"{escaped}\"}}");
-        prop_assert_eq!(&read_text(&line).unwrap().operations[0].input, &Value::Str(text));
+        let read = read_text(&line).unwrap();
+        prop_assert_eq!(read.operation(0).input, &Value::Str(text));
     }
 }
 
@@ -86,11 +87,11 @@ fn maps_alone_in_a_list_and_tagged_are_the_same_history() {
         "{:type :ok, :f \"read\" :value 3N :process 0 :time 140 :ext [#object[a.b 0x1f \"c\"] \\a \\é \\newline ##Inf 1/2] :error nil}",
     ];
     let expected = read_text(&lines.join("\n")).unwrap();
-    assert_eq!(expected.operations.len(), 1);
+    assert_eq!(expected.len(), 1);
     assert_eq!(expected.events(), 3);
-    let operation = &expected.operations[0];
+    let operation = expected.operation(0);
     assert_eq!(
-        (operation.outcome, &operation.output, operation.invoked.time),
+        (operation.outcome, operation.output, operation.invoked.time),
         (Outcome::Ok, &Value::Int(3), 123)
     );
     for text in [
@@ -116,8 +117,8 @@ fn tuples_are_split_when_tagged_or_when_said() {
             ..Options::default()
         };
         let history = (FORMAT.read)(&mut text.as_bytes(), &options).unwrap();
-        let operation = history.operations.into_iter().next().unwrap();
-        (operation.key, operation.input)
+        let operation = history.operation(0);
+        (operation.key.cloned(), operation.input.clone())
     };
     let pair = || Value::pair(1.into(), 2.into());
     let split = (Some("x".into()), pair());
@@ -237,13 +238,7 @@ fn what_was_cut_short_is_dropped_only_when_asked() {
         cut_short: true,
         ..Options::default()
     };
-    assert_eq!(
-        (FORMAT.read)(&mut torn.as_bytes(), &cut_short)
-            .unwrap()
-            .operations
-            .len(),
-        1
-    );
+    assert_eq!((FORMAT.read)(&mut torn.as_bytes(), &cut_short).unwrap().len(), 1);
     assert!(read_text(torn).is_err());
     let wrong = "{:process 0, :type :invoke, :f :read}\n{:process 0, :type 3}\n{:process 0}";
     assert!((FORMAT.read)(&mut wrong.as_bytes(), &cut_short).is_err());

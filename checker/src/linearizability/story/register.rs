@@ -1,84 +1,27 @@
-//! Names a violation, and tells it to a tired on-call engineer.
-//!
-//! The templates are tried from the plainest to the most general; each states only what the history proves.
+//! Registers: what was read can't have been there.
 
 use std::collections::BTreeSet;
 
 use partita_history::{Operation, Outcome, Value};
 
-use super::entry::{Entry, Object};
-use super::judge::{self, Violation};
-use super::orphan::{self, Orphan};
-use super::words::{Words, client, client_via, list, sentence};
+use super::{Teller, Told};
+use crate::linearizability::entry::Entry;
+use crate::linearizability::orphan::{self, Orphan};
+use crate::linearizability::words::{client_via, sentence};
 use crate::model::Access;
-use crate::verdict::Partial;
 
-/// The most operations that a story lists.
-const LISTED_MAX: usize = 12;
-
-/// The name and the story of a violation.
-pub(crate) fn tell(
-    object: &Object<'_>,
-    violation: &Violation,
-    core: &[Entry],
-    partials: &[Partial],
-) -> (&'static str, String) {
-    let teller = Teller {
-        object,
-        words: Words::new(object.history),
-        prefix: judge::prefix(object, violation.position),
-    };
+pub(super) fn tell(teller: &Teller<'_>) -> Option<Told> {
+    let Teller { object, core, .. } = teller;
     let orphan = orphan::find(&teller.prefix, &object.classes, object.specification)
-        .filter(|orphan| teller.prefix[orphan.reader].id == violation.culprit);
+        .filter(|orphan| teller.prefix[orphan.reader].id == teller.violation.culprit);
     orphan
         .and_then(|orphan| teller.orphan(&orphan))
         .or_else(|| teller.two_swaps(core))
-        .or_else(|| teller.inversion(core, violation))
-        .or_else(|| teller.unseen(core, violation))
-        .unwrap_or_else(|| ("not linearizable", teller.general(core, violation, partials)))
+        .or_else(|| teller.inversion(core))
+        .map(|(name, text)| Told::new(name, text))
 }
 
-struct Teller<'a> {
-    object: &'a Object<'a>,
-    words: Words,
-    /// The entries of the violating prefix.
-    prefix: Vec<Entry>,
-}
-
-impl<'a> Teller<'a> {
-    fn operation(&self, entry: &Entry) -> &'a Operation {
-        &self.object.history.operations[entry.id]
-    }
-
-    fn access(&self, entry: &Entry) -> Option<Access<'a>> {
-        self.object
-            .specification
-            .access(self.object.classes.get(entry.class))
-    }
-
-    /// `x = 7`
-    fn holds(&self, value: &Value) -> String {
-        self.object.specification.describe_state(self.object.key, value)
-    }
-
-    /// What a client was told: `n3 answered client 7 that x = 7`.
-    fn claim(&self, entry: &Entry, value: &Value) -> String {
-        let operation = self.operation(entry);
-        let holds = self.holds(value);
-        let told = match &operation.node {
-            Some(node) => format!("{node} told {}", client(operation)),
-            None => format!("{} was told", client(operation)),
-        };
-        match (operation.f.as_str(), operation.outcome) {
-            ("read", _) => match &operation.node {
-                Some(node) => format!("{node} answered {} that {holds}", client(operation)),
-                None => format!("{} read {holds}", client(operation)),
-            },
-            (_, Outcome::Fail) => format!("{told} that its compare-and-set was refused because {holds}"),
-            _ => format!("{told} that its compare-and-set had succeeded, having found {holds}"),
-        }
-    }
-
+impl Teller<'_> {
     fn orphan(&self, orphan: &Orphan) -> Option<(&'static str, String)> {
         let reader = &self.prefix[orphan.reader];
         let at = sentence(&self.words.ended(self.operation(reader)));
@@ -88,7 +31,7 @@ impl<'a> Teller<'a> {
                 "{at} {} was told that its compare-and-set was refused for not finding the value it expected, yet the \
                  answer says that it saw {}, which is that very value.",
                 client_via(operation),
-                operation.observed.clone().unwrap_or_default(),
+                operation.observed.unwrap_or(&Value::Null),
             );
             return Some(("contradictory refusal", text));
         };
@@ -102,15 +45,15 @@ impl<'a> Teller<'a> {
     fn never_written(&self, reader: &Entry, value: &Value, at: &str) -> (&'static str, String) {
         let claim = self.claim(reader, value);
         let object = self.object;
-        let by_input = |operation: &&Operation| {
-            operation.key.as_ref() == object.key
-                && match operation.f.as_str() {
-                    "write" => operation.input == *value,
+        let by_input = |operation: &Operation| {
+            operation.key == object.key
+                && match operation.f {
+                    "write" => operation.input == value,
                     _ => operation.input.as_pair().is_some_and(|(_, to)| to == value),
                 }
         };
         let return_position = reader.deadline.unwrap_or(u32::MAX);
-        let mut writers = object.history.operations.iter().filter(by_input);
+        let mut writers = object.history.operations().filter(by_input);
         let failed = writers
             .clone()
             .find(|w| w.outcome == Outcome::Fail && w.invoked.position < return_position);
@@ -215,18 +158,6 @@ impl<'a> Teller<'a> {
         ("stale read", text)
     }
 
-    /// `379 ms before this read began`
-    fn gap_before(&self, first: &Operation, second: &Operation) -> String {
-        let what = match second.f.as_str() {
-            "cas" => "compare-and-set",
-            f => f,
-        };
-        self.words.gap(first, second).map_or_else(
-            || format!("before this {what} began"),
-            |gap| format!("{gap} before this {what} began"),
-        )
-    }
-
     /// How many further completed mutators lie wholly between these two.
     fn overwriters_between(&self, overwriter: &Entry, reader: &Entry) -> usize {
         let between = |entry: &&Entry| {
@@ -270,8 +201,8 @@ impl<'a> Teller<'a> {
             .filter(after)
             .filter(|entry| requires(entry, older))
             .map(|entry| self.operation(entry))
-            .map(|operation| match &operation.node {
-                Some(node) => (Some(node.as_str()), 0),
+            .map(|operation| match operation.node {
+                Some(node) => (Some(node), 0),
                 None => (None, operation.process),
             })
             .collect();
@@ -335,8 +266,8 @@ impl<'a> Teller<'a> {
     }
 
     /// A reader saw the newer of two values, and another one that began afterwards saw the older.
-    fn inversion(&self, core: &[Entry], violation: &Violation) -> Option<(&'static str, String)> {
-        let last = core.iter().find(|entry| entry.id == violation.culprit)?;
+    fn inversion(&self, core: &[Entry]) -> Option<(&'static str, String)> {
+        let last = core.iter().find(|entry| entry.id == self.violation.culprit)?;
         let older = self.access(last)?.requires()?;
         let first = core.iter().find(|entry| {
             entry.deadline.is_some_and(|deadline| deadline < last.invoked)
@@ -383,108 +314,5 @@ impl<'a> Teller<'a> {
             self.claim(last, older),
         );
         Some(("new/old inversion", text))
-    }
-
-    /// For models that are not single values: an answer in which nothing shows of an operation that had ended
-    /// before the question was asked.
-    fn unseen(&self, core: &[Entry], violation: &Violation) -> Option<(&'static str, String)> {
-        let Object {
-            classes,
-            specification,
-            ..
-        } = self.object;
-        let last = core.iter().find(|entry| entry.id == violation.culprit)?;
-        let class = |entry: &Entry| classes.get(entry.class);
-        // Other observers than reads don't answer with a state.
-        let is_read = self.operation(last).f == "read";
-        if self.access(last).is_some() || !is_read || !classes.is_observer(last.class) {
-            return None;
-        }
-        let shows = |completed: &[Entry], entry: &Entry| {
-            let completed: Vec<_> = completed.iter().map(class).collect();
-            specification.last_use(&completed, &[class(entry)]) != [None]
-        };
-        let unseen = core.iter().find(|entry| {
-            !classes.is_observer(entry.class)
-                && entry.deadline.is_some_and(|deadline| deadline < last.invoked)
-                && !shows(&[*last], entry)
-        })?;
-        let (writes, reads) = (self.operation(unseen), self.operation(last));
-        let completed: Vec<Entry> = self
-            .object
-            .entries
-            .iter()
-            .filter(|entry| entry.deadline.is_some())
-            .copied()
-            .collect();
-        let (name, ending) = if shows(&completed, unseen) {
-            ("stale read", "though others did see it: a stale read")
-        } else {
-            (
-                "lost write",
-                "and no operation ever saw it: the acknowledged write was lost",
-            )
-        };
-        let text = format!(
-            "{} {}, but {} had been acknowledged to {} {}, {}; nothing of that shows in the answer, {ending}.",
-            sentence(&self.words.ended(reads)),
-            self.claim(last, &class(last).result),
-            specification.describe(writes),
-            client_via(writes),
-            self.words.ended(writes),
-            self.gap_before(writes, reads),
-        );
-        Some((name, text))
-    }
-
-    fn general(&self, core: &[Entry], violation: &Violation, partials: &[Partial]) -> String {
-        let operations = &self.object.history.operations;
-        let describe = |id: usize| self.object.specification.describe(&operations[id]);
-        let mut listed: Vec<String> = core
-            .iter()
-            .take(LISTED_MAX)
-            .map(|entry| {
-                let operation = self.operation(entry);
-                let until = match (operation.outcome, operation.completed) {
-                    (Outcome::Info, _) | (_, None) => "on, its end unknown".to_owned(),
-                    (_, Some(end)) => format!("to {}", self.words.moment(end)),
-                };
-                format!(
-                    "{}: {} (from {} {until})",
-                    client_via(operation),
-                    describe(entry.id),
-                    self.words.moment(operation.invoked)
-                )
-            })
-            .collect();
-        if core.len() > LISTED_MAX {
-            listed.push(format!("{} more", core.len() - LISTED_MAX));
-        }
-        let culprit = &operations[violation.culprit];
-        let furthest = partials.first().map_or_else(String::new, |partial| {
-            let state = partial
-                .steps
-                .last()
-                .map_or("at the start".to_owned(), |step| format!("after {}", describe(step.operation)));
-            let stuck: Vec<String> = partial
-                .stuck
-                .iter()
-                .take(3)
-                .map(|stuck| format!("{} ({})", describe(stuck.operation), stuck.why))
-                .collect();
-            format!(
-                " The order that gets furthest ends {state}; what would have to come next is impossible there: {}.",
-                list(&stuck)
-            )
-        });
-        format!(
-            "No order of these {} operations explains what the clients saw: {}. It became certain {}, when this one ended: {}: {}.\
-             {furthest}",
-            core.len(),
-            listed.join("; "),
-            self.words.ended(culprit),
-            client_via(culprit),
-            describe(violation.culprit),
-        )
     }
 }

@@ -14,106 +14,128 @@
 //!   same: without it a stale value would seem to come from nowhere;
 //! - of such operations, if a single one found "not v": delete a pending mutator that leaves w, if there is a pending
 //!   write of w' that was invoked before it, and nothing requires w or w' (and neither is v). (All that such a
-//!   mutator can do for others is to end v, once, and the write can do it in its place.)
+//!   mutator can do for others is to end v, once, and the write can do it in its place);
+//! - make a mutator *blind*: forget what it needed to find (a compare-and-set becomes a write). That cuts the chains
+//!   that compare-and-sets form, and is tried only on counterexamples that are large without it.
 //!
 //! No further single step keeps the result a violation, unless the budget was spent before.
 
-use std::cell::Cell;
-use std::collections::{BTreeMap, BTreeSet};
+mod probe;
+mod reduce;
+mod superseded;
 
-use partita_history::Value;
+use std::collections::BTreeSet;
+
+use partita_history::{OpId, Value};
 
 use super::entry::{Entry, Object};
 use super::judge::{self, Violation};
 use super::orphan;
 use super::problem::Problem;
-use super::search::{self, Budget, Finding, Order};
+use super::search::Budget;
 use crate::model::Access;
 use crate::monitor;
+use probe::Probe;
+use reduce::reduce;
+use superseded::without_superseded;
 
-/// How many configurations all probes of one violation may visit together.
-const CONFIGURATIONS_MAX: u64 = 20_000_000;
+/// A counterexample of no more operations is left as the history has it.
+const BLIND_FROM: usize = 6;
+/// A larger one is made blind before all else: every other step would look at all of a chain many times.
+const BLIND_FIRST_FROM: usize = 100;
 
-/// Answers whether a set of entries is still a violation.
-struct Probe<'a> {
-    object: &'a Object<'a>,
-    budget: Budget<'a>,
-    left: Cell<u64>,
+/// A small violation.
+#[derive(Clone, Debug)]
+pub(crate) struct Core {
+    /// In the order of their invocations; what became pending has no deadline, and what became blind another class.
+    pub(crate) entries: Vec<Entry>,
+    /// The operations that became blind.
+    pub(crate) blind: Vec<OpId>,
+    /// Whether no further single step keeps it a violation.
+    pub(crate) is_minimal: bool,
 }
 
-impl Probe<'_> {
-    /// False also when the budget is spent: what can't be shown to be a violation is not taken for one.
-    fn fails(&self, entries: &[Entry]) -> bool {
-        let Object {
-            classes,
-            specification,
-            ..
-        } = self.object;
-        if (self.budget.stop)() {
-            return false;
-        }
-        match self.object.monitor.as_ref().map(|monitor| monitor.judge(entries)) {
-            Some(monitor::Finding::Pass(_)) => return false,
-            Some(monitor::Finding::Fail(_)) => return true,
-            Some(monitor::Finding::NotApplicable(_)) if !self.object.may_search => return false,
-            Some(monitor::Finding::NotApplicable(_)) | None => {}
-        }
-        if orphan::find(entries, classes, *specification).is_some() {
-            return true;
-        }
-        let budget = Budget {
-            configurations: self.left.get(),
-            ..self.budget
-        };
-        let (finding, visited) = search::search(
-            Order::DepthFirst { foresight: true },
-            entries,
-            classes,
-            *specification,
-            budget,
-        );
-        self.left.set(self.left.get().saturating_sub(visited));
-        matches!(finding, Finding::Violation { .. })
-    }
-
-    fn access(&self, entry: &Entry) -> Option<Access<'_>> {
-        self.object
-            .specification
-            .access(self.object.classes.get(entry.class))
-    }
-
-    fn is_observer(&self, entry: &Entry) -> bool {
-        self.object.classes.is_observer(entry.class)
-    }
-}
-
-/// The entries of a small violation, in the order of their invocations; what became pending has no deadline.
-pub(crate) fn minimise(object: &Object<'_>, violation: &Violation, budget: Budget<'_>) -> Vec<Entry> {
-    let probe = Probe {
-        object,
-        budget,
-        left: Cell::new(CONFIGURATIONS_MAX.min(budget.configurations)),
-    };
+/// Makes a violation small. What is to become blind needs [`super::entry::Classes::add_blind`] before.
+pub(crate) fn minimise(object: &Object<'_>, violation: &Violation, budget: Budget<'_>) -> Core {
     let mut core = judge::prefix(object, violation.position);
+    let probe = Probe::new(object, core.len(), budget);
+    let mut is_minimal = true;
     if let Some(orphan) = plain_orphan(&probe, &core) {
         core = orphan;
     } else if let Some(found) = monitored(object, &core) {
         core = found;
-    } else if !probe.fails(&core) {
-        return core;
+    } else {
+        is_minimal = probe.fails(&core);
     }
+    if is_minimal {
+        if core.len() > BLIND_FIRST_FROM {
+            core = blinded(&probe, core);
+        }
+        core = reduced(&probe, core);
+        if core.len() > BLIND_FROM {
+            let before = core.clone();
+            core = blinded(&probe, core);
+            if core != before {
+                core = reduced(&probe, core);
+            }
+        }
+    }
+    let is_blind = |entry: &&Entry| {
+        let at = object
+            .entries
+            .partition_point(|other| other.invoked < entry.invoked);
+        object.entries[at].class != entry.class
+    };
+    Core {
+        blind: core.iter().filter(is_blind).map(|entry| entry.id).collect(),
+        is_minimal: is_minimal && probe.answered_all(),
+        entries: core,
+    }
+}
+
+/// All steps but blindness, for as long as they find something.
+fn reduced(probe: &Probe<'_>, mut core: Vec<Entry>) -> Vec<Entry> {
+    let steps = [
+        without_redundant,
+        without_values,
+        without_observers,
+        without_superseded,
+        with_fewer_completed,
+        without_useless,
+    ];
     loop {
         let before = core.clone();
-        core = without_redundant(&probe, core);
-        core = without_values(&probe, core);
-        core = without_observers(&probe, core);
-        core = without_superseded(&probe, core);
-        core = with_fewer_completed(&probe, core);
-        core = without_useless(object, core);
+        for step in steps {
+            if probe.is_spent() {
+                return core;
+            }
+            core = step(probe, core);
+        }
         if core == before {
             return core;
         }
     }
+}
+
+/// Forgets what mutators needed to find, where that was not needed for the violation.
+fn blinded(probe: &Probe<'_>, core: Vec<Entry>) -> Vec<Entry> {
+    let classes = &probe.object.classes;
+    let seeing: Vec<usize> = (0..core.len())
+        .filter(|&i| classes.blind(core[i].class).is_some())
+        .collect();
+    let with = |kept: &[usize]| -> Vec<Entry> {
+        let mut entries = core.clone();
+        for &i in seeing.iter().filter(|i| kept.binary_search(i).is_err()) {
+            entries[i].class = classes.blind(core[i].class).unwrap_or(core[i].class);
+        }
+        entries
+    };
+    let kept = reduce(
+        seeing.clone(),
+        || probe.is_spent(),
+        |kept| probe.fails(&with(kept)),
+    );
+    with(&kept)
 }
 
 /// An orphan whose value was written and overwritten by plain writes only: a violation by itself.
@@ -167,7 +189,7 @@ fn without_values(probe: &Probe<'_>, core: Vec<Entry>) -> Vec<Entry> {
         }
         window *= 4;
     }
-    let kept = reduce(units, |kept| probe.fails(&with(kept)));
+    let kept = reduce(units, || probe.is_spent(), |kept| probe.fails(&with(kept)));
     with(&kept)
 }
 
@@ -205,7 +227,7 @@ fn without_observers(probe: &Probe<'_>, core: Vec<Entry>) -> Vec<Entry> {
         let kept = |i: &usize| kept.binary_search(i).is_ok() || !probe.is_observer(&core[*i]);
         (0..core.len()).filter(kept).map(|i| core[i]).collect()
     };
-    let kept = reduce(observers, |kept| probe.fails(&with(kept)));
+    let kept = reduce(observers, || probe.is_spent(), |kept| probe.fails(&with(kept)));
     with(&kept)
 }
 
@@ -219,86 +241,12 @@ fn with_fewer_completed(probe: &Probe<'_>, core: Vec<Entry>) -> Vec<Entry> {
         }
         entries
     };
-    let kept = reduce(completed.clone(), |kept| probe.fails(&with(kept)));
+    let kept = reduce(
+        completed.clone(),
+        || probe.is_spent(),
+        |kept| probe.fails(&with(kept)),
+    );
     with(&kept)
-}
-
-/// Deletes mutators that were overwritten before anything could need them.
-fn without_superseded(probe: &Probe<'_>, core: Vec<Entry>) -> Vec<Entry> {
-    let positive = |entry: &Entry| !matches!(probe.access(entry), None | Some(Access::Differs(_)));
-    if !core.iter().all(positive) {
-        return core;
-    }
-    let mut core = core;
-    let mut successions = Successions::new(probe, &core);
-    let mut at = 0;
-    while at < core.len() {
-        if successions.is_superseded(probe, &core[at]) {
-            let mut rest = core.clone();
-            rest.remove(at);
-            if probe.fails(&rest) {
-                core = rest;
-                successions = Successions::new(probe, &core);
-                continue;
-            }
-        }
-        at += 1;
-    }
-    core
-}
-
-/// What is needed when, and what ends when.
-struct Successions<'a> {
-    /// For each value that is required, when the first operation that requires it begins.
-    first_need: BTreeMap<&'a Value, u32>,
-    /// For each value that is produced, when the last operation that produces it ends.
-    last_end: BTreeMap<&'a Value, u32>,
-    /// For each mutator, by invocation: when the first of it and all later ones ends.
-    ends: Vec<(u32, u32)>,
-}
-
-impl<'a> Successions<'a> {
-    fn new(probe: &'a Probe<'_>, core: &[Entry]) -> Self {
-        let (mut first_need, mut last_end) = (BTreeMap::new(), BTreeMap::new());
-        let mut ends = Vec::new();
-        let mut first_end = u32::MAX;
-        for entry in core.iter().rev() {
-            let end = entry.deadline.unwrap_or(u32::MAX);
-            let access = probe.access(entry);
-            if let Some(value) = access.and_then(Access::requires) {
-                // The first is seen last.
-                first_need.insert(value, entry.invoked);
-            }
-            if let Some(value) = access.and_then(Access::produces) {
-                let last = last_end.entry(value).or_insert(end);
-                *last = end.max(*last);
-            }
-            if !probe.is_observer(entry) {
-                first_end = first_end.min(end);
-                ends.push((entry.invoked, first_end));
-            }
-        }
-        ends.reverse();
-        Successions {
-            first_need,
-            last_end,
-            ends,
-        }
-    }
-
-    fn is_superseded(&self, probe: &Probe<'_>, entry: &Entry) -> bool {
-        let (Some(value), Some(deadline)) = (probe.access(entry).and_then(Access::produces), entry.deadline)
-        else {
-            return false;
-        };
-        let need = self.first_need.get(value);
-        if need.is_some() && self.last_end.get(value).is_none_or(|&end| end <= deadline) {
-            return false;
-        }
-        let later = self.ends.partition_point(|&(invoked, _)| invoked <= deadline);
-        let overwritten = self.ends.get(later).map_or(u32::MAX, |&(_, end)| end);
-        overwritten < need.copied().unwrap_or(u32::MAX)
-    }
 }
 
 /// Deletes pending mutators that could only do what an earlier pending write can do as well.
@@ -328,7 +276,8 @@ fn without_redundant(probe: &Probe<'_>, core: Vec<Entry>) -> Vec<Entry> {
 }
 
 /// Without the pending operations that no completed one can make use of.
-fn without_useless(object: &Object<'_>, core: Vec<Entry>) -> Vec<Entry> {
+fn without_useless(probe: &Probe<'_>, core: Vec<Entry>) -> Vec<Entry> {
+    let object = probe.object;
     let problem = Problem::new(&core, &object.classes, object.specification);
     let useful: BTreeSet<u32> = problem.useful().collect();
     let is_useful = |(i, entry): &(usize, Entry)| entry.deadline.is_some() || useful.contains(&(*i as u32));
@@ -337,43 +286,4 @@ fn without_useless(object: &Object<'_>, core: Vec<Entry>) -> Vec<Entry> {
         .filter(is_useful)
         .map(|(_, entry)| entry)
         .collect()
-}
-
-/// Leaves out units as long as `fails` says that what is kept is still a violation (a form of delta debugging:
-/// Zeller and Hildebrandt, TSE 2002): halves first, single ones last.
-fn reduce<U: Copy>(units: Vec<U>, mut fails: impl FnMut(&[U]) -> bool) -> Vec<U> {
-    let mut kept = units;
-    let mut chunk = kept.len().div_ceil(2).max(1);
-    loop {
-        let mut at = 0;
-        let mut removed = false;
-        while at < kept.len() {
-            let end = (at + chunk).min(kept.len());
-            let rest = [&kept[..at], &kept[end..]].concat();
-            if fails(&rest) {
-                kept = rest;
-                removed = true;
-            } else {
-                at = end;
-            }
-        }
-        match chunk {
-            1 if !removed => return kept,
-            1 => {}
-            _ => chunk = chunk.div_ceil(2),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::reduce;
-
-    #[test]
-    fn what_is_left_is_needed() {
-        for needed in [&[3][..], &[0, 17, 39], &[], &[20, 21, 22]] {
-            let kept = reduce((0..40).collect(), |kept| needed.iter().all(|n| kept.contains(n)));
-            assert_eq!(kept, needed);
-        }
-    }
 }
