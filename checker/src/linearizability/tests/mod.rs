@@ -13,6 +13,7 @@ mod scale;
 mod speech;
 mod stories;
 mod sweeps;
+mod sweeps_long;
 mod sweeps_speed;
 mod vocabulary;
 
