@@ -48,10 +48,10 @@ fn number(value: &Value) -> i64 {
 fn records(history: &History, ids: &[usize]) -> Vec<Record> {
     let mut records = Vec::with_capacity(ids.len());
     for &id in ids {
-        let operation = &history.operations[id];
-        let op = match (operation.f.as_str(), operation.input.as_pair(), operation.outcome) {
-            ("read", _, Outcome::Ok) => Op::Read(number(&operation.output)),
-            ("write", _, Outcome::Ok | Outcome::Info) => Op::Write(number(&operation.input)),
+        let operation = history.operation(id);
+        let op = match (operation.f, operation.input.as_pair(), operation.outcome) {
+            ("read", _, Outcome::Ok) => Op::Read(number(operation.output)),
+            ("write", _, Outcome::Ok | Outcome::Info) => Op::Write(number(operation.input)),
             ("cas", Some((from, to)), Outcome::Ok) => Op::Cas(number(from), number(to)),
             ("cas", Some((from, to)), Outcome::Info) => Op::MaybeCas(number(from), number(to)),
             ("cas", Some((from, _)), Outcome::Fail) => match &operation.observed {

@@ -71,8 +71,8 @@ fn check_key(history: &History, ids: &[usize], specification: &dyn Specification
     let mut operations = Vec::new();
     let mut events: Vec<(u32, bool, u32)> = Vec::new();
     for &id in ids {
-        let operation = &history.operations[id];
-        let Ok(Some(class)) = specification.classify(operation) else {
+        let operation = history.operation(id);
+        let Ok(Some(class)) = specification.classify(&operation) else {
             continue;
         };
         let deadline = operation.deadline();
