@@ -34,7 +34,7 @@ pub(crate) mod tests;
 use partita_history::{History, OpId, Outcome as OpOutcome, Value};
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
-use crate::model::{Engine, Model, Options};
+use crate::model::{self, Engine, Model, Options};
 use crate::monitor;
 use crate::severity::{self, Severity};
 use crate::verdict::{Analysis, Anomaly, KeyResult, Verdict};
@@ -76,10 +76,11 @@ pub fn check_with_witness<'h>(
         bytes: options.memory_bytes_max,
         stop,
     };
-    let monitor = |classes: &Classes| match options.engine {
+    let registered = match options.engine {
         Engine::Search => None,
-        Engine::Auto | Engine::Monitor => monitor::of(model.name, classes, &*specification),
+        Engine::Auto | Engine::Monitor => model::registered_name(&*specification),
     };
+    let monitor = |classes: &Classes| monitor::of(registered?, classes, &*specification);
     let keys: Vec<_> = history.by_key().into_iter().collect();
     let object = |(key, operations): (Option<&'h Value>, Vec<OpId>)| {
         let (entries, classes) = entry::classify(history, &operations, &*specification)?;

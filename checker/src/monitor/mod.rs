@@ -19,7 +19,7 @@ mod switch;
 mod whole;
 
 use crate::linearizability::entry::{Classes, Entry};
-use crate::model::{self, Specification};
+use crate::model::Specification;
 use stream::Stream;
 
 /// What a monitor says of some operations; they are named by their indices.
@@ -94,20 +94,18 @@ const STREAMS: &[(&str, MakeStream)] = &[
 
 /// The sweep of an object of `model` during a run, if there is one; as [`of`].
 pub(crate) fn stream_of(model: &str, specification: &dyn Specification) -> Option<Box<dyn Stream>> {
-    let registered = model::registered_name(specification).filter(|name| *name == model)?;
-    let (_, make) = STREAMS.iter().find(|(name, _)| *name == registered)?;
+    let (_, make) = STREAMS.iter().find(|(name, _)| *name == model)?;
     Some(make(specification))
 }
 
-/// The monitor of an object of `model`, if there is one. A user's own model has none, even if it is named like one
-/// of ours.
+/// The monitor of an object of `model`, if there is one; `model` is one of ours, see [`crate::model::registered_name`]:
+/// a user's own has none, even if it is named like one of ours.
 pub(crate) fn of(
     model: &str,
     classes: &Classes,
     specification: &dyn Specification,
 ) -> Option<Box<dyn Monitor>> {
-    let registered = model::registered_name(specification).filter(|name| *name == model)?;
-    let (_, make) = REGISTRY.iter().find(|(name, _)| *name == registered)?;
+    let (_, make) = REGISTRY.iter().find(|(name, _)| *name == model)?;
     make(classes, specification)
 }
 
