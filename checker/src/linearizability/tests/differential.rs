@@ -1,6 +1,6 @@
 //! Prefilter, depth first and breadth first against the oracle; every witness is verified.
 
-use partita_history::{History, Value};
+use partita_history::{Event, EventType, History, OpEvent, Value};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -11,7 +11,7 @@ use crate::linearizability::judge::{self, Outcome};
 use crate::linearizability::minimise;
 use crate::linearizability::orphan;
 use crate::linearizability::search::{self, Budget, Finding, Order};
-use crate::model::{FailMeaning, Model, NilReads, Options};
+use crate::model::{Engine, FailMeaning, Model, NilReads, Options};
 use crate::oracle::{Candidate, Oracle};
 use crate::witness::{Witness, verify};
 
@@ -224,4 +224,66 @@ fn cas_registers_agree_with_the_oracle() {
 #[test]
 fn key_value_stores_agree_with_the_oracle() {
     fuzz("kv", &["read", "write", "append"], 40_000);
+}
+
+/// A history of one register; each event is a process, what happened, the function and the value.
+fn written_out(events: &[(u64, EventType, &str, Value)]) -> History {
+    let events = events.iter().map(|(process, kind, f, value)| {
+        Event::Op(OpEvent {
+            index: 0,
+            time: 0,
+            process: *process,
+            kind: *kind,
+            f: (*f).to_owned(),
+            key: None,
+            value: value.clone(),
+            observed: None,
+            node: None,
+            error: None,
+        })
+    });
+    History::from_events(events).unwrap()
+}
+
+/// Of equal operations the completed ones are used up before the crashed ones, but not instead of them: both may be
+/// needed while both are open.
+#[test]
+fn an_open_operation_that_was_used_does_not_stand_for_a_crashed_one() {
+    use EventType::{Invoke, Ok as Done};
+    let read = |process, value: i64| {
+        [
+            (process, Invoke, "read", Value::Null),
+            (process, Done, "read", value.into()),
+        ]
+    };
+    let events = [
+        &[(0, Invoke, "write", 1.into())][..],
+        &read(3, 1),
+        &[(1, Invoke, "write", 2.into()), (1, Done, "write", 2.into())],
+        &read(3, 2),
+        &[(2, Invoke, "write", 1.into())],
+        &read(3, 1),
+        &[(0, Done, "write", 1.into())],
+    ];
+    let history = written_out(&events.concat());
+    let model = Model::by_name("register").unwrap();
+    assert_eq!(compare(&history, model, &Options::default()), Ok(true));
+}
+
+/// As many operations open at once as there are bits in a word, and one more or less.
+#[test]
+fn open_operations_fill_their_mask() {
+    for open in [63, 64, 65, 127, 128, 129] {
+        let all = |kind| (0..open).map(move |process| (process, kind, "write", Value::Int(1)));
+        let mut events: Vec<_> = all(EventType::Invoke).chain(all(EventType::Ok)).collect();
+        events.push((0, EventType::Invoke, "read", Value::Null));
+        events.push((0, EventType::Ok, "read", Value::Int(1)));
+        let options = Options {
+            engine: Engine::Search,
+            ..Options::default()
+        };
+        let model = Model::by_name("register").unwrap();
+        let analysis = crate::check(&written_out(&events), model, &options, &|| false).unwrap();
+        assert_eq!(analysis.verdict, crate::Verdict::Valid, "{open} open");
+    }
 }
