@@ -270,7 +270,10 @@ fn an_open_operation_that_was_used_does_not_stand_for_another() {
     let mut completed = crashed.clone();
     completed.push((2, Done, "write", 1.into()));
     for events in [crashed, completed] {
-        assert_eq!(compare(&written_out(&events), model, &Options::default()), Ok(true));
+        assert_eq!(
+            compare(&written_out(&events), model, &Options::default()),
+            Ok(true)
+        );
     }
 }
 
