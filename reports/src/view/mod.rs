@@ -159,7 +159,8 @@ fn survived(run: &Run) -> Vec<String> {
             each.join(", "),
             words::thousands(on_leader),
         ));
-    } else {
+    } else if run.plan.is_some() {
+        // Of a history without its run nobody knows.
         survived.push("No fault took effect.".to_owned());
     }
     survived
