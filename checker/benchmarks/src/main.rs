@@ -78,7 +78,32 @@ enum Cell {
     Not(String),
 }
 
+impl Cell {
+    fn seconds(&self) -> f64 {
+        match self {
+            Cell::Done { seconds, .. } => *seconds,
+            Cell::Not(_) => f64::INFINITY,
+        }
+    }
+}
+
+/// What is over sooner than this, in seconds, is done three times, and the fastest counts: a short time is easily spoilt.
+const SHORT: f64 = 2.0;
+
 fn measure(row: &Row, checker: &str) -> Cell {
+    let mut best = measure_once(row, checker);
+    for _ in 0..2 {
+        if best.seconds() < SHORT {
+            let again = measure_once(row, checker);
+            if again.seconds() < best.seconds() {
+                best = again;
+            }
+        }
+    }
+    best
+}
+
+fn measure_once(row: &Row, checker: &str) -> Cell {
     let executable = std::env::current_exe().expect("we are running");
     let child = Command::new(executable)
         .args(["one", row.name, checker])
