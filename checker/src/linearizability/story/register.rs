@@ -11,14 +11,21 @@ use crate::linearizability::words::{client_via, sentence};
 use crate::model::Access;
 
 pub(super) fn tell(teller: &Teller<'_>) -> Option<Told> {
-    let Teller { object, core, .. } = teller;
+    tell_of_one_read(teller).or_else(|| {
+        teller
+            .two_swaps(teller.core)
+            .or_else(|| teller.inversion(teller.core))
+            .map(|(name, text)| Told::new(name, text))
+    })
+}
+
+/// What the culprit alone shows; in near-linear time.
+pub(super) fn tell_of_one_read(teller: &Teller<'_>) -> Option<Told> {
+    let object = teller.object;
     let orphan = orphan::find(&teller.prefix, &object.classes, object.specification)
-        .filter(|orphan| teller.prefix[orphan.reader].id == teller.violation.culprit);
-    orphan
-        .and_then(|orphan| teller.orphan(&orphan))
-        .or_else(|| teller.two_swaps(core))
-        .or_else(|| teller.inversion(core))
-        .map(|(name, text)| Told::new(name, text))
+        .filter(|orphan| teller.prefix[orphan.reader].id == teller.violation.culprit)?;
+    let (name, text) = teller.orphan(&orphan)?;
+    Some(Told::new(name, text))
 }
 
 impl Teller<'_> {
