@@ -6,14 +6,12 @@
 //! depends on itself, or it depends on a write to the same key that itself depends on the one it saw (or, if it
 //! saw the initial value, on any write to the key). With unique values that is exact.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-
 use rustc_hash::FxHashMap;
 
 use super::causal::{Clock, Unknown, join, raise};
 use super::result::Holds;
 use super::scene::Scene;
+use super::waits::{self, Walk};
 use crate::linearizability::entry::Object;
 use crate::linearizability::words::client_via;
 use crate::monitor::register::{INITIAL, NONE};
@@ -21,8 +19,6 @@ use crate::monitor::register::{INITIAL, NONE};
 /// The most numbers of vector clocks that are kept, and looked at.
 const KEPT_MAX: usize = 32_000_000;
 const WORK_MAX: usize = 500_000_000;
-/// How many operations are handled between two looks at the caller's stop.
-const STOP_INTERVAL: usize = 4096;
 
 /// An operation on one of the keys.
 struct Op {
@@ -163,34 +159,15 @@ impl<'a> Across<'a> {
             }
         }
         waits.sort_unstable();
-        let mut open = vec![0u8; self.ops.len()];
-        for &(_, i) in &waits {
-            open[i as usize] += 1;
-        }
-        let mut ready: BinaryHeap<Reverse<u32>> = (0..self.ops.len() as u32)
-            .filter(|&i| open[i as usize] == 0)
-            .map(Reverse)
-            .collect();
-        let mut handled = 0;
-        while let Some(Reverse(i)) = ready.pop() {
-            handled += 1;
-            if handled % STOP_INTERVAL == 0 && stop() {
-                return Err(Unknown::Stopped);
-            }
-            if let Some(newer) = self.handle(i) {
-                return Ok(Some(vec![newer, i]));
-            }
-            let from = waits.partition_point(|&(before, _)| before < i);
-            for &(_, j) in waits[from..].iter().take_while(|&&(before, _)| before == i) {
-                open[j as usize] -= 1;
-                if open[j as usize] == 0 {
-                    ready.push(Reverse(j));
-                }
-            }
-        }
-        // What is left depends on itself.
-        let left = (0..).zip(&open).find(|&(_, &open)| open > 0);
-        Ok(left.map(|(i, _)| vec![i]))
+        let found = waits::walk(self.ops.len(), &waits, stop, |i| {
+            let newer = self.handle(i)?;
+            Some(vec![newer, i])
+        })?;
+        Ok(match found {
+            Walk::Done => None,
+            Walk::Broken(breach) => Some(breach),
+            Walk::Stuck { first, .. } => Some(vec![first]),
+        })
     }
 
     /// A write that this operation depends on, and that is newer than the one it saw.

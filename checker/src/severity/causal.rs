@@ -4,17 +4,13 @@
 //! in `guarantees`, but every view keeps writes behind what they depend on. What a view puts before a client's
 //! operations is then what they depend on, and that is known from vector clocks (Mattern, 1988).
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-
 use super::scene::Scene;
 use super::sessions::{Breach, Sessions, Source};
+use super::waits::{self, Walk};
 use crate::monitor::register::NONE;
 
 /// The most numbers of vector clocks that are looked at.
 const WORK_MAX: usize = 2_000_000_000;
-/// How many operations are handled between two looks at the caller's stop.
-const STOP_INTERVAL: usize = 4096;
 
 /// Why it was not found out.
 pub(super) enum Unknown {
@@ -74,34 +70,13 @@ pub(super) fn causal(
         }
     }
     waits.sort_unstable();
-    let mut open = vec![0u8; scene.acts.len()];
-    for &(_, i) in &waits {
-        open[i as usize] += 1;
-    }
-    let mut ready: BinaryHeap<Reverse<u32>> = (0..scene.acts.len() as u32)
-        .filter(|&i| open[i as usize] == 0)
-        .map(Reverse)
-        .collect();
-    let mut handled = 0;
-    while let Some(Reverse(i)) = ready.pop() {
-        handled += 1;
-        if handled % STOP_INTERVAL == 0 && stop() {
-            return Err(Unknown::Stopped);
-        }
-        if let Some(breach) = this.handle(i) {
-            return Ok(Some(breach));
-        }
-        let from = waits.partition_point(|&(before, _)| before < i);
-        for &(_, j) in waits[from..].iter().take_while(|&&(before, _)| before == i) {
-            open[j as usize] -= 1;
-            if open[j as usize] == 0 {
-                ready.push(Reverse(j));
-            }
-        }
-    }
-    // What is left depends on itself.
-    let left = (0..).zip(&open).find(|&(_, &open)| open > 0);
-    Ok(left.map(|(i, _)| circle(scene, &waits, &open, i)))
+    Ok(
+        match waits::walk(scene.acts.len(), &waits, stop, |i| this.handle(i))? {
+            Walk::Done => None,
+            Walk::Broken(breach) => Some(breach),
+            Walk::Stuck { open, first } => Some(circle(scene, &waits, &open, first)),
+        },
+    )
 }
 
 impl<'a> Causal<'a> {

@@ -20,6 +20,7 @@ mod sessions;
 mod shift;
 mod stale;
 mod summary;
+mod waits;
 mod widen;
 mod window;
 

@@ -1,11 +1,11 @@
 //! Random histories in words of one's own: what clients ask, and what they may be told.
 
-use partita_history::{Event, EventType, History, OpEvent, Outcome as Ended, Value};
+use partita_history::{EventType, History, Outcome as Ended, Value};
 use rand::RngExt;
 use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
 
-use super::vocabulary::operation;
+use super::vocabulary::{event, operation};
 use crate::model::{FailMeaning, Specification};
 
 /// What clients of a model ask, and what they may be told.
@@ -64,21 +64,6 @@ impl Play<'_> {
         }
         (EventType::Info, client.input.clone())
     }
-}
-
-pub(super) fn event(process: u64, kind: EventType, f: &str, value: Value) -> Event {
-    Event::Op(OpEvent {
-        index: 0,
-        time: 0,
-        process,
-        kind,
-        f: f.into(),
-        key: None,
-        value,
-        observed: None,
-        node: None,
-        error: None,
-    })
 }
 
 /// A history of so many operations, of which some percent crash; if all answers are wrong it has no structure at all.

@@ -4,7 +4,7 @@ use partita_history::{EventType, History, Value};
 
 use super::differential::is_linearizable;
 use super::monitored;
-use super::speech::event;
+use super::vocabulary::event;
 use crate::linearizability::entry::Entry;
 use crate::model::{Model, Options};
 use crate::monitor::Finding;
