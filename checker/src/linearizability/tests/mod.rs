@@ -14,7 +14,6 @@ mod speech;
 mod stories;
 mod sweeps;
 mod sweeps_long;
-mod sweeps_speed;
 mod vocabulary;
 
 /// How many random histories a test judges: `normally`, unless `PARTITA_HISTORIES` asks for another number.

@@ -1,16 +1,12 @@
 //! Sizes that runs produce.
 
-use std::time::Duration;
-
 use partita_history::{EventType, History, Value};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use super::random::{Shape, execution, execution_events, to_history};
 use super::{BAG, Kind, PRIORITY_QUEUE, QUEUE, STACK, options};
-use crate::linearizability::entry;
 use crate::model::{Engine, Options};
-use crate::monitor::{self, Finding};
 use crate::verdict::{Analysis, Verdict};
 use crate::{check_with_witness, verify};
 
@@ -95,62 +91,5 @@ fn one_exchange_among_fifty_thousand_operations_is_found_and_made_small() {
                 kind.model
             );
         }
-    }
-}
-
-/// How long this thread was at work: other work of the machine does not count.
-fn busy() -> Duration {
-    let statistics = std::fs::read_to_string("/proc/thread-self/schedstat").expect("Linux");
-    let nanoseconds = statistics.split_whitespace().next().expect("a number");
-    Duration::from_nanos(nanoseconds.parse().expect("a number"))
-}
-
-/// `cargo test --release -p partita-checker --lib how_long -- --ignored --nocapture`
-#[test]
-#[ignore = "it measures, and tells"]
-#[expect(clippy::print_stderr, reason = "it measures, and tells")]
-fn how_long_a_monitor_takes() {
-    for kind in [QUEUE, STACK, PRIORITY_QUEUE, BAG] {
-        for (operations, crashed) in [(100_000, 0), (1_000_000, 0), (1_000_000, 1)] {
-            let mut rng = ChaCha8Rng::seed_from_u64(1);
-            let peeks = if crashed > 0 { 0 } else { 20 };
-            let shape = Shape {
-                peeks,
-                ..shape(operations, 100, crashed)
-            };
-            let history = execution(&mut rng, kind, &shape);
-            let specification = (kind.model().specification)(&options(&[]));
-            let all: Vec<usize> = (0..operations).collect();
-            let (entries, classes) = entry::classify(&history, &all, &*specification).unwrap();
-            let start = busy();
-            let monitor = monitor::of(kind.model, &classes, &*specification).unwrap();
-            let made = busy() - start;
-            let finding = match monitor.judge(&entries) {
-                Finding::Pass(order) => format!("pass ({} operations)", order.len()),
-                other => format!("{other:?}"),
-            };
-            let judged = busy() - start - made;
-            eprintln!(
-                "{}: {operations} operations, 100 clients, {crashed} % crashed: made in {made:.0?}, judged in {judged:.0?}: {:.300}",
-                kind.model, finding
-            );
-        }
-        let history = with_one_exchange(kind, 1_000_000, 1);
-        let start = busy();
-        let options = Options {
-            engine: Engine::Monitor,
-            ..options(&[])
-        };
-        let (analysis, _) = check_with_witness(&history, kind.model(), &options, &|| false).unwrap();
-        let operations = analysis
-            .anomalies
-            .first()
-            .map_or(0, |anomaly| anomaly.operations.len());
-        eprintln!(
-            "{}: one exchange among 1000000 operations: {}, {operations} operations in {:.1?}",
-            kind.model,
-            analysis.verdict,
-            busy() - start
-        );
     }
 }
