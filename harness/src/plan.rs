@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use partita_generator::faults::{self, FaultKind, PlannedFault};
 use partita_nemesis::fault;
-use partita_protocols::Defect;
+use partita_protocols::{Defect, ProtocolKind};
 use serde::{Deserialize, Serialize};
 
 /// The version of `plan.toml`.
@@ -124,15 +124,17 @@ impl Plan {
             );
         }
         if let Some(defect) = &request.defect {
-            let names = || Defect::ALL.iter().map(|defect| defect.name());
-            if target.name() != "raft" {
+            let fitting = || Defect::all().filter(|defect| defect.fits(target.name()));
+            if target.name().parse::<ProtocolKind>().is_err() {
+                let ours: Vec<_> = ProtocolKind::ALL.iter().map(|kind| kind.name()).collect();
                 bail!(
-                    "`--defect` is for our own servers (raft), not for `{}`",
+                    "`--defect` is for our own servers ({}), not for `{}`",
+                    ours.join(", "),
                     target.name()
                 );
             }
-            if !names().any(|name| name == defect) {
-                bail!(unknown("defect", defect, names()));
+            if !fitting().any(|its| its.name == defect) {
+                bail!(unknown("defect", defect, fitting().map(|its| its.name)));
             }
         }
         if !(1..=NODES_MAX).contains(&request.nodes) {

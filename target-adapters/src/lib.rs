@@ -6,7 +6,7 @@
 
 mod etcd;
 mod http;
-mod raft;
+mod own;
 
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
@@ -66,7 +66,7 @@ pub trait Target: Sync {
 }
 
 /// All targets.
-pub const ALL: &[&dyn Target] = &[&raft::Raft, &etcd::Etcd];
+pub const ALL: &[&dyn Target] = &[&own::RAFT, &etcd::Etcd];
 
 /// The target of this name.
 pub fn find(name: &str) -> Option<&'static dyn Target> {

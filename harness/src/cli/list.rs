@@ -66,9 +66,8 @@ pub(crate) fn registered() -> Vec<(&'static str, Vec<(String, &'static str)>)> {
         ),
         (
             "defects",
-            partita_protocols::Defect::ALL
-                .iter()
-                .map(|it| (it.name().to_owned(), it.summary()))
+            partita_protocols::Defect::all()
+                .map(|it| (it.name.to_owned(), it.summary))
                 .collect(),
         ),
     ]

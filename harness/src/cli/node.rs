@@ -7,7 +7,8 @@ use std::time::Duration;
 use anyhow::Context;
 use partita_checker::Verdict;
 use partita_protocols::defect::UnknownDefect;
-use partita_replica::{NodeOptions, UnknownProtocol};
+use partita_protocols::{Defect, UnknownProtocol};
+use partita_replica::NodeOptions;
 
 use super::Failure;
 
@@ -58,7 +59,7 @@ pub(super) fn main(arguments: Arguments) -> Result<Verdict, Failure> {
         .protocol
         .parse()
         .map_err(|error: UnknownProtocol| Failure::usage(error))?;
-    let defect = arguments.defect.as_deref().map(str::parse).transpose();
+    let defect = arguments.defect.as_deref().map(Defect::by_name).transpose();
     let defect = defect.map_err(|error: UnknownDefect| Failure::usage(error))?;
     let mut options = NodeOptions::new(
         protocol,

@@ -5,6 +5,8 @@ use std::fmt;
 use crate::codec::{Decode, DecodeError, Encode, Reader, put_bytes};
 use crate::defect::Defect;
 
+/// How many entries are applied after a snapshot before the next, if nothing else is said.
+const SNAPSHOT_ENTRIES: u64 = 100_000;
 /// The longest name of a node, in bytes.
 const NAME_BYTES_MAX: usize = 15;
 
@@ -71,15 +73,17 @@ impl Decode for NodeId {
 pub struct Config {
     /// This node.
     pub me: NodeId,
-    /// Every member of the cluster, this node included, in order of name.
+    /// Every member of the cluster when it began, in order of name.
     members: Vec<NodeId>,
     /// How often a leader shows that it lives.
     pub heartbeat_ticks: u32,
     /// The shortest silence after which a follower takes the leader for lost; each waits for a random time
     /// between this and its double.
     pub election_ticks: u32,
+    /// How many entries are applied after a snapshot before the next is taken, and the log cut.
+    pub snapshot_entries: u64,
     /// The deliberate bug to have, if any.
-    pub defect: Option<Defect>,
+    pub defect: Option<&'static Defect>,
 }
 
 /// Why a configuration can not be.
@@ -127,16 +131,25 @@ impl Config {
             members,
             heartbeat_ticks,
             election_ticks,
+            snapshot_entries: SNAPSHOT_ENTRIES,
             defect: None,
         })
     }
 
+    /// A node that is no member yet, and waits until these make it one.
+    pub fn joining(self) -> Config {
+        let me = self.me;
+        let members = self.members.into_iter().filter(|&member| member != me).collect();
+        Config { members, ..self }
+    }
+
     /// The same, with a deliberate bug.
-    pub fn with_defect(self, defect: Option<Defect>) -> Config {
+    pub fn with_defect(self, defect: Option<&'static Defect>) -> Config {
         Config { defect, ..self }
     }
 
-    /// Every member, this node included, in order of name.
+    /// Every member of the cluster when it began, in order of name. What a log or a snapshot says of later
+    /// changes holds in its stead. This node is among them, unless it was started to join.
     pub fn members(&self) -> &[NodeId] {
         &self.members
     }
@@ -152,8 +165,8 @@ impl Config {
     }
 
     /// Is this the deliberate bug to have?
-    pub(crate) fn has(&self, defect: Defect) -> bool {
-        self.defect == Some(defect)
+    pub(crate) fn has(&self, defect: &Defect) -> bool {
+        self.defect.is_some_and(|its| its.name == defect.name)
     }
 }
 

@@ -1,98 +1,116 @@
 //! The catalogue of deliberate bugs.
 //!
 //! A tester that never saw a bug proves nothing. Each defect is one that real systems have had, is one
-//! decision in the code (look for the name of its variant), and must be found by a run with faults.
+//! decision in the code (look for the name of its constant), and must be found by a run with faults. A
+//! protocol's defects stand in its own folder, in `defects.rs`; here are those that any protocol can have.
 
 use std::fmt;
-use std::str::FromStr;
+
+use crate::raft;
 
 /// A deliberate bug.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Defect {
-    /// A leader answers reads from its own state without asking a quorum: one that was cut off, and has been
-    /// replaced without knowing it, serves the past.
-    StaleReads,
-    /// A leader takes an entry for committed once its own disk has it, before a majority does.
-    EarlyAcks,
-    /// Writes are reported durable while they are still only in the memory of the process. It is the disk
-    /// that lies, not the protocol: so it is the drivers (`replica`, `simulator`) that have this defect.
-    UnsyncedAcks,
-    /// Votes and pre-votes are granted without comparing logs.
-    BlindVotes,
+#[derive(Debug, PartialEq, Eq)]
+pub struct Defect {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// The protocol that has it, or nothing if any can.
+    pub protocol: Option<&'static str>,
+    /// What is wrong, in one sentence without its full stop.
+    pub summary: &'static str,
+    /// The property that it breaks, by its name in the paper, and where that stands.
+    pub breaks: &'static str,
+    /// Where it, or its like, was seen: a paper, an issue, a report.
+    pub seen: &'static str,
+    /// The workload that should expose it.
+    pub workload: &'static str,
+    /// The faults that should expose it, of which one is enough.
+    pub faults: &'static [&'static str],
+    /// The anomaly to expect, as the verdict names it, or the invariant.
+    pub anomaly: &'static str,
 }
+
+/// Writes are reported durable while they are still only in the memory of the process. It is the disk that
+/// lies, not the protocol: so it is the drivers (`replica`, `simulator`) that have this defect.
+pub const UNSYNCED_ACKS: Defect = Defect {
+    name: "unsynced-acks",
+    protocol: None,
+    summary: "a node acknowledges a write that is still only in its memory, so that a crash loses it",
+    breaks: "persistent state is updated on stable storage before responding (Raft, figure 2)",
+    seen: "Redis, Elasticsearch and others with fsync off by default; Alagappan et al., OSDI 2016",
+    workload: "register",
+    faults: &["kill"],
+    anomaly: "lost write",
+};
 
 impl Defect {
     /// Every defect, in the order they are listed.
-    pub const ALL: &[Defect] = &[
-        Defect::StaleReads,
-        Defect::EarlyAcks,
-        Defect::UnsyncedAcks,
-        Defect::BlindVotes,
-    ];
-
-    /// Its name on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Defect::StaleReads => "stale-reads",
-            Defect::EarlyAcks => "early-acks",
-            Defect::UnsyncedAcks => "unsynced-acks",
-            Defect::BlindVotes => "blind-votes",
-        }
+    pub fn all() -> impl Iterator<Item = &'static Defect> {
+        [&UNSYNCED_ACKS].into_iter().chain(raft::DEFECTS.iter().copied())
     }
 
-    /// What is wrong, in one sentence.
-    pub fn summary(self) -> &'static str {
-        match self {
-            Defect::StaleReads => "a leader answers reads from its own state without asking a quorum",
-            Defect::EarlyAcks => {
-                "a leader acknowledges a write once it is on its own disk, before a majority has it"
-            }
-            Defect::UnsyncedAcks => {
-                "a node acknowledges a write that is still only in its memory, so that a crash loses it"
-            }
-            Defect::BlindVotes => "a node grants its vote without comparing the candidate's log with its own",
-        }
+    /// The defect of this name.
+    pub fn by_name(name: &str) -> Result<&'static Defect, UnknownDefect> {
+        Self::all()
+            .find(|defect| defect.name == name)
+            .ok_or_else(|| UnknownDefect(name.to_owned()))
+    }
+
+    /// Can nodes of this protocol have it?
+    pub fn fits(&self, protocol: &str) -> bool {
+        self.protocol.is_none_or(|its| its == protocol)
     }
 }
 
 impl fmt::Display for Defect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
+        f.pad(self.name)
     }
 }
 
 /// No defect has this name.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no defect; there are: stale-reads, early-acks, unsynced-acks, blind-votes")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownDefect(pub String);
 
-impl FromStr for Defect {
-    type Err = UnknownDefect;
-
-    fn from_str(name: &str) -> Result<Self, Self::Err> {
-        let found = Self::ALL.iter().find(|defect| defect.name() == name);
-        found.copied().ok_or_else(|| UnknownDefect(name.to_owned()))
+impl fmt::Display for UnknownDefect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = Defect::all().map(|defect| defect.name).collect();
+        write!(f, "{:?} is no defect; there are: {}", self.0, names.join(", "))
     }
 }
+
+impl std::error::Error for UnknownDefect {}
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kind::ProtocolKind;
 
     #[test]
     fn every_defect_is_found_by_its_name_and_explained() {
-        for &defect in Defect::ALL {
-            assert_eq!(defect.name().parse(), Ok(defect));
+        for defect in Defect::all() {
+            assert_eq!(Defect::by_name(defect.name), Ok(defect));
             assert!(
                 defect
-                    .name()
+                    .name
                     .bytes()
                     .all(|byte| byte.is_ascii_lowercase() || byte == b'-')
             );
-            assert!(defect.summary().len() > 20);
-            let complaint = UnknownDefect("x".into()).to_string();
-            assert!(complaint.contains(defect.name()), "{complaint} names {defect}");
+            for text in [defect.summary, defect.breaks, defect.seen] {
+                assert!(text.len() > 15 && !text.ends_with('.'), "{defect}: {text}");
+            }
+            assert!(
+                !defect.faults.is_empty() && !defect.anomaly.is_empty(),
+                "{defect}"
+            );
+            assert!(
+                ProtocolKind::ALL.iter().any(|kind| defect.fits(kind.name())),
+                "{defect} is a bug of no protocol"
+            );
         }
-        assert_eq!("no-such".parse::<Defect>(), Err(UnknownDefect("no-such".into())));
+        let names: std::collections::BTreeSet<_> = Defect::all().map(|defect| defect.name).collect();
+        assert_eq!(names.len(), Defect::all().count(), "no name stands for two");
+        let complaint = UnknownDefect("no-such".into());
+        assert_eq!(Defect::by_name("no-such"), Err(complaint.clone()));
+        assert!(complaint.to_string().contains("unsynced-acks, "), "{complaint}");
     }
 }

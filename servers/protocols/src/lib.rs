@@ -8,6 +8,9 @@
 //! - [`protocol`]: the seam, [`Protocol`]: its inputs and its effects. A disk write is an effect and its
 //!   completion an input, so that a promise visibly waits for its fsync.
 //! - [`config`]: what every core is told when it starts: who the members are, and how long is long.
+//! - [`kind`]: which protocols there are.
+//! - [`durable`], [`transfer`]: what all protocols need: promises that wait for the disk, and snapshots sent
+//!   in chunks.
 //! - [`raft`]: Raft. Other protocols get folders of their own and serve the same store.
 //! - [`store`]: the replicated state machine: registers, and the client sessions that make retries safe.
 //! - [`defect`]: the catalogue of deliberate bugs, by which the harness is itself tested.
@@ -16,15 +19,20 @@
 pub mod codec;
 pub mod config;
 pub mod defect;
+pub mod durable;
+pub mod kind;
 pub mod protocol;
 pub mod raft;
 pub mod store;
+pub mod transfer;
 
 pub use codec::{Decode, DecodeError, Encode};
 pub use config::{Config, ConfigError, NodeId};
 pub use defect::Defect;
+pub use kind::{ProtocolKind, ProtocolVisitor, UnknownProtocol};
 pub use protocol::{
-    Command, Effect, Input, Proposal, Protocol, RecoverError, RequestId, Role, Status, WriteId,
+    Administration, Command, Effect, Input, OnDisk, Proposal, Protocol, Query, RecoverError, RequestId, Role,
+    Status, WriteId,
 };
 
 /// The one source of randomness. Named, because its stream must not change between versions.

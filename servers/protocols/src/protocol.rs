@@ -7,11 +7,17 @@
 //!   [`Input::Persisted`] says that it would survive a crash. A core that promises something before it is
 //!   told so is wrong *in the protocol*, where a reader and a simulator can see it, and not in the order in
 //!   which some driver happens to work. Writes become durable in the order they were issued, as in one log.
-//! - **A request ends in exactly one way**: applied, ready to be read, refused, or unknown. Refused means
-//!   that it certainly had no effect; unknown that it may have had, now or later.
+//! - **A request ends in exactly one way**: applied, ready to be read, done, refused, rejected, or unknown.
+//!   Refused and rejected mean that it certainly had no effect; unknown that it may have had, now or later.
 //!
-//! Snapshots will come as an effect that lets the log be cut, membership and leadership transfer as inputs.
-//! Nothing here knows a term from a ballot: a protocol's messages and records are its own.
+//! # Snapshots
+//!
+//! The driver holds the store, so the core asks it for a copy ([`Effect::TakeSnapshot`]) and is given one
+//! ([`Input::SnapshotTaken`]); it keeps the newest, sends it to whoever is too far behind, and has it replace
+//! the log on disk ([`Effect::Compact`]). When a peer's snapshot comes, and at every start,
+//! [`Effect::Restore`] gives the store the state that it begins with.
+//!
+//! Nothing here knows a term from a ballot: a protocol's messages, records and snapshots are its own.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -40,6 +46,31 @@ pub struct Proposal {
     pub command: Command,
 }
 
+/// What a client wants to read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Query {
+    /// To whom the answer goes.
+    pub request: RequestId,
+    /// What to read. Opaque, but to a protocol whose instances are keys.
+    pub command: Command,
+}
+
+/// What an operator wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Administration {
+    /// This node, running and without state of its own, shall become a member.
+    AddMember(NodeId),
+    /// This node shall be a member no more.
+    RemoveMember(NodeId),
+    /// The leader shall hand over to this node, or to whichever is best.
+    Transfer {
+        /// To whom, if it matters.
+        to: Option<NodeId>,
+    },
+    /// This node shall take a snapshot now, and cut its log.
+    Snapshot,
+}
+
 /// What happens to a core.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input<M> {
@@ -56,9 +87,23 @@ pub enum Input<M> {
     /// message to each peer can carry them.
     Propose(Vec<Proposal>),
     /// Clients want to read: for each, say when the applied state is one that may be read.
-    Read(Vec<RequestId>),
+    Read(Vec<Query>),
+    /// An operator wants something.
+    Administer {
+        /// To whom the answer goes.
+        request: RequestId,
+        /// What is wanted.
+        what: Administration,
+    },
     /// This write, and every one issued before it, survives a crash from here on.
     Persisted(WriteId),
+    /// The state of the store that [`Effect::TakeSnapshot`] asked for.
+    SnapshotTaken {
+        /// The last index applied to it.
+        index: u64,
+        /// The state, opaque to the protocol.
+        state: Arc<[u8]>,
+    },
 }
 
 /// What a core wants done.
@@ -72,6 +117,20 @@ pub enum Effect<M> {
         /// What to append. Given back to [`Protocol::recover`], in order.
         record: Vec<u8>,
     },
+    /// Replace all that the disk holds by this snapshot and these records, atomically, and say so by
+    /// [`Input::Persisted`].
+    ///
+    /// After a crash in the middle, recovery gives either what was there before *with these records appended*
+    /// or the snapshot with the records: they must mean the same in both places, as far as anything was
+    /// promised.
+    Compact {
+        /// Names the write.
+        write: WriteId,
+        /// What [`Protocol::recover`] is given as the snapshot, from then on.
+        snapshot: Arc<[u8]>,
+        /// What else must be remembered.
+        records: Vec<Vec<u8>>,
+    },
     /// Send the message; it may be lost.
     Send {
         /// To whom.
@@ -79,7 +138,8 @@ pub enum Effect<M> {
         /// What to say.
         message: M,
     },
-    /// Apply the command to the store. Indexes come in order, without gaps, from 1 after every start.
+    /// Apply the command to the store. Indexes come in order, without gaps, from 1 after every start, or from
+    /// the one after the last [`Effect::Restore`].
     Apply {
         /// Its position in the agreed order.
         index: u64,
@@ -87,6 +147,16 @@ pub enum Effect<M> {
         command: Option<Command>,
         /// The request of this node's client that the result answers, if any.
         request: Option<RequestId>,
+    },
+    /// Copy the state of the store, as it is with all that has been applied up to here, and give it back, now
+    /// or later, by [`Input::SnapshotTaken`]. A second one is not asked for before.
+    TakeSnapshot,
+    /// Replace the store's state by this one.
+    Restore {
+        /// The last index applied to it.
+        index: u64,
+        /// The state, as [`Input::SnapshotTaken`] once gave it.
+        state: Arc<[u8]>,
     },
     /// The state with all that has been applied up to here may be read for this request.
     ReadReady(RequestId),
@@ -96,6 +166,15 @@ pub enum Effect<M> {
         request: RequestId,
         /// Whom to ask, if that is known.
         leader: Option<NodeId>,
+    },
+    /// What the operator wanted is done.
+    Done(RequestId),
+    /// What the operator wanted can not be done, or not now, and had no effect.
+    Reject {
+        /// Which request.
+        request: RequestId,
+        /// Why, as part of a sentence: "another change of members is under way".
+        why: &'static str,
     },
     /// The request may have an effect, or may never have: this node will not learn which in time to say.
     Unknown(RequestId),
@@ -110,6 +189,8 @@ pub enum Role {
     Candidate,
     /// Leads.
     Leader,
+    /// Follows without a vote: not a member, or not yet.
+    Learner,
 }
 
 impl Role {
@@ -119,6 +200,7 @@ impl Role {
             Role::Follower => "follower",
             Role::Candidate => "candidate",
             Role::Leader => "leader",
+            Role::Learner => "learner",
         }
     }
 }
@@ -138,11 +220,16 @@ pub struct Status {
     pub applied: u64,
     /// The last index in its log, durable or not.
     pub last_index: u64,
+    /// The last index of its newest snapshot; 0 without one.
+    pub snapshot_index: u64,
 }
 
 /// Why a core could not start from what its disk holds.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RecoverError {
+    /// The snapshot is not one of this protocol's.
+    #[error("the snapshot is not understood")]
+    BadSnapshot(#[source] DecodeError),
     /// A record is not one of this protocol's.
     #[error("record {number} of the log is not understood")]
     BadRecord {
@@ -172,15 +259,33 @@ pub trait Protocol: Sized {
     /// What its nodes say to each other.
     type Message: Clone + Debug + PartialEq + Encode + Decode;
 
-    /// Starts from the records that survived, in the order they were issued; from none at all at first. So
-    /// the path by which a node recovers is the one by which it always starts.
+    /// Starts from the snapshot and the records that survived, these in the order they were issued; from none
+    /// at all at first. So the path by which a node recovers is the one by which it always starts.
     ///
-    /// Randomness comes from `random` alone.
-    fn recover(config: Config, records: &[Vec<u8>], random: Random) -> Result<Self, RecoverError>;
+    /// Randomness comes from `random` alone. What is to be done at once, such as [`Effect::Restore`], is
+    /// appended to `effects`.
+    fn recover(
+        config: Config,
+        disk: OnDisk<'_>,
+        random: Random,
+        effects: &mut Vec<Effect<Self::Message>>,
+    ) -> Result<Self, RecoverError>;
 
     /// Takes one input, and appends what is to be done about it.
     fn step(&mut self, input: Input<Self::Message>, effects: &mut Vec<Effect<Self::Message>>);
 
     /// What it shows of itself.
     fn status(&self) -> Status;
+
+    /// Who has a vote, as far as this node knows, in order of name.
+    fn members(&self) -> Vec<NodeId>;
+}
+
+/// What a disk holds when a node starts.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OnDisk<'a> {
+    /// The snapshot of the last [`Effect::Compact`] that was carried out.
+    pub snapshot: Option<&'a [u8]>,
+    /// The records since, in order.
+    pub records: &'a [Vec<u8>],
 }

@@ -8,8 +8,10 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context as _, bail};
-use partita_protocols::store::{Answer, Store, Value};
-use partita_protocols::{Command, Effect, Input, NodeId, Proposal, Protocol, RequestId, Status, WriteId};
+use partita_protocols::store::{Answer, Store};
+use partita_protocols::{
+    Command, Effect, Input, NodeId, Proposal, Protocol, Query, RequestId, Status, WriteId,
+};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 use tracing::info;
@@ -50,8 +52,8 @@ pub(crate) struct ClientRequest {
 /// What a client wants.
 #[derive(Debug)]
 pub(crate) enum Request {
-    /// The value of this register.
-    Read(String),
+    /// What this command gives, which changes nothing.
+    Read(Command),
     /// This command, applied.
     Apply(Command),
 }
@@ -59,8 +61,6 @@ pub(crate) enum Request {
 /// How a client's request ended.
 #[derive(Debug)]
 pub(crate) enum Outcome {
-    /// The register's value.
-    Value(Value),
     /// The command was applied, or settled by its session.
     Answer(Answer),
     /// It had no effect: another node leads.
@@ -69,9 +69,9 @@ pub(crate) enum Outcome {
     Unknown,
 }
 
-/// A request that waits: a read knows its key.
+/// A request that waits, with what it will read when it may.
 struct Waiting {
-    key: Option<String>,
+    query: Option<Command>,
     outcome: oneshot::Sender<Outcome>,
     _permit: OwnedSemaphorePermit,
 }
@@ -98,11 +98,17 @@ pub(crate) struct Driver<P: Protocol> {
     effects: Vec<Effect<P::Message>>,
     proposals: Vec<Proposal>,
     proposed_bytes: usize,
-    reads: Vec<RequestId>,
+    reads: Vec<Query>,
 }
 
 impl<P: Protocol> Driver<P> {
-    pub(crate) fn new(core: P, wal: Wal, links: BTreeMap<NodeId, Link>) -> Driver<P> {
+    /// A driver that begins with the effects of the core's recovery.
+    pub(crate) fn new(
+        core: P,
+        effects: Vec<Effect<P::Message>>,
+        wal: Wal,
+        links: BTreeMap<NodeId, Link>,
+    ) -> Driver<P> {
         let view = View {
             status: core.status(),
             log_bytes: wal.bytes(),
@@ -115,7 +121,7 @@ impl<P: Protocol> Driver<P> {
             waiting: BTreeMap::new(),
             requests: 0,
             view: Arc::new(Mutex::new(view)),
-            effects: Vec::new(),
+            effects,
             proposals: Vec::new(),
             proposed_bytes: 0,
             reads: Vec::new(),
@@ -129,6 +135,7 @@ impl<P: Protocol> Driver<P> {
     /// Runs until the disk fails, or all senders of events are gone.
     pub(crate) async fn run(mut self, mut events: mpsc::Receiver<Event<P::Message>>) -> anyhow::Result<()> {
         let mut ticker = ticker();
+        self.carry_out()?;
         loop {
             tokio::select! {
                 biased;
@@ -173,26 +180,26 @@ impl<P: Protocol> Driver<P> {
         } = request;
         self.requests += 1;
         let request = RequestId(self.requests);
-        let (key, command) = match what {
-            Request::Read(key) => (Some(key), None),
+        let (query, command) = match what {
+            Request::Read(query) => (Some(query), None),
             Request::Apply(command) => (None, Some(command)),
         };
         self.waiting.insert(
             request,
             Waiting {
-                key,
+                query: query.clone(),
                 outcome,
                 _permit: permit,
             },
         );
-        match command {
-            None => self.reads.push(request),
-            Some(command) => {
-                self.proposed_bytes += command.len();
-                self.proposals.push(Proposal { request, command });
-                if self.proposed_bytes > BATCH_COMMAND_BYTES_MAX {
-                    self.step_clients();
-                }
+        if let Some(command) = query {
+            self.reads.push(Query { request, command });
+        }
+        if let Some(command) = command {
+            self.proposed_bytes += command.len();
+            self.proposals.push(Proposal { request, command });
+            if self.proposed_bytes > BATCH_COMMAND_BYTES_MAX {
+                self.step_clients();
             }
         }
     }
@@ -229,6 +236,11 @@ impl<P: Protocol> Driver<P> {
                 Effect::ReadReady(request) => self.read(request)?,
                 Effect::Refuse { request, leader } => self.settle(request, Outcome::NotLeader(leader)),
                 Effect::Unknown(request) => self.settle(request, Outcome::Unknown),
+                Effect::Compact { .. }
+                | Effect::TakeSnapshot
+                | Effect::Restore { .. }
+                | Effect::Done(_)
+                | Effect::Reject { .. } => bail!("snapshots and administration are not served yet"),
             }
         }
         self.effects = effects;
@@ -259,10 +271,11 @@ impl<P: Protocol> Driver<P> {
         let Some(waiting) = self.waiting.remove(&request) else {
             return Ok(());
         };
-        let Some(key) = waiting.key else {
+        let Some(query) = waiting.query else {
             bail!("request {} is no read", request.0)
         };
-        let _ = waiting.outcome.send(Outcome::Value(self.store.read(&key)));
+        let answer = self.store.query_bytes(&query).context("failed to read")?;
+        let _ = waiting.outcome.send(Outcome::Answer(answer));
         Ok(())
     }
 

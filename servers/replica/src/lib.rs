@@ -18,5 +18,5 @@ mod run;
 mod transport;
 mod wal;
 
-pub use options::{NodeOptions, ProtocolKind, UnknownProtocol};
+pub use options::NodeOptions;
 pub use run::run;

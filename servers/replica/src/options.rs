@@ -3,46 +3,12 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
-use partita_protocols::{Config, Defect, NodeId, Protocol, raft::Raft};
+use partita_protocols::{Config, Defect, NodeId, ProtocolKind};
 
 /// The length of a tick.
 pub(crate) const TICK: Duration = Duration::from_millis(10);
-
-/// The protocols that a node can speak.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ProtocolKind {
-    /// Raft.
-    Raft,
-}
-
-impl ProtocolKind {
-    /// Every protocol, in the order they are listed.
-    pub const ALL: &[ProtocolKind] = &[ProtocolKind::Raft];
-
-    /// Its name on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            ProtocolKind::Raft => Raft::NAME,
-        }
-    }
-}
-
-/// No protocol has this name.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no protocol of ours; there is: raft")]
-pub struct UnknownProtocol(pub String);
-
-impl FromStr for ProtocolKind {
-    type Err = UnknownProtocol;
-
-    fn from_str(name: &str) -> Result<Self, Self::Err> {
-        let found = Self::ALL.iter().find(|kind| kind.name() == name);
-        found.copied().ok_or_else(|| UnknownProtocol(name.to_owned()))
-    }
-}
 
 /// What a node is told on its command line.
 #[derive(Clone, Debug)]
@@ -64,7 +30,7 @@ pub struct NodeOptions {
     /// The shortest silence after which the leader is taken for lost. Counted in ticks of 10 ms.
     pub election: Duration,
     /// The deliberate bug to have, if any.
-    pub defect: Option<Defect>,
+    pub defect: Option<&'static Defect>,
     /// How many requests of clients may wait at once; more are refused at once (503).
     pub requests_max: usize,
     /// How long a client's request may wait before it is answered as unknown (504).

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher as _, RandomState};
+use std::pin::Pin;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use partita_protocols::{Defect, NodeId, Protocol, Random, raft::Raft};
+use partita_protocols::{NodeId, OnDisk, Protocol, ProtocolVisitor, Random, defect};
 use rand::SeedableRng as _;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc};
@@ -14,7 +15,7 @@ use tracing::{info, warn};
 
 use crate::api::{self, Api};
 use crate::driver::{Driver, Event};
-use crate::options::{NodeOptions, ProtocolKind};
+use crate::options::NodeOptions;
 use crate::transport::{self, Link};
 use crate::wal::{self, Wal, WalEvent};
 
@@ -40,8 +41,31 @@ pub(crate) async fn run_on(
     peers: TcpListener,
     clients: TcpListener,
 ) -> anyhow::Result<()> {
-    match options.protocol {
-        ProtocolKind::Raft => serve::<Raft>(options, peers, clients).await,
+    let protocol = options.protocol;
+    protocol
+        .visit(Serve {
+            options,
+            peers,
+            clients,
+        })
+        .await
+}
+
+/// A node that is to be served, whatever its protocol.
+struct Serve {
+    options: NodeOptions,
+    peers: TcpListener,
+    clients: TcpListener,
+}
+
+impl ProtocolVisitor for Serve {
+    type Output = Pin<Box<dyn Future<Output = anyhow::Result<()>> + Send>>;
+
+    fn visit<P>(self) -> Self::Output
+    where
+        P: Protocol<Message: Send> + Send + 'static,
+    {
+        Box::pin(serve::<P>(self.options, self.peers, self.clients))
     }
 }
 
@@ -61,14 +85,19 @@ where
         data = %options.data.display(), "starting"
     );
     if let Some(defect) = options.defect {
-        warn!(%defect, "this node has a deliberate bug: {}", defect.summary());
+        warn!(%defect, "this node has a deliberate bug: {}", defect.summary);
     }
 
     let (events, events_queue) = mpsc::channel(EVENTS_MAX);
     let directory = options.data.join("wal");
     let mut opened = tokio::task::spawn_blocking(move || wal::open(&directory)).await??;
     let records = std::mem::take(&mut opened.records);
-    let core = P::recover(config, &records, random())
+    let disk = OnDisk {
+        snapshot: None,
+        records: &records,
+    };
+    let mut effects = Vec::new();
+    let core = P::recover(config, disk, random(), &mut effects)
         .with_context(|| format!("failed to recover from {}", options.data.display()))?;
     let status = core.status();
     info!(
@@ -83,7 +112,7 @@ where
     let report_to = events.clone();
     let wal = Wal::start(
         opened,
-        options.defect == Some(Defect::UnsyncedAcks),
+        options.defect == Some(&defect::UNSYNCED_ACKS),
         move |event| {
             let event = match event {
                 WalEvent::Persisted(write) => Event::Persisted(write),
@@ -105,7 +134,7 @@ where
     }
     tasks.spawn(transport::accept::<P>(peer_listener, me, members, events.clone()));
 
-    let driver = Driver::new(core, wal, links);
+    let driver = Driver::new(core, effects, wal, links);
     let api = Api {
         me,
         defect: options.defect,

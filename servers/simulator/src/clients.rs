@@ -8,7 +8,7 @@
 //! begun by its end. For one writer that is all there is to check.
 
 use partita_protocols::store::{Answer, Command, Operation, SessionSequence, Value};
-use partita_protocols::{Encode, NodeId, Proposal, Random, RequestId};
+use partita_protocols::{Encode, NodeId, Proposal, Query, Random, RequestId};
 use rand::RngExt;
 
 use crate::queue::{MILLISECOND, Time};
@@ -20,14 +20,13 @@ pub(crate) const CLIENT_PATIENCE: Time = 300 * MILLISECOND;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Request {
     Append(Proposal),
-    Read { request: RequestId, key: String },
+    Read(Query),
 }
 
 /// How a request ended, as far as its node knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Answer(Answer),
-    Value(Value),
     Refused(Option<NodeId>),
     Unknown,
 }
@@ -119,10 +118,10 @@ impl Clients {
             let at_least = self.clients[owner].acknowledged.max(self.clients[owner].seen);
             (
                 Doing::Read { owner, at_least },
-                Request::Read {
+                Request::Read(Query {
                     request,
-                    key: name(owner),
-                },
+                    command: read(name(owner)),
+                }),
             )
         };
         self.clients[client].doing = Some((request, doing));
@@ -154,7 +153,7 @@ impl Clients {
                 self.writes += 1;
                 Ok(())
             }
-            (Doing::Read { owner, at_least }, Outcome::Value(value)) => {
+            (Doing::Read { owner, at_least }, Outcome::Answer(Answer::Value(value))) => {
                 self.reads += 1;
                 self.judge(owner, at_least, &value)
             }
@@ -210,6 +209,14 @@ impl Clients {
         list.seen = list.seen.max(length);
         Ok(())
     }
+}
+
+fn read(key: String) -> partita_protocols::Command {
+    let command = Command {
+        session: None,
+        operation: Operation::Read { key },
+    };
+    command.to_bytes().into()
 }
 
 fn name(client: usize) -> String {

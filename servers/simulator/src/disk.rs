@@ -1,22 +1,34 @@
 //! A node's disk: what is synced survives a crash, and of the rest some prefix may.
 
-use partita_protocols::{Random, WriteId};
+use std::sync::Arc;
+
+use partita_protocols::{OnDisk, Random, WriteId};
 use rand::RngExt;
 
 use crate::queue::{MILLISECOND, Time};
 
-/// A node's log on disk.
+/// What a node has on disk.
 #[derive(Debug, Default)]
 pub(crate) struct Disk {
+    snapshot: Option<Arc<[u8]>>,
+    /// The records that are synced.
     records: Vec<Vec<u8>>,
-    /// How many of the records are synced.
-    synced: usize,
-    /// The records that are not, by the write that made each.
-    unsynced: Vec<WriteId>,
+    /// What was written and is not synced, in order.
+    unsynced: Vec<(WriteId, Write)>,
     syncing: bool,
     /// Says that writes are durable before they are (the defect `unsynced-acks`). What it says so of is in
     /// the memory of the process, and gone with it.
     lies: bool,
+}
+
+/// A write, on its way to the disk.
+#[derive(Debug)]
+enum Write {
+    Record(Vec<u8>),
+    Compact {
+        snapshot: Arc<[u8]>,
+        records: Vec<Vec<u8>>,
+    },
 }
 
 impl Disk {
@@ -32,13 +44,29 @@ impl Disk {
     }
 
     /// What recovery reads.
-    pub(crate) fn records(&self) -> &[Vec<u8>] {
-        &self.records
+    pub(crate) fn contents(&self) -> OnDisk<'_> {
+        OnDisk {
+            snapshot: self.snapshot.as_deref(),
+            records: &self.records,
+        }
     }
 
-    pub(crate) fn write(&mut self, write: WriteId, record: Vec<u8>) {
-        self.records.push(record);
-        self.unsynced.push(write);
+    pub(crate) fn append(&mut self, write: WriteId, record: Vec<u8>) {
+        self.unsynced.push((write, Write::Record(record)));
+    }
+
+    pub(crate) fn compact(&mut self, write: WriteId, snapshot: Arc<[u8]>, records: Vec<Vec<u8>>) {
+        self.unsynced.push((write, Write::Compact { snapshot, records }));
+    }
+
+    fn carry_out(&mut self, write: Write) {
+        match write {
+            Write::Record(record) => self.records.push(record),
+            Write::Compact { snapshot, records } => {
+                self.snapshot = Some(snapshot);
+                self.records = records;
+            }
+        }
     }
 
     /// Begins to sync all that is written and not synced, unless a sync is under way or there is nothing to
@@ -47,7 +75,7 @@ impl Disk {
         if self.syncing {
             return None;
         }
-        let last = *self.unsynced.last()?;
+        let last = self.unsynced.last()?.0;
         self.syncing = true;
         let duration = if self.lies {
             1_500 * MILLISECOND
@@ -61,24 +89,34 @@ impl Disk {
 
     /// A sync is done: all up to this write survive from here on.
     pub(crate) fn end_sync(&mut self, last: WriteId) {
-        let covered = self.unsynced.partition_point(|write| *write <= last);
-        self.unsynced.drain(..covered);
-        self.synced += covered;
+        let covered = self.unsynced.partition_point(|(write, _)| *write <= last);
+        let covered: Vec<_> = self.unsynced.drain(..covered).collect();
+        covered.into_iter().for_each(|(_, write)| self.carry_out(write));
         self.syncing = false;
     }
 
-    /// What is not synced is lost, but for some prefix of it, which may have reached the disk. Gives the
-    /// number of records lost.
+    /// What is not synced is lost, but for some prefix of it, which may have reached the disk. Of a snapshot
+    /// that was lost, the records that come with it may have. Gives the number of writes lost.
     pub(crate) fn crash(&mut self, random: &mut Random) -> usize {
         let lucky = if self.lies {
             0
         } else {
             random.random_range(0..=self.unsynced.len())
         };
-        let lost = self.unsynced.len() - lucky;
-        self.records.truncate(self.synced + lucky);
-        self.synced = self.records.len();
-        self.unsynced.clear();
+        let mut writes = std::mem::take(&mut self.unsynced)
+            .into_iter()
+            .map(|(_, write)| write);
+        writes
+            .by_ref()
+            .take(lucky)
+            .for_each(|write| self.carry_out(write));
+        let lost = writes.len();
+        if let Some(Write::Compact { records, .. }) = writes.next()
+            && !self.lies
+            && random.random_bool(0.5)
+        {
+            self.records.extend(records);
+        }
         self.syncing = false;
         lost
     }
@@ -95,26 +133,49 @@ mod tests {
         for seed in 0..100 {
             let mut random = Random::seed_from_u64(seed);
             let mut disk = Disk::default();
-            disk.write(WriteId(1), vec![1]);
+            disk.append(WriteId(1), vec![1]);
             let (last, _) = disk.begin_sync(&mut random).expect("something to sync");
-            disk.write(WriteId(2), vec![2]);
+            disk.append(WriteId(2), vec![2]);
             assert_eq!(disk.begin_sync(&mut random), None, "one at a time");
-            disk.write(WriteId(3), vec![3]);
-            disk.write(WriteId(4), vec![4]);
+            disk.append(WriteId(3), vec![3]);
+            disk.append(WriteId(4), vec![4]);
             disk.end_sync(last);
             let lost = disk.crash(&mut random);
-            assert_eq!(disk.records(), &[[1], [2], [3], [4]][..4 - lost]);
+            assert_eq!(disk.contents().records, &[[1], [2], [3], [4]][..4 - lost]);
             lost_some[lost] = true;
         }
         assert_eq!(lost_some, [true; 4], "every prefix may survive");
     }
 
     #[test]
+    fn a_snapshot_takes_the_place_of_the_log_whole_or_not_at_all() {
+        let mut seen = std::collections::BTreeSet::new();
+        for seed in 0..100 {
+            let mut random = Random::seed_from_u64(seed);
+            let mut disk = Disk::default();
+            disk.append(WriteId(1), vec![1]);
+            disk.end_sync(WriteId(1));
+            disk.compact(WriteId(2), [9].into(), vec![vec![2]]);
+            disk.append(WriteId(3), vec![3]);
+            disk.crash(&mut random);
+            let OnDisk { snapshot, records } = disk.contents();
+            seen.insert((snapshot.map(<[u8]>::to_vec), records.concat()));
+        }
+        let expected = [
+            (None, vec![1]),
+            (None, vec![1, 2]),
+            (Some(vec![9]), vec![2]),
+            (Some(vec![9]), vec![2, 3]),
+        ];
+        assert_eq!(seen, expected.into());
+    }
+
+    #[test]
     fn a_disk_that_lies_loses_all_that_it_lied_about() {
         let mut random = Random::seed_from_u64(1);
         let mut disk = Disk::new(true);
-        disk.write(WriteId(1), vec![1]);
+        disk.append(WriteId(1), vec![1]);
         assert_eq!(disk.crash(&mut random), 1);
-        assert!(disk.records().is_empty());
+        assert!(disk.contents().records.is_empty());
     }
 }

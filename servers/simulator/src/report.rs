@@ -13,18 +13,21 @@ pub struct Options {
     pub faulty_ms: u64,
     /// How many virtual milliseconds the cluster then has, healed, to show that it still works.
     pub calm_ms: u64,
+    /// After how many entries nodes take a snapshot.
+    pub snapshot_entries: u64,
     /// The deliberate bug that all nodes have, if any.
-    pub defect: Option<Defect>,
+    pub defect: Option<&'static Defect>,
 }
 
 impl Default for Options {
-    /// Five nodes, six clients, 8 s of faults and 4 s of calm.
+    /// Five nodes, six clients, 8 s of faults and 4 s of calm, a snapshot every 50 entries.
     fn default() -> Self {
         Options {
             nodes: 5,
             clients: 6,
             faulty_ms: 8_000,
             calm_ms: 4_000,
+            snapshot_entries: 50,
             defect: None,
         }
     }
@@ -71,6 +74,10 @@ pub struct Counts {
     pub crashes: u64,
     /// Records that crashes lost.
     pub records_lost: u64,
+    /// Snapshots with which nodes replaced their logs, their own or a peer's.
+    pub snapshots: u64,
+    /// Stores that began anew from a snapshot: at a start, or because a peer's came.
+    pub restored: u64,
     /// Nodes paused.
     pub pauses: u64,
     /// Partitions made.

@@ -99,7 +99,8 @@ impl<P: Simulated> Simulation<P> {
             .collect();
         let config = |&me: &NodeId| {
             let peers = nodes.iter().copied().filter(|&node| node != me);
-            let config = Config::new(me, peers, HEARTBEAT_TICKS, ELECTION_TICKS).ok()?;
+            let mut config = Config::new(me, peers, HEARTBEAT_TICKS, ELECTION_TICKS).ok()?;
+            config.snapshot_entries = options.snapshot_entries;
             Some(config.with_defect(options.defect))
         };
         let configs = nodes.iter().filter_map(config).collect();

@@ -1,9 +1,13 @@
 //! The nodes, and what their effects do to disk, network and store.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use partita_protocols::store::Store;
-use partita_protocols::{Config, Defect, Effect, Input, NodeId, Protocol, Random, RequestId, Role, WriteId};
+use partita_protocols::{
+    Command, Config, Decode as _, Effect, Encode as _, Input, NodeId, Protocol, Random, RequestId, Role,
+    WriteId, defect,
+};
 use rand::RngExt;
 use rand::SeedableRng;
 
@@ -41,6 +45,12 @@ pub(crate) enum NodeEvent<M> {
         last: WriteId,
     },
     Request(Request),
+    /// A copy of the store is made.
+    Copied {
+        incarnation: u64,
+        index: u64,
+        state: Arc<[u8]>,
+    },
 }
 
 /// A node: a core while it is up, and a disk that outlives it.
@@ -51,9 +61,25 @@ struct Node<P: Protocol> {
     incarnation: u64,
     disk: Disk,
     store: Store,
-    reads: BTreeMap<RequestId, String>,
+    /// The last index applied to the store.
+    applied: u64,
+    reads: BTreeMap<RequestId, Command>,
     /// What happens while the node is paused, and reaches it when it goes on.
     backlog: Option<Vec<NodeEvent<P::Message>>>,
+}
+
+impl<P: Protocol> Node<P> {
+    /// A disk that lies says at once that a write is durable.
+    fn claim(&self, write: WriteId) -> Option<Consequence<P::Message>> {
+        self.disk.lies().then(|| Consequence::At {
+            delay: 0,
+            node: self.config.me,
+            event: NodeEvent::Claimed {
+                incarnation: self.incarnation,
+                last: write,
+            },
+        })
+    }
 }
 
 /// What a step leads to, later.
@@ -89,12 +115,13 @@ impl<P: Simulated> World<P> {
         node_random: Random,
     ) -> Self {
         let node = |config: Config| {
-            let lies = config.defect == Some(Defect::UnsyncedAcks);
+            let lies = config.defect == Some(&defect::UNSYNCED_ACKS);
             let node = Node {
                 core: None,
                 incarnation: 0,
                 disk: Disk::new(lies),
                 store: Store::default(),
+                applied: 0,
                 reads: BTreeMap::new(),
                 backlog: None,
                 config: config.clone(),
@@ -130,13 +157,17 @@ impl<P: Simulated> World<P> {
         };
         node.incarnation += 1;
         node.store = Store::default();
+        node.applied = 0;
+        let mut effects = Vec::new();
         let random = Random::from_rng(&mut self.node_random);
         let core =
-            P::recover(node.config.clone(), node.disk.records(), random).map_err(|error| Violation {
-                time_us: 0,
-                property: "recovery",
-                node: Some(id),
-                what: error.to_string(),
+            P::recover(node.config.clone(), node.disk.contents(), random, &mut effects).map_err(|error| {
+                Violation {
+                    time_us: 0,
+                    property: "recovery",
+                    node: Some(id),
+                    what: error.to_string(),
+                }
             })?;
         let tick = NodeEvent::Tick {
             incarnation: node.incarnation,
@@ -147,7 +178,7 @@ impl<P: Simulated> World<P> {
             node: id,
             event: tick,
         });
-        self.observe(id, &[])
+        self.conclude(id, effects, queue)
     }
 
     /// Kills a node, if it is up.
@@ -237,10 +268,16 @@ impl<P: Simulated> World<P> {
             }
             NodeEvent::Deliver { from, message } => Input::Receive { from, message },
             NodeEvent::Request(Request::Append(proposal)) => Input::Propose(vec![proposal]),
-            NodeEvent::Request(Request::Read { request, key }) => {
-                node.reads.insert(request, key);
-                Input::Read(vec![request])
+            NodeEvent::Request(Request::Read(query)) => {
+                node.reads.insert(query.request, query.command.clone());
+                Input::Read(vec![query])
             }
+            NodeEvent::Copied {
+                incarnation,
+                index,
+                state,
+            } if incarnation == current => Input::SnapshotTaken { index, state },
+            NodeEvent::Copied { .. } => return Ok(()),
         };
         self.step(id, input, queue)
     }
@@ -260,6 +297,16 @@ impl<P: Simulated> World<P> {
             self.trace.note(&(id, &input));
         }
         core.step(input, &mut effects);
+        self.conclude(id, effects, queue)
+    }
+
+    /// Looks at a node after a step, and carries out what it wants done.
+    fn conclude(
+        &mut self,
+        id: NodeId,
+        effects: Vec<Effect<P::Message>>,
+        queue: &mut Consequences<P>,
+    ) -> Result<(), Violation> {
         self.observe(id, &effects)?;
         for effect in effects {
             self.trace.note(&effect);
@@ -306,18 +353,31 @@ impl<P: Simulated> World<P> {
         let mut settle = |request, outcome| queue.push(Consequence::Outcome { request, outcome });
         match effect {
             Effect::Persist { write, record } => {
-                node.disk.write(write, record);
-                if node.disk.lies() {
-                    let event = NodeEvent::Claimed {
-                        incarnation: node.incarnation,
-                        last: write,
-                    };
-                    queue.push(Consequence::At {
-                        delay: 0,
-                        node: id,
-                        event,
-                    });
-                }
+                node.disk.append(write, record);
+                queue.extend(node.claim(write));
+            }
+            Effect::Compact {
+                write,
+                snapshot,
+                records,
+            } => {
+                self.counts.snapshots += 1;
+                node.disk.compact(write, snapshot, records);
+                queue.extend(node.claim(write));
+            }
+            Effect::TakeSnapshot => queue.push(Consequence::At {
+                delay: self.disk_random.random_range(0..20 * MILLISECOND),
+                node: id,
+                event: NodeEvent::Copied {
+                    incarnation: node.incarnation,
+                    index: node.applied,
+                    state: node.store.to_bytes().into(),
+                },
+            }),
+            Effect::Restore { index, state } => {
+                self.counts.restored += 1;
+                node.applied = index;
+                node.store = Store::from_bytes(&state).map_err(|error| decoding(id, index, &error))?;
             }
             Effect::Send { to, message } => {
                 let delays = self.network.deliveries(id, to);
@@ -339,27 +399,42 @@ impl<P: Simulated> World<P> {
                 request,
                 index,
             } => {
+                if index != node.applied + 1 {
+                    return Err(Violation {
+                        time_us: 0,
+                        property: "order of application",
+                        node: Some(id),
+                        what: format!("{index} was applied after {}", node.applied),
+                    });
+                }
+                node.applied = index;
                 let Some(command) = command else { return Ok(()) };
-                let answer = node.store.apply_bytes(&command).map_err(|error| Violation {
-                    time_us: 0,
-                    property: "decoding",
-                    node: Some(id),
-                    what: format!("entry {index}: {error}"),
-                })?;
+                let answer = node
+                    .store
+                    .apply_bytes(&command)
+                    .map_err(|error| decoding(id, index, &error))?;
                 if let Some(request) = request {
                     settle(request, Outcome::Answer(answer));
                 }
             }
             Effect::ReadReady(request) => {
-                if let Some(key) = node.reads.remove(&request) {
-                    settle(request, Outcome::Value(node.store.read(&key)));
+                if let Some(command) = node.reads.remove(&request) {
+                    let answer = node
+                        .store
+                        .query_bytes(&command)
+                        .map_err(|error| decoding(id, node.applied, &error))?;
+                    settle(request, Outcome::Answer(answer));
                 }
             }
             Effect::Refuse { request, leader } => {
                 node.reads.remove(&request);
                 settle(request, Outcome::Refused(leader));
             }
-            Effect::Unknown(request) => settle(request, Outcome::Unknown),
+            Effect::Unknown(request) => {
+                node.reads.remove(&request);
+                settle(request, Outcome::Unknown);
+            }
+            Effect::Done(_) | Effect::Reject { .. } => {}
         }
         Ok(())
     }
@@ -380,6 +455,15 @@ impl<P: Simulated> World<P> {
                 event,
             });
         }
+    }
+}
+
+fn decoding(node: NodeId, index: u64, error: &dyn std::fmt::Display) -> Violation {
+    Violation {
+        time_us: 0,
+        property: "decoding",
+        node: Some(node),
+        what: format!("at {index}: {error}"),
     }
 }
 

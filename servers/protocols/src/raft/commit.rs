@@ -1,8 +1,8 @@
 //! When an entry is committed, and that it is applied.
 
+use super::defects;
 use super::message::Message;
 use super::node::{Raft, Role};
-use crate::defect::Defect;
 use crate::protocol::{Effect, RequestId};
 
 impl Raft {
@@ -18,7 +18,7 @@ impl Raft {
         copies.push(self.disk.durable_index());
         copies.sort_unstable_by(|one, other| other.cmp(one));
         // In falling order, the q-th is the last index that q nodes hold.
-        let held_by_majority = if self.config.has(Defect::EarlyAcks) {
+        let held_by_majority = if self.config.has(&defects::EARLY_ACKS) {
             self.disk.durable_index()
         } else {
             copies[self.config.quorum() - 1]

@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use rand::RngExt;
 
+use super::defects;
 use super::disk::Promise;
 use super::leader::Leadership;
 use super::log::Position;
 use super::message::Body;
 use super::node::{Effects, Raft, Role};
 use crate::config::NodeId;
-use crate::defect::Defect;
 use crate::protocol::Effect;
 
 impl Raft {
@@ -111,7 +111,7 @@ impl Raft {
     /// and every committed entry is in some log of each majority: so a leader has them all (paper 5.4.1 and
     /// 5.4.3).
     fn is_up_to_date(&self, last: Position) -> bool {
-        self.config.has(Defect::BlindVotes) || last >= self.log.last()
+        self.config.has(&defects::BLIND_VOTES) || last >= self.log.last()
     }
 
     /// Says no, in its own term.

@@ -28,6 +28,7 @@
 //! receiver skip the pre-vote (thesis 3.10).
 
 mod commit;
+mod defects;
 mod disk;
 mod election;
 mod follower;
@@ -40,6 +41,7 @@ mod record;
 #[cfg(test)]
 mod tests;
 
+pub use defects::DEFECTS;
 pub use log::{Entry, Log, Position};
 pub use message::{Body, Message};
 pub use node::Raft;

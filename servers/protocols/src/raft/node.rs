@@ -7,7 +7,7 @@ use super::message::{Body, Message};
 use super::record::{Record, Recovered};
 use crate::Random;
 use crate::config::{Config, NodeId};
-use crate::protocol::{self, Effect, Input, Protocol, RecoverError, Status, WriteId};
+use crate::protocol::{self, Effect, Input, OnDisk, Protocol, RecoverError, Status, WriteId};
 
 use std::collections::BTreeSet;
 
@@ -57,8 +57,13 @@ impl Protocol for Raft {
     const NAME: &'static str = "raft";
     type Message = Message;
 
-    fn recover(config: Config, records: &[Vec<u8>], random: Random) -> Result<Self, RecoverError> {
-        let Recovered { term, voted_for, log } = Recovered::from_records(records)?;
+    fn recover(
+        config: Config,
+        disk: OnDisk<'_>,
+        random: Random,
+        _effects: &mut Effects,
+    ) -> Result<Self, RecoverError> {
+        let Recovered { term, voted_for, log } = Recovered::from_records(disk.records)?;
         let mut raft = Raft {
             config,
             random,
@@ -84,8 +89,15 @@ impl Protocol for Raft {
             Input::Tick => self.tick(effects),
             Input::Receive { from, message } => self.receive(from, message, effects),
             Input::Propose(proposals) => self.propose(proposals, effects),
-            Input::Read(requests) => self.read(requests, effects),
+            Input::Read(queries) => {
+                self.read(queries.into_iter().map(|query| query.request).collect(), effects)
+            }
+            Input::Administer { request, .. } => effects.push(Effect::Reject {
+                request,
+                why: "this protocol does not offer it",
+            }),
             Input::Persisted(write) => self.persisted(write, effects),
+            Input::SnapshotTaken { .. } => {}
         }
         self.save_state(effects);
     }
@@ -102,7 +114,12 @@ impl Protocol for Raft {
             commit: self.commit,
             applied: self.applied,
             last_index: self.log.last().index,
+            snapshot_index: 0,
         }
+    }
+
+    fn members(&self) -> Vec<NodeId> {
+        self.config.members().to_vec()
     }
 }
 

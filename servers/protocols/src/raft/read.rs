@@ -5,8 +5,8 @@
 //! majority has answered that very round. All reads that have come by then share the round; those that come
 //! during one share the next.
 
+use super::defects;
 use super::node::{Effects, Raft, Role};
-use crate::defect::Defect;
 use crate::protocol::{Effect, RequestId};
 
 /// The reads that a leader has not answered.
@@ -42,7 +42,7 @@ impl Raft {
             );
             return;
         };
-        if self.config.has(Defect::StaleReads) {
+        if self.config.has(&defects::STALE_READS) {
             effects.extend(requests.into_iter().map(Effect::ReadReady));
             return;
         }

@@ -4,7 +4,7 @@ use super::value::Value;
 use crate::codec::{Decode, DecodeError, Encode, Reader, put_bytes, put_optional, put_unsigned};
 
 /// The longest key or session name, in bytes.
-const NAME_BYTES_MAX: usize = 256;
+pub(super) const NAME_BYTES_MAX: usize = 256;
 
 /// Which command of which client session this is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,9 +15,14 @@ pub struct SessionSequence {
     pub sequence: u64,
 }
 
-/// A change to one register.
+/// What is done to one register.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Operation {
+    /// Reads the register. Changes nothing, so that it need not go through the log.
+    Read {
+        /// Which register.
+        key: String,
+    },
     /// Sets the register.
     Write {
         /// Which register.
@@ -44,10 +49,11 @@ pub enum Operation {
 }
 
 impl Operation {
-    /// The register it changes.
+    /// The register it is about.
     pub fn key(&self) -> &str {
         match self {
-            Operation::Write { key, .. }
+            Operation::Read { key }
+            | Operation::Write { key, .. }
             | Operation::CompareAndSet { key, .. }
             | Operation::Append { key, .. } => key,
         }
@@ -57,6 +63,7 @@ impl Operation {
         match self {
             Operation::Write { value, .. } | Operation::Append { value, .. } => [Some(value), None],
             Operation::CompareAndSet { from, to, .. } => [Some(from), Some(to)],
+            Operation::Read { .. } => [None, None],
         }
         .into_iter()
         .flatten()
@@ -96,6 +103,8 @@ pub enum Refusal {
 /// The result of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
+    /// What the register holds.
+    Value(Value),
     /// Written or appended.
     Done,
     /// The compare-and-set took place.
@@ -123,6 +132,7 @@ impl Encode for Command {
             Operation::Write { .. } => 0,
             Operation::CompareAndSet { .. } => 1,
             Operation::Append { .. } => 2,
+            Operation::Read { .. } => 3,
         });
         put_bytes(out, self.operation.key().as_bytes());
         for value in self.operation.values() {
@@ -155,6 +165,7 @@ impl Decode for Command {
                 key,
                 value: Value::decode(input)?,
             },
+            3 => Operation::Read { key },
             tag => {
                 return Err(DecodeError::UnknownTag {
                     what: "an operation",
@@ -166,6 +177,50 @@ impl Decode for Command {
     }
 }
 
+impl Encode for Answer {
+    fn encode(&self, out: &mut Vec<u8>) {
+        match self {
+            Answer::Value(value) => {
+                out.push(0);
+                value.encode(out);
+            }
+            Answer::Done => out.push(1),
+            Answer::Swapped => out.push(2),
+            Answer::Kept { observed } => {
+                out.push(3);
+                observed.encode(out);
+            }
+            Answer::Refused(Refusal::NotAList) => out.push(4),
+            Answer::Refused(Refusal::ListFull) => out.push(5),
+            Answer::Superseded => out.push(6),
+            Answer::SessionExpired => out.push(7),
+        }
+    }
+}
+
+impl Decode for Answer {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(match input.byte("an answer")? {
+            0 => Answer::Value(Value::decode(input)?),
+            1 => Answer::Done,
+            2 => Answer::Swapped,
+            3 => Answer::Kept {
+                observed: Value::decode(input)?,
+            },
+            4 => Answer::Refused(Refusal::NotAList),
+            5 => Answer::Refused(Refusal::ListFull),
+            6 => Answer::Superseded,
+            7 => Answer::SessionExpired,
+            tag => {
+                return Err(DecodeError::UnknownTag {
+                    what: "an answer",
+                    tag,
+                });
+            }
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -173,6 +228,7 @@ mod tests {
     #[test]
     fn commands_survive_the_round_trip_and_no_prefix_of_one_is_another() {
         let operations = [
+            Operation::Read { key: "x".into() },
             Operation::Write {
                 key: "x".into(),
                 value: Value::Int(-3),

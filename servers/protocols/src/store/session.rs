@@ -12,7 +12,8 @@
 
 use std::collections::BTreeMap;
 
-use super::command::{Answer, SessionSequence};
+use super::command::{Answer, NAME_BYTES_MAX, SessionSequence};
+use crate::codec::{Decode, DecodeError, Encode, Reader, put_bytes, put_unsigned};
 
 /// How many sessions are remembered.
 pub(super) const SESSIONS_MAX: usize = 65_536;
@@ -76,6 +77,36 @@ impl Sessions {
             self.sessions.remove(&oldest);
             self.any_expired = true;
         }
+    }
+}
+
+/// Oldest first, which says again what the ages were.
+impl Encode for Sessions {
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.push(u8::from(self.any_expired));
+        put_unsigned(out, self.by_age.len() as u64);
+        for name in self.by_age.values() {
+            let session = &self.sessions[name];
+            put_bytes(out, name.as_bytes());
+            put_unsigned(out, session.sequence);
+            session.answer.encode(out);
+        }
+    }
+}
+
+impl Decode for Sessions {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let mut sessions = Sessions::new(SESSIONS_MAX);
+        sessions.any_expired = input.boolean("whether sessions expired")?;
+        for _ in 0..input.unsigned("a number of sessions")? {
+            let session = SessionSequence {
+                session: input.string("a session", NAME_BYTES_MAX)?.to_owned(),
+                sequence: input.unsigned("a sequence number")?,
+            };
+            let answer = Answer::decode(input)?;
+            sessions.remember(&session, &answer);
+        }
+        Ok(sessions)
     }
 }
 

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::command::{Answer, Command, Operation, Refusal};
+use super::command::{Answer, Command, NAME_BYTES_MAX, Operation, Refusal};
 use super::session::{SESSIONS_MAX, Sessions};
 use super::value::{DEPTH_MAX, LIST_ITEMS_MAX, Value};
-use crate::codec::{Decode, DecodeError};
+use crate::codec::{Decode, DecodeError, Encode, Reader, put_bytes, put_unsigned};
 
 /// Registers and sessions.
 #[derive(Clone, Debug)]
@@ -29,6 +29,15 @@ impl Store {
         self.registers.get(key).cloned().unwrap_or_default()
     }
 
+    /// What an encoded command that changes nothing gives. Fails on bytes that are none, and on a command
+    /// that would change something.
+    pub fn query_bytes(&self, command: &[u8]) -> Result<Answer, DecodeError> {
+        match Command::from_bytes(command)?.operation {
+            Operation::Read { key } => Ok(Answer::Value(self.read(&key))),
+            _ => Err(DecodeError::Impossible("a query that changes something")),
+        }
+    }
+
     /// Applies an encoded command. Fails only on bytes that no node of this version proposes.
     pub fn apply_bytes(&mut self, command: &[u8]) -> Result<Answer, DecodeError> {
         Command::from_bytes(command).map(|command| self.apply(command))
@@ -50,6 +59,7 @@ impl Store {
 
     fn change(&mut self, operation: Operation) -> Answer {
         match operation {
+            Operation::Read { key } => Answer::Value(self.read(&key)),
             Operation::Write { key, value } => {
                 self.registers.insert(key, value);
                 Answer::Done
@@ -82,6 +92,30 @@ impl Store {
                 _ => Answer::Refused(Refusal::NotAList),
             },
         }
+    }
+}
+
+/// The whole state, as a snapshot has it.
+impl Encode for Store {
+    fn encode(&self, out: &mut Vec<u8>) {
+        put_unsigned(out, self.registers.len() as u64);
+        for (key, value) in &self.registers {
+            put_bytes(out, key.as_bytes());
+            value.encode(out);
+        }
+        self.sessions.encode(out);
+    }
+}
+
+impl Decode for Store {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let mut store = Store::default();
+        for _ in 0..input.unsigned("a number of registers")? {
+            let key = input.string("a key", NAME_BYTES_MAX)?.to_owned();
+            store.registers.insert(key, Value::decode(input)?);
+        }
+        store.sessions = Sessions::decode(input)?;
+        Ok(store)
     }
 }
 
@@ -120,6 +154,28 @@ mod tests {
         Operation::Append {
             key: key.into(),
             value: Value::Int(value),
+        }
+    }
+
+    #[test]
+    fn a_snapshot_holds_registers_and_sessions() {
+        let mut store = Store::default();
+        let append = || Operation::Append {
+            key: "x".into(),
+            value: Value::Int(1),
+        };
+        apply(&mut store, 1, append());
+        let mut copy = Store::from_bytes(&store.to_bytes()).expect("a good snapshot");
+        assert_eq!(copy.read("x"), Value::List(vec![Value::Int(1)]));
+        apply(&mut copy, 1, append());
+        assert_eq!(
+            copy.read("x"),
+            store.read("x"),
+            "what was applied before the snapshot is not applied again"
+        );
+        let bytes = store.to_bytes();
+        for shorter in 0..bytes.len() {
+            assert!(Store::from_bytes(&bytes[..shorter]).is_err(), "cut to {shorter}");
         }
     }
 

@@ -31,8 +31,9 @@ pub(super) fn parse(body: &[u8]) -> Result<Request, String> {
         sequence,
         op,
     } = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    let reads = matches!(op, Op::Read { .. });
     let operation = match op {
-        Op::Read { key } => return Ok(Request::Read(key)),
+        Op::Read { key } => Operation::Read { key },
         Op::Write { key, value } => Operation::Write { key, value },
         Op::Cas { key, from, to } => Operation::CompareAndSet { key, from, to },
         Op::Append { key, value } => Operation::Append { key, value },
@@ -46,7 +47,12 @@ pub(super) fn parse(body: &[u8]) -> Result<Request, String> {
     if !command.is_within_limits() {
         return Err("a key or session of over 256 bytes, or a value too large or too deeply nested".into());
     }
-    Ok(Request::Apply(command.to_bytes().into()))
+    let bytes = command.to_bytes().into();
+    Ok(if reads {
+        Request::Read(bytes)
+    } else {
+        Request::Apply(bytes)
+    })
 }
 
 /// A response: its status, and its body as JSON.
@@ -106,7 +112,7 @@ impl Response {
         }
         let swap = |swapped, observed| Response::new(StatusCode::OK, &SwapBody { swapped, observed });
         match outcome {
-            Outcome::Value(value) => Response::new(StatusCode::OK, &ReadBody { value }),
+            Outcome::Answer(Answer::Value(value)) => Response::new(StatusCode::OK, &ReadBody { value }),
             Outcome::Answer(Answer::Done) => Response {
                 status: StatusCode::OK,
                 body: b"{}".to_vec(),
@@ -140,7 +146,7 @@ impl Response {
         }
     }
 
-    pub(super) fn status(me: NodeId, defect: Option<Defect>, view: View) -> Response {
+    pub(super) fn status(me: NodeId, defect: Option<&'static Defect>, view: View) -> Response {
         #[derive(Serialize)]
         struct Body<'a> {
             node: &'a str,
@@ -164,7 +170,7 @@ impl Response {
             applied: status.applied,
             last_index: status.last_index,
             log_bytes,
-            defect: defect.map(Defect::name),
+            defect: defect.map(|defect| defect.name),
         };
         Response::new(StatusCode::OK, &body)
     }

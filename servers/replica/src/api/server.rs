@@ -33,7 +33,7 @@ const IDLE: Duration = Duration::from_secs(60);
 /// What requests need.
 pub(crate) struct Api<M> {
     pub(crate) me: NodeId,
-    pub(crate) defect: Option<Defect>,
+    pub(crate) defect: Option<&'static Defect>,
     pub(crate) view: SharedView,
     /// One for each request that may wait.
     pub(crate) permits: Arc<Semaphore>,

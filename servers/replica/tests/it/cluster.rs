@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
-use partita_replica::{NodeOptions, ProtocolKind};
+use partita_protocols::{Defect, ProtocolKind};
+use partita_replica::NodeOptions;
 use serde_json::{Value, json};
 
 use crate::http::Client;
@@ -53,7 +54,7 @@ fn node_process() {
     options.peers = peers.into_iter().map(|(name, (peer, _))| (name, peer)).collect();
     options.defect = std::env::var(DEFECT)
         .ok()
-        .map(|defect| defect.parse().expect("a defect"));
+        .map(|defect| Defect::by_name(&defect).expect("a defect"));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

@@ -4,7 +4,8 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use partita_replica::{NodeOptions, ProtocolKind};
+use partita_protocols::ProtocolKind;
+use partita_replica::NodeOptions;
 use serde_json::json;
 
 use crate::cluster::{PATIENCE, free, own_host};

@@ -31,7 +31,7 @@ fn a_vote_survives_a_restart() {
     }
     .to_bytes()];
     let config = Config::new(n(1), [n(2), n(3)], HEARTBEAT_TICKS, ELECTION_TICKS).expect("a configuration");
-    let mut raft = Raft::recover(config, &records, Random::seed_from_u64(1)).expect("a good log");
+    let mut raft = recover(config, &records).expect("a good log");
     let ask = Body::RequestVote { last: at(9, 9) };
     assert_eq!(
         step(&mut raft, receive(3, 2, ask)),
@@ -47,7 +47,7 @@ fn no_vote_for_a_log_that_is_behind_unless_votes_are_blind() {
         (at(2, 3), true),
         (at(3, 1), true),
     ] {
-        for (defect, granted) in [(None, up_to_date), (Some(Defect::BlindVotes), true)] {
+        for (defect, granted) in [(None, up_to_date), (Some(&defects::BLIND_VOTES), true)] {
             let mut raft = recovered(3, 3, &[1, 2, 2], defect);
             assert_eq!(
                 step(&mut raft, receive(2, 3, Body::PreVote { last })),
@@ -154,7 +154,7 @@ fn a_leader_without_a_quorum_steps_down_within_two_election_timeouts() {
     persist_all(&mut raft);
     step(&mut raft, receive(2, 2, Body::Appended { matched: 1 }));
     step(&mut raft, propose(7, "x"));
-    step(&mut raft, Input::Read(vec![RequestId(8)]));
+    step(&mut raft, query(RequestId(8)));
     for tick in 1..ELECTION_TICKS * 2 {
         step(&mut raft, Input::Tick);
         assert_eq!(
@@ -181,7 +181,7 @@ fn a_deposed_leader_says_unknown_of_what_it_appended_and_refuses_what_comes_then
     persist_all(&mut raft);
     step(&mut raft, receive(2, 2, Body::Appended { matched: 1 }));
     step(&mut raft, propose(7, "x"));
-    step(&mut raft, Input::Read(vec![RequestId(8)]));
+    step(&mut raft, query(RequestId(8)));
     let heartbeat = Body::Heartbeat { round: 1, commit: 0 };
     assert_eq!(
         step(&mut raft, receive(3, 3, heartbeat)),
@@ -199,7 +199,7 @@ fn a_deposed_leader_says_unknown_of_what_it_appended_and_refuses_what_comes_then
         leader: Some(n(3)),
     };
     assert_eq!(step(&mut raft, propose(9, "y")), [refused(9)]);
-    assert_eq!(step(&mut raft, Input::Read(vec![RequestId(10)])), [refused(10)]);
+    assert_eq!(step(&mut raft, query(RequestId(10))), [refused(10)]);
 }
 
 #[test]

@@ -89,8 +89,7 @@ fn damaged_messages_are_errors_or_messages_but_never_worse() {
 #[test]
 fn a_log_that_does_not_fit_together_is_refused() {
     let config = || Config::new(n(1), [], HEARTBEAT_TICKS, ELECTION_TICKS).expect("a configuration");
-    let recover =
-        |records: &[Vec<u8>]| Raft::recover(config(), records, Random::seed_from_u64(1)).map(|_| ());
+    let recover = |records: &[Vec<u8>]| super::recover(config(), records).map(|_| ());
     let first = Record::Entries {
         first_index: 1,
         entries: entries(&[1, 1]),

@@ -8,6 +8,7 @@ mod replication;
 
 use rand::SeedableRng;
 
+use super::defects;
 use super::log::{Entry, Position};
 use super::message::{Body, Message};
 use super::node::Raft;
@@ -16,7 +17,9 @@ use crate::Random;
 use crate::codec::Encode;
 use crate::config::{Config, NodeId};
 use crate::defect::Defect;
-use crate::protocol::{Command, Effect, Input, Proposal, Protocol, RequestId, Role, WriteId};
+use crate::protocol::{
+    Command, Effect, Input, OnDisk, Proposal, Protocol, Query, RecoverError, RequestId, Role, WriteId,
+};
 
 const HEARTBEAT_TICKS: u32 = 5;
 const ELECTION_TICKS: u32 = 50;
@@ -100,11 +103,11 @@ fn propose(request: u64, text: &str) -> Input<Message> {
 }
 
 /// Node 1 of `size`, with what a disk kept: a term in which it did not vote, and a log.
-fn recovered(size: usize, term: u64, log_terms: &[u64], defect: Option<Defect>) -> Raft {
+fn recovered(size: usize, term: u64, log_terms: &[u64], defect: Option<&'static Defect>) -> Raft {
     node(1, size, term, log_terms, defect)
 }
 
-fn node(me: usize, size: usize, term: u64, log_terms: &[u64], defect: Option<Defect>) -> Raft {
+fn node(me: usize, size: usize, term: u64, log_terms: &[u64], defect: Option<&'static Defect>) -> Raft {
     let peers = (1..=size).filter(|&number| number != me).map(n);
     let config = Config::new(n(me), peers, HEARTBEAT_TICKS, ELECTION_TICKS).expect("a good configuration");
     let records = [
@@ -119,8 +122,28 @@ fn node(me: usize, size: usize, term: u64, log_terms: &[u64], defect: Option<Def
         }
         .to_bytes(),
     ];
-    let random = Random::seed_from_u64(me as u64);
-    Raft::recover(config.with_defect(defect), &records, random).expect("a good log")
+    recover(config.with_defect(defect), &records).expect("a good log")
+}
+
+fn recover(config: Config, records: &[Vec<u8>]) -> Result<Raft, RecoverError> {
+    let random = Random::seed_from_u64(1);
+    let disk = OnDisk {
+        snapshot: None,
+        records,
+    };
+    Raft::recover(config, disk, random, &mut Vec::new())
+}
+
+fn query(request: RequestId) -> Input<Message> {
+    queries(&[request.0])
+}
+
+fn queries(requests: &[u64]) -> Input<Message> {
+    let query = |&request| Query {
+        request: RequestId(request),
+        command: command("read"),
+    };
+    Input::Read(requests.iter().map(query).collect())
 }
 
 fn step(raft: &mut Raft, input: Input<Message>) -> Vec<Effect<Message>> {

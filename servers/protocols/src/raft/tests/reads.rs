@@ -22,7 +22,7 @@ fn a_read_waits_for_an_entry_of_the_term_and_then_for_a_quorum() {
     elect(&mut raft);
     persist_all(&mut raft);
     assert_eq!(
-        step(&mut raft, Input::Read(vec![RequestId(1)])),
+        step(&mut raft, query(RequestId(1))),
         [],
         "nothing of this term is committed"
     );
@@ -50,12 +50,9 @@ fn reads_that_come_during_a_round_share_the_next() {
     elect(&mut raft);
     persist_all(&mut raft);
     step(&mut raft, receive(2, 2, Body::Appended { matched: 1 }));
-    assert_eq!(
-        step(&mut raft, Input::Read(vec![RequestId(1), RequestId(2)])),
-        heartbeats(1, 1)
-    );
-    assert_eq!(step(&mut raft, Input::Read(vec![RequestId(3)])), []);
-    assert_eq!(step(&mut raft, Input::Read(vec![RequestId(4)])), []);
+    assert_eq!(step(&mut raft, queries(&[1, 2])), heartbeats(1, 1));
+    assert_eq!(step(&mut raft, query(RequestId(3))), []);
+    assert_eq!(step(&mut raft, query(RequestId(4))), []);
     let ready = |request| Effect::ReadReady(RequestId(request));
     let first = [&[ready(1), ready(2)][..], &heartbeats(2, 1)].concat();
     assert_eq!(
@@ -99,10 +96,10 @@ fn a_follower_answers_a_heartbeat_without_waiting_for_entries_but_not_before_its
 
 #[test]
 fn stale_reads_asks_nobody() {
-    let mut raft = recovered(3, 1, &[], Some(Defect::StaleReads));
+    let mut raft = recovered(3, 1, &[], Some(&defects::STALE_READS));
     elect(&mut raft);
     assert_eq!(
-        step(&mut raft, Input::Read(vec![RequestId(1)])),
+        step(&mut raft, query(RequestId(1))),
         [Effect::ReadReady(RequestId(1))]
     );
 }

@@ -137,7 +137,7 @@ fn early_acks_commits_by_the_leaders_copy_alone() {
     };
     for (defect, expected) in [
         (None, vec![]),
-        (Some(Defect::EarlyAcks), vec![apply(1, &noop, None)]),
+        (Some(&defects::EARLY_ACKS), vec![apply(1, &noop, None)]),
     ] {
         let mut raft = recovered(3, 1, &[], defect);
         elect(&mut raft);
@@ -211,7 +211,7 @@ fn a_lost_append_is_repeated_even_under_steady_reads() {
     while !step(&mut raft, Input::Tick).contains(&repeated) {
         ticks += 1;
         assert!(ticks < 5 * HEARTBEAT_TICKS, "not repeated");
-        step(&mut raft, Input::Read(vec![RequestId(100 + u64::from(ticks))]));
+        step(&mut raft, query(RequestId(100 + u64::from(ticks))));
         step(
             &mut raft,
             receive(

@@ -1,4 +1,4 @@
-//! Our own Raft: `partita node raft`, over its HTTP/JSON interface.
+//! Our own servers: `partita node PROTOCOL`, over their HTTP/JSON interface, which is the same for all.
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -13,8 +13,23 @@ use crate::{
     BoxFuture, Client, ClientError, Completion, Node, Observer, Options, Program, Request, Status, Target,
 };
 
-/// Our own Raft.
-pub(crate) struct Raft;
+/// One of our own servers.
+pub(crate) struct Own {
+    /// The protocol, as `partita node` knows it.
+    protocol: &'static str,
+    summary: &'static str,
+    functions: &'static [&'static str],
+}
+
+/// What the replicated store offers.
+const STORE: &[&str] = &["read", "write", "cas", "append"];
+
+/// Raft.
+pub(crate) const RAFT: Own = Own {
+    protocol: "raft",
+    summary: "our own Raft: pre-vote, read index, client sessions, write-ahead log",
+    functions: STORE,
+};
 
 /// How long a node may keep silent before another is asked the same. Sessions make that safe; without it every
 /// client would wait at a leader that was cut off, and nobody would see what the next one does meanwhile.
@@ -22,17 +37,17 @@ const PATIENCE: Duration = Duration::from_millis(200);
 /// How long to wait before asking again, where no node knew a leader.
 const NO_LEADER_WAIT: Duration = Duration::from_millis(50);
 
-impl Target for Raft {
+impl Target for Own {
     fn name(&self) -> &'static str {
-        "raft"
+        self.protocol
     }
 
     fn summary(&self) -> &'static str {
-        "our own Raft: pre-vote, read index, client sessions, write-ahead log"
+        self.summary
     }
 
     fn functions(&self) -> &'static [&'static str] {
-        &["read", "write", "cas", "append"]
+        self.functions
     }
 
     fn locate(&self, options: &Options) -> Result<Program, String> {
@@ -59,7 +74,7 @@ impl Target for Raft {
         let mut command = vec![
             program.path.display().to_string(),
             "node".into(),
-            "raft".into(),
+            self.protocol.into(),
             "--id".into(),
             node.name.clone(),
             "--data".into(),
@@ -85,7 +100,7 @@ impl Target for Raft {
         name: &str,
         timeout: Duration,
     ) -> Result<Box<dyn Client>, ClientError> {
-        Ok(Box::new(RaftClient {
+        Ok(Box::new(OwnClient {
             http: http::client(timeout, None)?,
             cluster: cluster.to_vec(),
             home: node,
@@ -102,14 +117,14 @@ impl Target for Raft {
         source: Option<IpAddr>,
         timeout: Duration,
     ) -> Result<Box<dyn Observer>, ClientError> {
-        Ok(Box::new(RaftObserver {
+        Ok(Box::new(OwnObserver {
             http: http::client(timeout, source)?,
             cluster: cluster.to_vec(),
         }))
     }
 }
 
-struct RaftClient {
+struct OwnClient {
     http: reqwest::Client,
     cluster: Vec<Node>,
     /// The node that it was given.
@@ -171,7 +186,7 @@ enum Try {
     Perhaps(String),
 }
 
-impl RaftClient {
+impl OwnClient {
     fn node(&self, name: &str) -> Option<usize> {
         self.cluster.iter().position(|node| node.name == name)
     }
@@ -318,13 +333,13 @@ impl RaftClient {
     }
 }
 
-impl Client for RaftClient {
+impl Client for OwnClient {
     fn perform<'a>(&'a mut self, request: Request<'a>) -> BoxFuture<'a, Completion> {
         Box::pin(self.perform_op(request))
     }
 }
 
-struct RaftObserver {
+struct OwnObserver {
     http: reqwest::Client,
     cluster: Vec<Node>,
 }
@@ -339,7 +354,7 @@ struct StatusBody {
     log_bytes: u64,
 }
 
-impl Observer for RaftObserver {
+impl Observer for OwnObserver {
     fn status(&self, node: usize) -> BoxFuture<'_, Result<Status, String>> {
         let request = self
             .http
