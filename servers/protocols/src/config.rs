@@ -7,6 +7,8 @@ use crate::defect::Defect;
 
 /// How many entries are applied after a snapshot before the next, if nothing else is said.
 const SNAPSHOT_ENTRIES: u64 = 100_000;
+/// By how much the fastest clock may outrun the slowest, where reads rest on leases.
+pub const CLOCK_DRIFT_PERCENT_MAX: u32 = 10;
 /// The longest name of a node, in bytes.
 const NAME_BYTES_MAX: usize = 15;
 
@@ -82,6 +84,10 @@ pub struct Config {
     pub election_ticks: u32,
     /// How many entries are applied after a snapshot before the next is taken, and the log cut.
     pub snapshot_entries: u64,
+    /// May a leader answer reads without asking a majority each time, for as long as a majority has lately
+    /// promised not to help elect another? That is safe only while no node's clock runs faster than another's
+    /// by more than [`CLOCK_DRIFT_PERCENT_MAX`].
+    pub lease_reads: bool,
     /// The deliberate bug to have, if any.
     pub defect: Option<&'static Defect>,
 }
@@ -132,6 +138,7 @@ impl Config {
             heartbeat_ticks,
             election_ticks,
             snapshot_entries: SNAPSHOT_ENTRIES,
+            lease_reads: false,
             defect: None,
         })
     }
