@@ -1,5 +1,6 @@
 //! The `partita` command: see the README.
 
+mod calibrate;
 mod cli;
 mod plan;
 mod progress;

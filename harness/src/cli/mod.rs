@@ -1,5 +1,6 @@
 //! The command line: one verb a file.
 
+mod calibrate;
 mod check;
 mod clean;
 mod doctor;
@@ -45,6 +46,8 @@ enum Verb {
     Verify(verify::Arguments),
     /// Build the report of a run again
     Report(report::Arguments),
+    /// Measure how well planted bugs are found, and that nothing is found without them
+    Calibrate(calibrate::Arguments),
     /// List targets, workloads, faults, models, formats and defects
     List(list::Arguments),
     /// Show what this machine allows, and how to get more
@@ -95,6 +98,7 @@ pub(crate) fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Check(arguments) => check::main(arguments),
         Verb::Verify(arguments) => verify::main(&arguments),
         Verb::Report(arguments) => report::main(&arguments),
+        Verb::Calibrate(arguments) => calibrate::main(&arguments),
         Verb::List(arguments) => list::main(&arguments),
         Verb::Doctor => doctor::main(),
         Verb::Clean(arguments) => clean::main(&arguments),

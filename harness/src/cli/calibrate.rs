@@ -1,0 +1,240 @@
+//! `partita calibrate`: how well do we find planted bugs?
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use jiff::Timestamp;
+use partita_checker::Verdict;
+use partita_protocols::{Defect, ProtocolKind};
+use partita_simulator as simulator;
+
+use super::{Failure, print, say, units};
+use crate::calibrate::processes::{self, Run};
+use crate::calibrate::render::{Calibration, html, markdown};
+use crate::calibrate::trial::{Row, Trial};
+
+/// Arguments of `calibrate`.
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    /// Only these protocols, with commas between
+    #[arg(long, value_delimiter = ',')]
+    protocol: Vec<String>,
+    /// Only these defects, with commas between (see `partita list defects`)
+    #[arg(long, value_delimiter = ',')]
+    defect: Vec<String>,
+    /// How many seeds each defect is tried with in virtual time
+    #[arg(long, default_value_t = 200)]
+    seeds: u64,
+    /// How many runs of real processes each defect is tried with, under each kind of faults that should expose it
+    #[arg(long, default_value_t = 0)]
+    runs: u64,
+    /// How long a run of real processes may take to find it
+    #[arg(long, default_value = "120s", value_parser = units::duration)]
+    time_limit: Duration,
+    /// How many nodes
+    #[arg(long, default_value_t = 5)]
+    nodes: usize,
+    /// How many threads try seeds; by default one a core
+    #[arg(long)]
+    jobs: Option<usize>,
+    /// The first seed
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Where the directory with the results is made
+    #[arg(long, default_value = "runs")]
+    runs_dir: PathBuf,
+    /// Print the results as one JSON object on standard output, and nothing else
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn main(arguments: &Arguments) -> Result<Verdict, Failure> {
+    let (protocols, defects) = chosen(arguments).map_err(Failure::Usage)?;
+    if arguments.seeds == 0 && arguments.runs == 0 {
+        return Err(Failure::usage(anyhow!("with --seeds 0 and --runs 0 nothing is tried")));
+    }
+    let name = format!("calibration-{}", Timestamp::now().strftime("%Y%m%dT%H%M%SZ"));
+    let directory = arguments.runs_dir.join(name);
+    std::fs::create_dir_all(&directory).with_context(|| format!("failed to make {}", directory.display()))?;
+    let mut calibration = Calibration {
+        format: 1,
+        version: env!("CARGO_PKG_VERSION"),
+        simulated: Vec::new(),
+        processes: Vec::new(),
+    };
+    for &protocol in &protocols {
+        let fitting: Vec<_> = defects.iter().copied().filter(|defect| defect.fits(protocol.name())).collect();
+        for defect in fitting.iter().copied().map(Some).chain([None]) {
+            if arguments.seeds > 0 {
+                let row = simulated(arguments, protocol, defect);
+                tell(arguments, &row, "virtual time");
+                calibration.simulated.push(row);
+            }
+            if arguments.runs > 0 {
+                for faults in kinds(defect, &fitting) {
+                    let row = in_processes(arguments, protocol, defect, faults, &directory);
+                    tell(arguments, &row, "processes");
+                    calibration.processes.push(row);
+                }
+            }
+            // What is measured is kept, whatever comes next.
+            write(&directory, &calibration)?;
+        }
+    }
+    let alarms = calibration.false_alarms();
+    let never = calibration.never_found();
+    if arguments.json {
+        let text = serde_json::to_string(&calibration).context("the results can't be written as JSON")?;
+        print(&format!("{text}\n"));
+    } else {
+        print(&markdown(&calibration));
+        print(&format!("\n{alarms} false alarms; never found: {}\n", list(&never)));
+        print(&format!("in {}\n", directory.display()));
+    }
+    Ok(if alarms > 0 {
+        Verdict::Invalid
+    } else if never.is_empty() {
+        Verdict::Valid
+    } else {
+        Verdict::NotExercised
+    })
+}
+
+fn list(names: &[&str]) -> String {
+    match names {
+        [] => "none".into(),
+        names => names.join(", "),
+    }
+}
+
+fn chosen(arguments: &Arguments) -> anyhow::Result<(Vec<ProtocolKind>, Vec<&'static Defect>)> {
+    let defects: Vec<&'static Defect> = match arguments.defect.as_slice() {
+        [] => Defect::all().collect(),
+        names => names.iter().map(|name| Defect::by_name(name)).collect::<Result<_, _>>()?,
+    };
+    let protocols: Vec<ProtocolKind> = match arguments.protocol.as_slice() {
+        // Those that the defects are bugs of.
+        [] => ProtocolKind::ALL
+            .iter()
+            .copied()
+            .filter(|kind| defects.iter().any(|defect| defect.fits(kind.name())))
+            .collect(),
+        names => names.iter().map(|name| name.parse()).collect::<Result<_, _>>()?,
+    };
+    for defect in &defects {
+        if !arguments.defect.is_empty() && !protocols.iter().any(|kind| defect.fits(kind.name())) {
+            return Err(anyhow!("{defect} is no bug of the protocols that were chosen"));
+        }
+    }
+    Ok((protocols, defects))
+}
+
+/// The kinds of faults to try a defect under, each by itself; without one, those of all of them.
+fn kinds(defect: Option<&'static Defect>, all: &[&'static Defect]) -> Vec<&'static str> {
+    let mut kinds: Vec<&'static str> = match defect {
+        Some(defect) => defect.faults.to_vec(),
+        None => all.iter().flat_map(|defect| defect.faults.iter().copied()).collect(),
+    };
+    kinds.sort_unstable();
+    kinds.dedup();
+    // Not all that a simulator can do, real processes can be made to suffer.
+    kinds.retain(|kind| partita_nemesis::fault::ALL.iter().any(|fault| fault.name() == *kind));
+    kinds
+}
+
+fn simulated(arguments: &Arguments, protocol: ProtocolKind, defect: Option<&'static Defect>) -> Row {
+    let options = simulator::Options {
+        nodes: arguments.nodes,
+        defect,
+        ..simulator::Options::default()
+    };
+    let next = AtomicU64::new(0);
+    let trials = Mutex::new(Vec::new());
+    let jobs = arguments
+        .jobs
+        .or_else(|| std::thread::available_parallelism().ok().map(usize::from))
+        .unwrap_or(1);
+    std::thread::scope(|scope| {
+        for _ in 0..jobs.max(1) {
+            scope.spawn(|| {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if number >= arguments.seeds {
+                        break;
+                    }
+                    let report = simulator::simulate_kind(protocol, arguments.seed + number, &options);
+                    let trial = match report.violation {
+                        Some(violation) => Trial {
+                            found: vec![violation.property.to_owned()],
+                            seconds: violation.time_us as f64 / 1e6,
+                        },
+                        None => Trial {
+                            found: Vec::new(),
+                            seconds: 0.0,
+                        },
+                    };
+                    trials.lock().unwrap_or_else(PoisonError::into_inner).push(Ok(trial));
+                }
+            });
+        }
+    });
+    let trials = trials.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let is_expected = |found: &str| defect.is_some_and(|defect| defect.shows_as(found));
+    Row::new(protocol.name(), defect.map(|defect| defect.name), "all", trials, is_expected)
+}
+
+fn in_processes(
+    arguments: &Arguments,
+    protocol: ProtocolKind,
+    defect: Option<&'static Defect>,
+    faults: &str,
+    directory: &Path,
+) -> Row {
+    let trials = (0..arguments.runs)
+        .map(|number| {
+            let tried = processes::run(Run {
+                protocol: protocol.name(),
+                defect: defect.map(|defect| defect.name),
+                workload: defect.map(|defect| defect.workload),
+                faults,
+                nodes: arguments.nodes,
+                time_limit: arguments.time_limit,
+                seed: arguments.seed + number,
+                runs_dir: directory,
+            });
+            if let Err(error) = &tried {
+                say(&format!("warning: {error:#}"));
+            }
+            tried
+        })
+        .collect();
+    let is_expected = |found: &str| defect.is_some_and(|defect| defect.shows_as(found));
+    Row::new(protocol.name(), defect.map(|defect| defect.name), faults, trials, is_expected)
+}
+
+fn tell(arguments: &Arguments, row: &Row, place: &str) {
+    if !arguments.json {
+        let defect = row.defect.unwrap_or("no defect");
+        let hits = if row.defect.is_some() { row.expected } else { row.found };
+        say(&format!(
+            "{}: {defect}, {place}, {}: {hits} of {}",
+            row.protocol, row.faults, row.trials
+        ));
+    }
+}
+
+fn write(directory: &Path, calibration: &Calibration) -> anyhow::Result<()> {
+    let files = [
+        ("calibration.json", serde_json::to_string_pretty(calibration)?),
+        ("calibration.md", markdown(calibration)),
+        ("calibration.html", html(calibration)),
+    ];
+    for (name, text) in files {
+        let path = directory.join(name);
+        std::fs::write(&path, text).with_context(|| format!("failed to write {}", path.display()))?;
+    }
+    Ok(())
+}
