@@ -8,7 +8,7 @@
 //! begun by its end. For one writer that is all there is to check.
 
 use partita_protocols::store::{Answer, Command, Operation, SessionSequence, Value};
-use partita_protocols::{Encode, NodeId, Proposal, Query, Random, RequestId};
+use partita_protocols::{Administration, Encode, NodeId, Proposal, Query, Random, RequestId};
 use rand::RngExt;
 
 use crate::queue::{MILLISECOND, Time};
@@ -21,6 +21,10 @@ pub(crate) const CLIENT_PATIENCE: Time = 300 * MILLISECOND;
 pub(crate) enum Request {
     Append(Proposal),
     Read(Query),
+    Administer {
+        request: RequestId,
+        what: Administration,
+    },
 }
 
 /// How a request ended, as far as its node knows.
@@ -29,15 +33,18 @@ pub(crate) enum Outcome {
     Answer(Answer),
     Refused(Option<NodeId>),
     Unknown,
+    /// What an operator wanted is done, or can not be.
+    Done,
+    Rejected,
 }
 
 /// All clients.
 #[derive(Debug)]
 pub(crate) struct Clients {
     random: Random,
-    nodes: Vec<NodeId>,
+    /// Whom they know of.
+    pub(crate) nodes: Vec<NodeId>,
     clients: Vec<Client>,
-    requests: u64,
     pub(crate) writes: u64,
     pub(crate) reads: u64,
 }
@@ -78,7 +85,6 @@ impl Clients {
             random,
             clients,
             nodes,
-            requests: 0,
             writes: 0,
             reads: 0,
         }
@@ -90,9 +96,7 @@ impl Clients {
     }
 
     /// The client's next request, and the node that it goes to.
-    pub(crate) fn next(&mut self, client: usize) -> (NodeId, Request) {
-        self.requests += 1;
-        let request = RequestId(self.requests);
+    pub(crate) fn next(&mut self, client: usize, request: RequestId) -> (NodeId, Request) {
         let owner = self.random.random_range(0..self.clients.len()) / 2 * 2;
         let unacknowledged = self.clients[client].begun > self.clients[client].acknowledged;
         let appends = client.is_multiple_of(2) && (unacknowledged || self.random.random_bool(0.7));
