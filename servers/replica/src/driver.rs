@@ -54,6 +54,8 @@ pub(crate) struct ClientRequest {
 pub(crate) enum Request {
     /// What this command gives, which changes nothing.
     Read(Command),
+    /// What this command gives in the state that this node has applied, however old that is.
+    ReadLocal(Command),
     /// This command, applied.
     Apply(Command),
 }
@@ -106,6 +108,7 @@ impl<P: Protocol> Driver<P> {
     pub(crate) fn new(
         core: P,
         effects: Vec<Effect<P::Message>>,
+        store: Store,
         wal: Wal,
         links: BTreeMap<NodeId, Link>,
     ) -> Driver<P> {
@@ -115,7 +118,7 @@ impl<P: Protocol> Driver<P> {
         };
         Driver {
             core,
-            store: Store::default(),
+            store,
             wal,
             links,
             waiting: BTreeMap::new(),
@@ -167,12 +170,12 @@ impl<P: Protocol> Driver<P> {
                 return Err(error)
                     .context("failed to write the log; the node stops, since what is durable is unknown");
             }
-            Event::Client(request) => self.take_request(request),
+            Event::Client(request) => self.take_request(request)?,
         }
         Ok(())
     }
 
-    fn take_request(&mut self, request: ClientRequest) {
+    fn take_request(&mut self, request: ClientRequest) -> anyhow::Result<()> {
         let ClientRequest {
             what,
             outcome,
@@ -183,6 +186,11 @@ impl<P: Protocol> Driver<P> {
         let (query, command) = match what {
             Request::Read(query) => (Some(query), None),
             Request::Apply(command) => (None, Some(command)),
+            Request::ReadLocal(query) => {
+                let answer = self.store.query_bytes(&query).context("failed to read")?;
+                let _ = outcome.send(Outcome::Answer(answer));
+                return Ok(());
+            }
         };
         self.waiting.insert(
             request,
@@ -202,6 +210,7 @@ impl<P: Protocol> Driver<P> {
                 self.step_clients();
             }
         }
+        Ok(())
     }
 
     /// Clients come after messages and durable writes, which may have changed who leads.

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use partita_protocols::store::Store;
 use partita_protocols::{NodeId, OnDisk, Protocol, ProtocolVisitor, Random, defect};
 use rand::SeedableRng as _;
 use tokio::net::TcpListener;
@@ -134,7 +135,8 @@ where
     }
     tasks.spawn(transport::accept::<P>(peer_listener, me, members, events.clone()));
 
-    let driver = Driver::new(core, effects, wal, links);
+    let store = Store::with_defect(options.defect);
+    let driver = Driver::new(core, effects, store, wal, links);
     let api = Api {
         me,
         defect: options.defect,

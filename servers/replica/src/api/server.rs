@@ -19,7 +19,8 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
 
-use super::json::{Response, parse};
+use super::json::Response;
+use super::request::parse;
 use crate::driver::{ClientRequest, Event, SharedView};
 
 /// The longest body of a request, in bytes. Any command that it can hold fits into a log entry.
