@@ -7,6 +7,7 @@
 use std::fmt;
 
 use crate::raft;
+use crate::store::{RETRIES_APPLY_TWICE, SESSIONS_LOST_IN_SNAPSHOT};
 
 /// A deliberate bug.
 #[derive(Debug, PartialEq, Eq)]
@@ -45,7 +46,9 @@ pub const UNSYNCED_ACKS: Defect = Defect {
 impl Defect {
     /// Every defect, in the order they are listed.
     pub fn all() -> impl Iterator<Item = &'static Defect> {
-        [&UNSYNCED_ACKS].into_iter().chain(raft::DEFECTS.iter().copied())
+        [&UNSYNCED_ACKS, &SESSIONS_LOST_IN_SNAPSHOT, &RETRIES_APPLY_TWICE]
+            .into_iter()
+            .chain(raft::DEFECTS.iter().copied())
     }
 
     /// The defect of this name.
