@@ -49,6 +49,8 @@ pub trait ProtocolVisitor {
 protocols! {
     /// Raft (Ongaro and Ousterhout 2014).
     Raft => raft::Raft,
+    /// Zab (Junqueira, Reed and Serafini 2011).
+    Zab => zab::Zab,
 }
 
 /// No protocol has this name.
