@@ -111,7 +111,7 @@ impl<P: Protocol> Driver<P> {
     ) -> Driver<P> {
         let view = View {
             status: core.status(),
-            log_bytes: wal.bytes(),
+            log_bytes: wal.counters().log_bytes,
         };
         Driver {
             core,
@@ -222,7 +222,7 @@ impl<P: Protocol> Driver<P> {
         let mut effects = std::mem::take(&mut self.effects);
         for effect in effects.drain(..) {
             match effect {
-                Effect::Persist { write, record } => writes.push(Write { write, record }),
+                Effect::Persist { write, record } => writes.push(Write::Record { write, record }),
                 Effect::Send { to, message } => {
                     if let Some(link) = self.links.get(&to) {
                         link.send(&message);
@@ -290,7 +290,7 @@ impl<P: Protocol> Driver<P> {
     fn show(&self) {
         let now = View {
             status: self.core.status(),
-            log_bytes: self.wal.bytes(),
+            log_bytes: self.wal.counters().log_bytes,
         };
         let before = {
             let mut view = self.view.lock().unwrap_or_else(PoisonError::into_inner);

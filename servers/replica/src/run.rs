@@ -90,10 +90,10 @@ where
 
     let (events, events_queue) = mpsc::channel(EVENTS_MAX);
     let directory = options.data.join("wal");
-    let mut opened = tokio::task::spawn_blocking(move || wal::open(&directory)).await??;
+    let mut opened = tokio::task::spawn_blocking(move || wal::open(&directory, wal::SEGMENT_BYTES)).await??;
     let records = std::mem::take(&mut opened.records);
     let disk = OnDisk {
-        snapshot: None,
+        snapshot: opened.snapshot.as_deref(),
         records: &records,
     };
     let mut effects = Vec::new();
