@@ -13,6 +13,7 @@ mod election_safety;
 mod leader_completeness;
 mod log_matching;
 mod state_machine_safety;
+pub mod zab;
 
 pub use election_safety::ElectionSafety;
 pub use leader_completeness::LeaderCompleteness;
