@@ -49,6 +49,8 @@ pub trait ProtocolVisitor {
 protocols! {
     /// Raft (Ongaro and Ousterhout 2014).
     Raft => raft::Raft,
+    /// Viewstamped Replication (Liskov and Cowling 2012).
+    Viewstamped => viewstamped::Viewstamped,
 }
 
 /// No protocol has this name.
