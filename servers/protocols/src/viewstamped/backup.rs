@@ -101,11 +101,20 @@ impl Viewstamped {
             view: self.view,
             body: Body::CommitOk {
                 round,
-                op: if normal { self.disk.durable_op() } else { 0 },
+                op: if normal { self.own_copy() } else { 0 },
                 nonce: self.nonce,
             },
         };
         effects.push(Effect::Send { to: primary, message });
+    }
+
+    /// Up to which op-number its own copy of the view's log counts.
+    pub(super) fn own_copy(&self) -> u64 {
+        if self.config.has(&defects::PREPARE_OK_BEFORE_LOG) {
+            self.log.last().op
+        } else {
+            self.disk.durable_op()
+        }
     }
 
     /// The sender is the primary of this view, and it has begun.

@@ -8,7 +8,7 @@ use crate::protocol::Protocol;
 pub const DEFECTS: &[&Defect] = &[
     &FORGOTTEN_VIEW,
     &PREPARE_OK_BEFORE_LOG,
-    &VIEW_BEFORE_LOG,
+    &PRIMARY_RESUMES,
     &LONGEST_LOG_WINS,
     &DROPPED_SUFFIX,
     &LONELY_VIEW,
@@ -19,23 +19,23 @@ pub const DEFECTS: &[&Defect] = &[
     &OLD_EPOCH_COUNTS,
 ];
 
-/// The view-number is kept in memory alone.
+/// Views are kept in memory alone.
 pub(super) const FORGOTTEN_VIEW: Defect = Defect {
     name: "forgotten-view",
     protocol: Some(Viewstamped::NAME),
-    summary: "a replica does not write its view-number to disk, and is back in an earlier view when it restarts",
-    breaks: "view-change safety: who sent DoViewChange acknowledges nothing in earlier views (section 4.2)",
+    summary: "a replica that restarts has its log, but neither its view nor its last normal view, and is back in view 0",
+    breaks: "the choice of the log by the largest v', and that nobody goes back to an earlier view (section 4.2)",
     seen: "TigerBeetle, pull request 650: a replica took part in a view whose number was not durable yet",
     workload: "register",
     faults: &["kill", "partition"],
     anomaly: "lost write",
 };
 
-/// Backups acknowledge what is not on their disks yet.
+/// Copies in memory count.
 pub(super) const PREPARE_OK_BEFORE_LOG: Defect = Defect {
     name: "prepare-ok-before-log",
     protocol: Some(Viewstamped::NAME),
-    summary: "a backup sends PrepareOK before the operation is on its disk",
+    summary: "replicas acknowledge and count operations that are not on their disks yet",
     breaks: "a committed operation is in the log of f + 1 replicas (section 4.1), where replicas may crash together",
     seen: "what section 4.3 allows as long as never more than f replicas fail at once; a power cut fails all",
     workload: "register",
@@ -43,16 +43,16 @@ pub(super) const PREPARE_OK_BEFORE_LOG: Defect = Defect {
     anomaly: "lost write",
 };
 
-/// A new primary begins its view before its log of that view is on its disk.
-pub(super) const VIEW_BEFORE_LOG: Defect = Defect {
-    name: "view-before-log",
+/// A primary that restarts goes on where it was.
+pub(super) const PRIMARY_RESUMES: Defect = Defect {
+    name: "primary-resumes",
     protocol: Some(Viewstamped::NAME),
-    summary: "a new primary sends StartView and leads before the log that it chose is on its disk",
-    breaks: "one view begins with one log: after a crash, the primary may begin it with another (section 4.2)",
-    seen: "TigerBeetle, pull request 861: a primary that crashed before its view was durable came back with less",
+    summary: "a primary that restarts leads the same view again, with what of its log had reached its disk",
+    breaks: "in a view each op-number is assigned once (section 4.1): it has sent Prepares that it has forgotten",
+    seen: "TigerBeetle, pull request 861: a primary crashed in its view, and was back in it with a shorter log",
     workload: "register",
     faults: &["kill"],
-    anomaly: "lost write",
+    anomaly: "state machine safety",
 };
 
 /// The last normal view plays no part in the choice of the log.

@@ -92,7 +92,11 @@ impl Protocol for Viewstamped {
         mut random: Random,
         effects: &mut Effects,
     ) -> Result<Self, RecoverError> {
-        let recovered = Recovered::from_disk(disk)?;
+        let mut recovered = Recovered::from_disk(disk)?;
+        if config.has(&defects::FORGOTTEN_VIEW) {
+            recovered.view = View::first_of(recovered.view.epoch);
+            recovered.normal_view = View::first_of(recovered.normal_view.epoch);
+        }
         let first_group = Group {
             epoch: 0,
             members: config.members().to_vec(),
@@ -205,7 +209,9 @@ impl Viewstamped {
     /// other disks and not on its own. It must not give them again, so it leaves such a view.
     fn resume(&mut self, effects: &mut Effects) {
         self.standing = Standing::Backup;
-        if self.has_vote() && self.group.primary(self.view) == Some(self.config.me) {
+        if self.config.has(&defects::PRIMARY_RESUMES) && self.normal_view == self.view {
+            self.take_part_in_view(effects);
+        } else if self.has_vote() && self.group.primary(self.view) == Some(self.config.me) {
             self.enter_view(self.view.next(), effects);
         } else if self.normal_view != self.view {
             self.standing = Standing::ViewChange(Box::default());
@@ -349,7 +355,7 @@ impl Viewstamped {
 
     /// Writes the view if it has changed.
     pub(super) fn save_view(&mut self, effects: &mut Effects) {
-        if std::mem::take(&mut self.view_unsaved) && !self.config.has(&defects::FORGOTTEN_VIEW) {
+        if std::mem::take(&mut self.view_unsaved) {
             self.disk.persist(&Record::View(self.view), effects);
         }
     }

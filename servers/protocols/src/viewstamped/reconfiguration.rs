@@ -226,7 +226,7 @@ impl Viewstamped {
             self.disk.note_installed();
         }
         if self.view == first {
-            self.take_part_in_first_view(effects);
+            self.take_part_in_view(effects);
         }
     }
 

@@ -29,7 +29,6 @@ use super::disk::Promise;
 use super::message::{Body, Condition};
 use super::node::{Effects, Standing, Viewstamped};
 use super::record::Record;
-use super::view_change::ViewChange;
 use crate::config::NodeId;
 
 /// What a node with an empty disk knows.
@@ -162,17 +161,7 @@ impl Viewstamped {
     fn start(&mut self, effects: &mut Effects) {
         self.view_unsaved = true;
         self.draw_patience();
-        self.take_part_in_first_view(effects);
-    }
-
-    /// Is a replica of the first view of an epoch, which begins without a view change.
-    pub(super) fn take_part_in_first_view(&mut self, effects: &mut Effects) {
-        if self.has_vote() && self.group.primary(self.view) == Some(self.config.me) {
-            self.standing = Standing::ViewChange(Box::<ViewChange>::default());
-            self.promise(Promise::Begin, effects);
-        } else {
-            self.standing = Standing::Backup;
-        }
+        self.take_part_in_view(effects);
     }
 
     /// Becomes a learner, until an epoch begins that gives this life of it a vote.

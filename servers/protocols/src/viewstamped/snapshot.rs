@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::defects;
 use super::log::{Log, Position};
 use super::node::{Effects, Viewstamped};
 use super::record::{Record, Snapshot};
@@ -128,18 +127,17 @@ impl Viewstamped {
         let Some((_, bytes)) = &self.snapshots.newest else {
             return;
         };
-        let mut records = Vec::new();
-        if !self.config.has(&defects::FORGOTTEN_VIEW) {
-            records.push(Record::View(self.view));
-            self.view_unsaved = false;
-        }
-        records.push(Record::Waits(self.nonce));
         let base = self.log.base();
-        records.push(Record::Tail {
-            normal_view: self.normal_view,
-            previous: base,
-            entries: self.log.batch_after(base.op, usize::MAX, usize::MAX),
-        });
+        let records = [
+            Record::View(self.view),
+            Record::Waits(self.nonce),
+            Record::Tail {
+                normal_view: self.normal_view,
+                previous: base,
+                entries: self.log.batch_after(base.op, usize::MAX, usize::MAX),
+            },
+        ];
+        self.view_unsaved = false;
         let bytes = Arc::clone(bytes);
         let last = self.log.last().op;
         self.disk.compact(bytes, &records, kept, last, effects);

@@ -312,12 +312,17 @@ impl Viewstamped {
         if self.view != view {
             return; // What is committed has begun another epoch.
         }
-        if self.group.primary(view) != Some(self.config.me) {
-            self.standing = Standing::Backup;
-        } else if self.config.has(&defects::VIEW_BEFORE_LOG) {
-            self.begin_as_primary(effects);
-        } else {
+        self.take_part_in_view(effects);
+    }
+
+    /// Has the log of this view. If it is the primary, it begins when that is durable: in another life it
+    /// might otherwise begin the same view with another log.
+    pub(super) fn take_part_in_view(&mut self, effects: &mut Effects) {
+        if self.has_vote() && self.group.primary(self.view) == Some(self.config.me) {
+            self.standing = Standing::ViewChange(Box::default());
             self.promise(Promise::Begin, effects);
+        } else {
+            self.standing = Standing::Backup;
         }
     }
 
