@@ -1,11 +1,11 @@
 //! Requests and responses as JSON.
 
 use hyper::StatusCode;
+use partita_protocols::Encode as _;
 use partita_protocols::store::{Answer, Command, Operation, Refusal, SessionSequence, Value};
-use partita_protocols::{Defect, Encode as _, NodeId};
 use serde::{Deserialize, Serialize};
 
-use crate::driver::{Outcome, Request, View};
+use crate::event::{Outcome, Request};
 
 /// The body of `POST /v1/op`.
 #[derive(Debug, Deserialize)]
@@ -63,7 +63,7 @@ pub(super) struct Response {
 }
 
 impl Response {
-    fn new(status: StatusCode, body: &impl Serialize) -> Response {
+    pub(super) fn new(status: StatusCode, body: &impl Serialize) -> Response {
         // Nothing here has a key that is no string, or a number that is no number: JSON has a form for all of
         // it.
         Response {
@@ -72,7 +72,7 @@ impl Response {
         }
     }
 
-    fn error(status: StatusCode, error: &str, message: Option<&str>) -> Response {
+    pub(super) fn error(status: StatusCode, error: &str, message: Option<&str>) -> Response {
         #[derive(Serialize)]
         struct Body<'a> {
             error: &'a str,
@@ -142,36 +142,9 @@ impl Response {
                     },
                 )
             }
+            Outcome::Done => Response::new(StatusCode::OK, &serde_json::json!({})),
+            Outcome::Rejected(why) => Response::error(StatusCode::CONFLICT, "rejected", Some(why)),
             Outcome::Unknown => Response::unknown("the node stopped leading before the entry was committed"),
         }
-    }
-
-    pub(super) fn status(me: NodeId, defect: Option<&'static Defect>, view: View) -> Response {
-        #[derive(Serialize)]
-        struct Body<'a> {
-            node: &'a str,
-            role: &'static str,
-            term: u64,
-            leader: Option<&'a str>,
-            commit: u64,
-            applied: u64,
-            last_index: u64,
-            log_bytes: u64,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            defect: Option<&'static str>,
-        }
-        let View { status, log_bytes } = view;
-        let body = Body {
-            node: me.as_str(),
-            role: status.role.name(),
-            term: status.term,
-            leader: status.leader.as_ref().map(NodeId::as_str),
-            commit: status.commit,
-            applied: status.applied,
-            last_index: status.last_index,
-            log_bytes,
-            defect: defect.map(|defect| defect.name),
-        };
-        Response::new(StatusCode::OK, &body)
     }
 }

@@ -24,7 +24,10 @@ pub use state_machine_safety::StateMachineSafety;
 pub use viewstamped::{NoStepBack, ViewChangeSafety};
 
 use partita_protocols::raft::Raft;
-use partita_protocols::{Effect, NodeId, Protocol};
+use partita_protocols::{Effect, NodeId, Protocol, Random};
+
+use crate::lists::Lists;
+use crate::load::Load;
 
 /// A node just after a step, or just after it recovered (then without effects).
 #[derive(Debug)]
@@ -50,6 +53,11 @@ pub trait Invariant<P: Protocol> {
 pub trait Simulated: Protocol {
     /// The properties, as at the start of a run.
     fn invariants() -> Vec<Box<dyn Invariant<Self>>>;
+
+    /// What clients do if nothing else is said.
+    fn load(clients: usize, random: Random) -> Box<dyn Load> {
+        Box::new(Lists::new(clients, random))
+    }
 }
 
 impl Simulated for Raft {
