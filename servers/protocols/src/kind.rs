@@ -57,6 +57,8 @@ protocols! {
     Raft => raft::Raft,
     /// Zab (Junqueira, Reed and Serafini 2011).
     Zab => zab::Zab,
+    /// Viewstamped Replication (Liskov and Cowling 2012).
+    Viewstamped => viewstamped::Viewstamped,
 }
 
 /// No protocol has this name.
