@@ -1,7 +1,9 @@
 //! Real clusters of real processes, as clients see them.
 
+mod administration;
 mod cluster;
 mod defects;
+mod disk;
 mod fuzz;
 mod http;
 mod limits;
