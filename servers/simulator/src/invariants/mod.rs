@@ -11,15 +11,20 @@
 //! | [`Configuration`](raft::Configuration) | who is a member is what the log says | Raft 6, 7 |
 //! | [`LeaderCompleteness`](raft::LeaderCompleteness) | what is committed is in the log of every later leader | Raft 5.4.3 |
 //! | [`Lease`](raft::Lease) | who answers reads by a lease is the newest leader | Raft thesis 6.4.1 |
+//! | [`ViewChangeSafety`] | what is committed is in the log of every later primary, at its op-number | Viewstamped Replication 4.2 |
+//! | [`NoStepBack`] | who has sent DoViewChange acknowledges nothing in an earlier view | Viewstamped Replication 4.2 |
 //!
-//! The first two hold for any protocol; the others are one protocol's.
+//! Election safety and state machine safety hold for any protocol; the others are of the paper that they name.
 
 mod election_safety;
 pub mod raft;
 mod state_machine_safety;
+mod viewstamped;
+pub mod zab;
 
 pub use election_safety::ElectionSafety;
 pub use state_machine_safety::StateMachineSafety;
+pub use viewstamped::{NoStepBack, ViewChangeSafety};
 
 use partita_protocols::{Effect, NodeId, Protocol, Random};
 
