@@ -46,6 +46,11 @@ fn without_a_defect_nothing_is_violated() {
         (total.crashes_at_sync, 20),
         (total.clocks, 50),
         (total.admin_asked, 500),
+        (total.snapshots, 10_000),
+        (total.installed, 300),
+        (total.members_added, 20),
+        (total.members_removed, 20),
+        (total.transfers, 20),
     ] {
         assert!(count >= at_least, "{count} is less than {at_least}: {total:?}");
     }
