@@ -1,6 +1,8 @@
 //! Which protocols can be simulated, by name. One line here is all that another needs.
 
 use partita_protocols::raft::Raft;
+use partita_protocols::viewstamped::Viewstamped;
+use partita_protocols::zab::Zab;
 
 use crate::invariants::Simulated;
 use crate::minimize::{Scenario, minimize};
@@ -31,7 +33,11 @@ impl Simulator {
     }
 
     /// Every protocol that can be simulated, in the order they are listed.
-    pub const ALL: &[Simulator] = &[Simulator::of::<Raft>()];
+    pub const ALL: &[Simulator] = &[
+        Simulator::of::<Raft>(),
+        Simulator::of::<Zab>(),
+        Simulator::of::<Viewstamped>(),
+    ];
 
     /// The one of this name.
     pub fn by_name(name: &str) -> Option<&'static Simulator> {

@@ -2,8 +2,7 @@
 
 use std::fmt::Debug;
 
-use partita_protocols::store::Store;
-use partita_protocols::{Decode as _, Effect, Encode as _, Input, NodeId, Role};
+use partita_protocols::{Effect, Encode as _, Input, NodeId, Role};
 use rand::RngExt;
 
 use crate::clients::{Outcome, Request};
@@ -215,13 +214,15 @@ impl<P: Simulated> World<P> {
                 event: NodeEvent::Copied {
                     incarnation: node.incarnation,
                     index: node.applied,
-                    state: node.store.to_bytes().into(),
+                    state: node.store.snapshot().to_bytes().into(),
                 },
             }),
             Effect::Restore { index, state } => {
                 self.counts.restored += 1;
                 node.applied = index;
-                node.store = Store::from_bytes(&state).map_err(|error| decoding(id, index, &error))?;
+                node.store
+                    .restore(&state)
+                    .map_err(|error| decoding(id, index, &error))?;
             }
             Effect::Send { to, message } => {
                 self.messages += 1;

@@ -114,7 +114,7 @@ impl<P: Simulated> World<P> {
             return Ok(());
         };
         node.incarnation += 1;
-        node.store = Store::default();
+        node.store = Store::with_defect(node.config.defect);
         node.applied = 0;
         let mut effects = Vec::new();
         let random = Random::from_rng(&mut self.node_random);
