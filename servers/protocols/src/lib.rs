@@ -25,6 +25,7 @@ pub mod protocol;
 pub mod raft;
 pub mod store;
 pub mod transfer;
+pub mod viewstamped;
 pub mod zab;
 
 pub use codec::{Decode, DecodeError, Encode};
