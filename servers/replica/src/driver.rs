@@ -9,8 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::{Context as _, bail};
 use partita_protocols::store::Store;
 use partita_protocols::{
-    Administration, Command, Decode as _, Effect, Encode as _, Input, NodeId, Proposal, Protocol, Query,
-    RequestId,
+    Administration, Command, Effect, Encode as _, Input, NodeId, Proposal, Protocol, Query, RequestId,
 };
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::{Interval, MissedTickBehavior, interval};
@@ -61,6 +60,7 @@ impl<P: Protocol<Message: Send> + 'static> Driver<P> {
         me: NodeId,
         core: P,
         effects: Vec<Effect<P::Message>>,
+        store: Store,
         wal: Wal,
         links: BTreeMap<NodeId, Link>,
         events: &mpsc::Sender<Event<P::Message>>,
@@ -74,7 +74,7 @@ impl<P: Protocol<Message: Send> + 'static> Driver<P> {
         Driver {
             me,
             core,
-            store: Store::default(),
+            store,
             applied: 0,
             wal,
             events: events.downgrade(),
@@ -130,12 +130,12 @@ impl<P: Protocol<Message: Send> + 'static> Driver<P> {
                 return Err(error)
                     .context("failed to write the log; the node stops, since what is durable is unknown");
             }
-            Event::Client(request) => self.take_request(request),
+            Event::Client(request) => self.take_request(request)?,
         }
         Ok(())
     }
 
-    fn take_request(&mut self, request: ClientRequest) {
+    fn take_request(&mut self, request: ClientRequest) -> anyhow::Result<()> {
         let ClientRequest {
             what,
             outcome,
@@ -143,6 +143,11 @@ impl<P: Protocol<Message: Send> + 'static> Driver<P> {
         } = request;
         self.requests += 1;
         let request = RequestId(self.requests);
+        if let Request::ReadLocal(query) = &what {
+            let answer = self.store.query_bytes(query).context("failed to read")?;
+            let _ = outcome.send(Outcome::Answer(answer));
+            return Ok(());
+        }
         let query = match &what {
             Request::Read(query) => Some(Arc::clone(query)),
             _ => None,
@@ -165,7 +170,10 @@ impl<P: Protocol<Message: Send> + 'static> Driver<P> {
                 }
             }
             Request::Administer(what) => self.administer(request, what),
+            // Answered above.
+            Request::ReadLocal(_) => {}
         }
+        Ok(())
     }
 
     fn administer(&mut self, request: RequestId, what: Administration) {
@@ -257,10 +265,10 @@ impl<P: Protocol<Message: Send> + 'static> Driver<P> {
 
     /// Encodes a copy of the store beside the driver, which goes on meanwhile.
     fn take_snapshot(&mut self) {
-        let (store, index, events) = (self.store.clone(), self.applied, self.events.clone());
+        let (copy, index, events) = (self.store.snapshot(), self.applied, self.events.clone());
         tokio::task::spawn_blocking(move || {
-            let state = store.to_bytes().into();
-            drop(store);
+            let state = copy.to_bytes().into();
+            drop(copy);
             if let Some(events) = events.upgrade() {
                 // Nobody listens any more when the node stops.
                 let _ = events.blocking_send(Event::SnapshotTaken { index, state });
@@ -269,7 +277,8 @@ impl<P: Protocol<Message: Send> + 'static> Driver<P> {
     }
 
     fn restore(&mut self, index: u64, state: &[u8]) -> anyhow::Result<()> {
-        self.store = Store::from_bytes(state)
+        self.store
+            .restore(state)
             .with_context(|| format!("failed to restore the store as it was at index {index}"))?;
         self.applied = index;
         info!(index, bytes = state.len(), "restored from a snapshot");

@@ -43,6 +43,8 @@ pub(crate) struct ClientRequest {
 pub(crate) enum Request {
     /// What this command gives, which changes nothing.
     Read(Command),
+    /// What this command gives in the state that this node has applied, however old that is.
+    ReadLocal(Command),
     /// This command, applied.
     Apply(Command),
     /// What an operator wants.

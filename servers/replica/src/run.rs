@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use partita_protocols::store::Store;
 use partita_protocols::{NodeId, OnDisk, Protocol, ProtocolVisitor, Random, defect};
 use rand::SeedableRng as _;
 use tokio::net::TcpListener;
@@ -136,7 +137,8 @@ where
     let known = links.keys().copied().collect();
     tasks.spawn(transport::accept::<P>(peer_listener, me, known, events.clone()));
 
-    let driver = Driver::new(me, core, effects, wal, links, &events);
+    let store = Store::with_defect(options.defect);
+    let driver = Driver::new(me, core, effects, store, wal, links, &events);
     let api = Api {
         me,
         defect: options.defect,

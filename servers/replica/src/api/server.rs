@@ -20,7 +20,8 @@ use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
 
 use super::json::Response;
-use super::{admin, json, status};
+use super::request::parse;
+use super::{admin, status};
 use crate::event::{ClientRequest, Event, Request, SharedView};
 
 /// The longest body of a request, in bytes. Any command that it can hold fits into a log entry.
@@ -88,7 +89,7 @@ async fn answer<M>(
     request: hyper::Request<Incoming>,
 ) -> Result<hyper::Response<Full<Bytes>>, Infallible> {
     let response = match (request.uri().path(), request.method()) {
-        ("/v1/op", &Method::POST) => operate(&api, request.into_body(), json::parse).await,
+        ("/v1/op", &Method::POST) => operate(&api, request.into_body(), parse).await,
         ("/v1/admin", &Method::POST) => operate(&api, request.into_body(), admin::parse).await,
         ("/v1/status", &Method::GET) => {
             let view = api.view.lock().unwrap_or_else(PoisonError::into_inner).clone();

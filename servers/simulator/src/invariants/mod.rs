@@ -16,6 +16,7 @@ mod leader_completeness;
 mod log_matching;
 mod state_machine_safety;
 mod viewstamped;
+pub mod zab;
 
 pub use election_safety::ElectionSafety;
 pub use leader_completeness::LeaderCompleteness;
