@@ -39,6 +39,10 @@ pub(crate) const RAFT: Own = Own {
 pub(crate) const ZAB: Own = Own {
     protocol: "zab",
     summary: "our own Zab: fast leader election, reads by SYNC at every node, reconfiguration",
+/// Viewstamped Replication.
+pub(crate) const VIEWSTAMPED: Own = Own {
+    protocol: "viewstamped",
+    summary: "our own Viewstamped Replication: views by turn, state transfer, epochs, write-ahead log",
     functions: STORE,
 };
 
