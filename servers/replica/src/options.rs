@@ -34,6 +34,8 @@ pub struct NodeOptions {
     /// How many entries are applied after a snapshot before the next is taken; the protocol's own number if
     /// nothing is said.
     pub snapshot_entries: Option<u64>,
+    /// How long the log on disk may become, in bytes, before a snapshot is taken, however few entries it has.
+    pub snapshot_log_bytes: u64,
     /// May a leader answer reads on a lease? Safe only while clocks drift within
     /// [`partita_protocols::config::CLOCK_DRIFT_PERCENT_MAX`].
     pub lease_reads: bool,
@@ -69,6 +71,7 @@ impl NodeOptions {
             members: BTreeSet::new(),
             join: false,
             snapshot_entries: None,
+            snapshot_log_bytes: 256 << 20,
             lease_reads: false,
             heartbeat: Duration::from_millis(50),
             election: Duration::from_millis(500),

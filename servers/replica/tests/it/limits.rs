@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::time::Instant;
 
 use serde_json::json;
 
@@ -25,6 +26,27 @@ fn without_a_leader_a_request_is_refused_for_certain() {
         .post("/v1/op", &write)
         .expect("an answer");
     assert_eq!(answer, (421, json!({"error": "not-leader", "leader": null})));
+}
+
+#[test]
+fn a_log_of_many_bytes_in_few_entries_is_cut_all_the_same() {
+    let node = Node::start(|options| {
+        options.peers.clear();
+        options.snapshot_log_bytes = 1 << 20;
+    });
+    let mut client = Client::new(node.client);
+    let large = json!({"op": {"f": "write", "key": "x", "value": "v".repeat(60_000)}});
+    let start = Instant::now();
+    loop {
+        assert!(start.elapsed() < PATIENCE, "no snapshot was taken");
+        // Before there is a leader it is refused.
+        client.post("/v1/op", &large).expect("an answer");
+        let (_, status) = client.get("/v1/status").expect("a status");
+        if status["snapshot_index"].as_u64() > Some(0) && status["snapshot_bytes"].as_u64() > Some(60_000) {
+            assert!(status["log_bytes"].as_u64() < Some(2 << 20), "{status}");
+            break;
+        }
+    }
 }
 
 #[test]
