@@ -47,6 +47,9 @@ pub struct NodeOptions {
     pub defect: Option<&'static Defect>,
     /// How many requests of clients may wait at once; more are refused at once (503).
     pub requests_max: usize,
+    /// How many connections of clients there may be at once; one more is refused at once (503). Each may hold a
+    /// head of 16 KiB and a body of 128 KiB: with 4096 that is 576 MiB, if all of them are hostile.
+    pub connections_max: usize,
     /// How long a client's request may wait before it is answered as unknown (504).
     pub request_timeout: Duration,
 }
@@ -77,6 +80,7 @@ impl NodeOptions {
             election: Duration::from_millis(500),
             defect: None,
             requests_max: 1024,
+            connections_max: 4096,
             request_timeout: Duration::from_secs(5),
         }
     }

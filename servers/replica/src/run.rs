@@ -145,6 +145,7 @@ where
         defect: options.defect,
         view: driver.view(),
         permits: Arc::new(Semaphore::new(options.requests_max)),
+        connections_max: options.connections_max,
         request_timeout: options.request_timeout,
         events,
     };

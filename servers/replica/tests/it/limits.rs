@@ -19,6 +19,25 @@ fn more_requests_than_may_wait_are_refused_at_once() {
 }
 
 #[test]
+fn one_connection_too_many_is_refused_at_once() {
+    let node = Node::start(|options| options.connections_max = 1);
+    let mut first = Client::new(node.client);
+    // The connection by which the node's start was seen may not be gone yet.
+    let start = Instant::now();
+    while !matches!(first.get("/v1/status"), Ok((200, _))) {
+        assert!(start.elapsed() < PATIENCE, "the first connection is not served");
+        first = Client::new(node.client);
+    }
+    let mut second = TcpStream::connect(node.client).expect("a connection");
+    second.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    let mut told = String::new();
+    second.read_to_string(&mut told).expect("a refusal");
+    assert!(told.starts_with("HTTP/1.1 503 "), "{told}");
+    assert!(told.ends_with("\r\n\r\n{\"error\":\"overloaded\"}"), "{told}");
+    assert!(matches!(first.get("/v1/status"), Ok((200, _))));
+}
+
+#[test]
 fn without_a_leader_a_request_is_refused_for_certain() {
     let node = Node::start(|_| {});
     let write = json!({"op": {"f": "write", "key": "x", "value": 1}});
