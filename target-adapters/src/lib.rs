@@ -79,8 +79,7 @@ pub trait Target: Sync {
 }
 
 /// All targets.
-pub const ALL: &[&dyn Target] = &[&own::RAFT, &own::ZAB, &etcd::Etcd];
-pub const ALL: &[&dyn Target] = &[&own::RAFT, &own::VIEWSTAMPED, &etcd::Etcd];
+pub const ALL: &[&dyn Target] = &[&own::RAFT, &own::VIEWSTAMPED, &own::ZAB, &etcd::Etcd];
 
 /// The target of this name.
 pub fn find(name: &str) -> Option<&'static dyn Target> {

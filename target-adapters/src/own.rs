@@ -39,6 +39,9 @@ pub(crate) const RAFT: Own = Own {
 pub(crate) const ZAB: Own = Own {
     protocol: "zab",
     summary: "our own Zab: fast leader election, reads by SYNC at every node, reconfiguration",
+    functions: STORE,
+};
+
 /// Viewstamped Replication.
 pub(crate) const VIEWSTAMPED: Own = Own {
     protocol: "viewstamped",

@@ -4,10 +4,6 @@
 //! |---|---|---|
 //! | [`ElectionSafety`] | at most one leader in a term | Raft 5.2 |
 //! | [`StateMachineSafety`] | no two nodes apply different commands at one index | Raft 5.4.3 |
-//! | [`ViewChangeSafety`] | what is committed is in the log of every later primary, at its op-number | Viewstamped Replication 4.2 |
-//! | [`NoStepBack`] | who has sent DoViewChange acknowledges nothing in an earlier view | Viewstamped Replication 4.2 |
-//!
-//! Election safety and state machine safety hold for any protocol; the others are of the paper that they name.
 //! | [`Votes`](raft::Votes) | nobody votes twice in a term; who leads has a majority's votes | Raft 5.2 |
 //! | [`LogMatching`](raft::LogMatching) | an entry's index and term determine it and all before it | Raft 5.3 |
 //! | [`Acknowledgements`](raft::Acknowledgements) | what was acknowledged in a term stays while it lasts | Raft figure 2 |
@@ -15,6 +11,8 @@
 //! | [`Configuration`](raft::Configuration) | who is a member is what the log says | Raft 6, 7 |
 //! | [`LeaderCompleteness`](raft::LeaderCompleteness) | what is committed is in the log of every later leader | Raft 5.4.3 |
 //! | [`Lease`](raft::Lease) | who answers reads by a lease is the newest leader | Raft thesis 6.4.1 |
+//! | [`ViewChangeSafety`] | what is committed is in the log of every later primary, at its op-number | Viewstamped Replication 4.2 |
+//! | [`NoStepBack`] | who has sent DoViewChange acknowledges nothing in an earlier view | Viewstamped Replication 4.2 |
 //!
 //! The first two hold for any protocol; the others are one protocol's.
 
