@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use crate::raft;
+use crate::{paxos, raft};
 
 /// A deliberate bug.
 #[derive(Debug, PartialEq, Eq)]
@@ -45,7 +45,10 @@ pub const UNSYNCED_ACKS: Defect = Defect {
 impl Defect {
     /// Every defect, in the order they are listed.
     pub fn all() -> impl Iterator<Item = &'static Defect> {
-        [&UNSYNCED_ACKS].into_iter().chain(raft::DEFECTS.iter().copied())
+        [&UNSYNCED_ACKS]
+            .into_iter()
+            .chain(raft::DEFECTS.iter().copied())
+            .chain(paxos::DEFECTS.iter().copied())
     }
 
     /// The defect of this name.

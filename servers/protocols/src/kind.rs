@@ -49,6 +49,8 @@ pub trait ProtocolVisitor {
 protocols! {
     /// Raft (Ongaro and Ousterhout 2014).
     Raft => raft::Raft,
+    /// Single-decree Paxos (Lamport 2001).
+    Paxos => paxos::Paxos,
 }
 
 /// No protocol has this name.

@@ -46,6 +46,13 @@ pub enum Operation {
         /// The new last item.
         value: Value,
     },
+    /// Sets the register if it holds null, and gives what it holds then: a register that is written once.
+    Propose {
+        /// Which register.
+        key: String,
+        /// To what, if nothing was decided before.
+        value: Value,
+    },
 }
 
 impl Operation {
@@ -55,13 +62,16 @@ impl Operation {
             Operation::Read { key }
             | Operation::Write { key, .. }
             | Operation::CompareAndSet { key, .. }
-            | Operation::Append { key, .. } => key,
+            | Operation::Append { key, .. }
+            | Operation::Propose { key, .. } => key,
         }
     }
 
     fn values(&self) -> impl Iterator<Item = &Value> {
         match self {
-            Operation::Write { value, .. } | Operation::Append { value, .. } => [Some(value), None],
+            Operation::Write { value, .. }
+            | Operation::Append { value, .. }
+            | Operation::Propose { value, .. } => [Some(value), None],
             Operation::CompareAndSet { from, to, .. } => [Some(from), Some(to)],
             Operation::Read { .. } => [None, None],
         }
@@ -133,6 +143,7 @@ impl Encode for Command {
             Operation::CompareAndSet { .. } => 1,
             Operation::Append { .. } => 2,
             Operation::Read { .. } => 3,
+            Operation::Propose { .. } => 16,
         });
         put_bytes(out, self.operation.key().as_bytes());
         for value in self.operation.values() {
@@ -166,6 +177,10 @@ impl Decode for Command {
                 value: Value::decode(input)?,
             },
             3 => Operation::Read { key },
+            16 => Operation::Propose {
+                key,
+                value: Value::decode(input)?,
+            },
             tag => {
                 return Err(DecodeError::UnknownTag {
                     what: "an operation",
@@ -241,6 +256,10 @@ mod tests {
             Operation::Append {
                 key: String::new(),
                 value: Value::List(vec![Value::Int(1)]),
+            },
+            Operation::Propose {
+                key: "w".into(),
+                value: Value::Int(7),
             },
         ];
         for operation in operations {

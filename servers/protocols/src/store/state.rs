@@ -91,6 +91,13 @@ impl Store {
                 }
                 _ => Answer::Refused(Refusal::NotAList),
             },
+            Operation::Propose { key, value } => {
+                let register = self.registers.entry(key).or_default();
+                if *register == Value::Null {
+                    *register = value;
+                }
+                Answer::Value(register.clone())
+            }
         }
     }
 }
@@ -221,6 +228,22 @@ mod tests {
         store.apply(unnumbered.clone());
         store.apply(unnumbered);
         assert_eq!(store.read("l"), Value::List([7, 9, 9].map(Value::Int).to_vec()));
+    }
+
+    #[test]
+    fn what_was_proposed_first_is_decided_and_every_later_proposal_is_told() {
+        let mut store = Store::default();
+        let propose = |value| Operation::Propose {
+            key: "w".into(),
+            value: Value::Int(value),
+        };
+        for (sequence, value) in [(1, 7), (2, 8), (3, 7)] {
+            assert_eq!(
+                apply(&mut store, sequence, propose(value)),
+                Answer::Value(Value::Int(7))
+            );
+        }
+        assert_eq!(store.read("w"), Value::Int(7));
     }
 
     #[test]
