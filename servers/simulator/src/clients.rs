@@ -6,15 +6,28 @@
 //! nothing lost in the middle, nothing twice. And it is linearizable if and only if k is at least what was
 //! acknowledged to the owner, or seen by anyone, before the read began, and no more than what the owner had
 //! begun by its end. For one writer that is all there is to check.
+//!
+//! A protocol whose registers are written once can't serve lists: it says so ([`Load`]), and its clients
+//! propose and read ([`crate::registers`]).
 
 use partita_protocols::store::{Answer, Command, Operation, SessionSequence, Value};
 use partita_protocols::{Administration, Encode, NodeId, Proposal, Query, Random, RequestId};
 use rand::RngExt;
 
 use crate::queue::{MILLISECOND, Time};
+use crate::registers::{Asked, Registers};
 
 /// How long a client waits before it asks elsewhere.
 pub(crate) const CLIENT_PATIENCE: Time = 300 * MILLISECOND;
+
+/// What clients do with a protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Load {
+    /// They append to lists, each to its own, and read all.
+    Lists,
+    /// They propose values for registers that are written once, and read them.
+    Registers,
+}
 
 /// A request on its way.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +58,8 @@ pub(crate) struct Clients {
     /// Whom they know of.
     pub(crate) nodes: Vec<NodeId>,
     clients: Vec<Client>,
+    /// The registers, if that is what the load is about.
+    registers: Option<Registers>,
     pub(crate) writes: u64,
     pub(crate) reads: u64,
 }
@@ -69,22 +84,28 @@ enum Doing {
         owner: usize,
         at_least: i64,
     },
+    Register(Asked),
 }
 
 impl Clients {
-    pub(crate) fn new(random: Random, nodes: Vec<NodeId>, count: usize) -> Clients {
-        let client = || Client {
-            target: nodes[0],
+    pub(crate) fn new(random: Random, load: Load, nodes: Vec<NodeId>, count: usize) -> Clients {
+        let client = |number: usize| Client {
+            target: match load {
+                Load::Lists => nodes[0],
+                // There may be no leader, and then it is one as good as another.
+                Load::Registers => nodes[number % nodes.len()],
+            },
             doing: None,
             begun: 0,
             acknowledged: 0,
             seen: 0,
         };
-        let clients = (0..count).map(|_| client()).collect();
+        let clients = (0..count).map(client).collect();
         Clients {
             random,
             clients,
             nodes,
+            registers: (load == Load::Registers).then(Registers::default),
             writes: 0,
             reads: 0,
         }
@@ -97,10 +118,26 @@ impl Clients {
 
     /// The client's next request, and the node that it goes to.
     pub(crate) fn next(&mut self, client: usize, request: RequestId) -> (NodeId, Request) {
+        let (doing, asked) = match &mut self.registers {
+            Some(registers) => {
+                let (asked, request) = registers.next(&mut self.random, request);
+                (Doing::Register(asked), request)
+            }
+            None => self.next_of_list(client, request),
+        };
+        self.clients[client].doing = Some((request, doing));
+        if self.random.random_bool(0.02) {
+            // Now and then somebody asks where nobody else does, as at a leader that has been replaced.
+            self.clients[client].target = self.any_node();
+        }
+        (self.clients[client].target, asked)
+    }
+
+    fn next_of_list(&mut self, client: usize, request: RequestId) -> (Doing, Request) {
         let owner = self.random.random_range(0..self.clients.len()) / 2 * 2;
         let unacknowledged = self.clients[client].begun > self.clients[client].acknowledged;
         let appends = client.is_multiple_of(2) && (unacknowledged || self.random.random_bool(0.7));
-        let (doing, asked) = if appends {
+        if appends {
             let me = &mut self.clients[client];
             me.begun = me.acknowledged + 1;
             let command = Command {
@@ -127,13 +164,7 @@ impl Clients {
                     command: read(name(owner)),
                 }),
             )
-        };
-        self.clients[client].doing = Some((request, doing));
-        if self.random.random_bool(0.02) {
-            // Now and then somebody asks where nobody else does, as at a leader that has been replaced.
-            self.clients[client].target = self.any_node();
         }
-        (self.clients[client].target, asked)
     }
 
     /// Is this the request that the client waits for?
@@ -160,6 +191,15 @@ impl Clients {
             (Doing::Read { owner, at_least }, Outcome::Answer(Answer::Value(value))) => {
                 self.reads += 1;
                 self.judge(owner, at_least, &value)
+            }
+            (Doing::Register(asked), Outcome::Answer(Answer::Value(value))) => {
+                if matches!(asked, Asked::Propose { .. }) {
+                    self.writes += 1;
+                } else {
+                    self.reads += 1;
+                }
+                let registers = self.registers.as_mut();
+                registers.map_or(Ok(()), |registers| registers.judge(&asked, &value))
             }
             (_, Outcome::Refused(Some(leader))) => {
                 self.clients[client].target = leader;
@@ -215,7 +255,8 @@ impl Clients {
     }
 }
 
-fn read(key: String) -> partita_protocols::Command {
+/// The command that reads.
+pub(crate) fn read(key: String) -> partita_protocols::Command {
     let command = Command {
         session: None,
         operation: Operation::Read { key },

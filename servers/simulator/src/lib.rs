@@ -11,7 +11,8 @@
 //! - [`schedule`]: faults as data. `faults`: draws them. `operator`: changes members, moves leaders.
 //! - [`invariants`]: what must hold after every step, one property a file.
 //! - `clients`: who asks for what, and what they may be answered: single-writer lists, of which every read
-//!   must be a prefix, no shorter than what was acknowledged or read before it.
+//!   must be a prefix, no shorter than what was acknowledged or read before it. `registers`: the same, for
+//!   protocols whose registers are written once.
 //!
 //! When the faults are over the cluster must work again: that is a property like any other, "progress".
 //!
@@ -27,12 +28,14 @@ mod network;
 mod node;
 mod operator;
 mod queue;
+mod registers;
 mod report;
 pub mod schedule;
 mod simulation;
 mod trace;
 mod world;
 
+pub use clients::Load;
 pub use invariants::{Invariant, Observed, Simulated};
 pub use report::{Counts, Options, Report, Violation};
 pub use simulation::simulate;

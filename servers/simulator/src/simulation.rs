@@ -152,7 +152,7 @@ impl<P: Simulated> Simulation<P> {
                 options.clock_drift_percent,
             ),
             settings,
-            clients: Clients::new(random(4), members, options.clients),
+            clients: Clients::new(random(4), P::load(), members, options.clients),
             faults: Faults::new(random(5), options.clock_drift_percent),
             agenda: Agenda::default(),
             operator: Operator::new(random(7), options.nodes, options.spares),

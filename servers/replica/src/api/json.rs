@@ -22,6 +22,7 @@ enum Op {
     Write { key: String, value: Value },
     Cas { key: String, from: Value, to: Value },
     Append { key: String, value: Value },
+    Propose { key: String, value: Value },
 }
 
 /// Reads the body of a request; or says what is wrong with it.
@@ -37,6 +38,7 @@ pub(super) fn parse(body: &[u8]) -> Result<Request, String> {
         Op::Write { key, value } => Operation::Write { key, value },
         Op::Cas { key, from, to } => Operation::CompareAndSet { key, from, to },
         Op::Append { key, value } => Operation::Append { key, value },
+        Op::Propose { key, value } => Operation::Propose { key, value },
     };
     let session = match (session, sequence) {
         (Some(session), Some(sequence)) => Some(SessionSequence { session, sequence }),

@@ -8,19 +8,38 @@
 //! | [`StateMachineSafety`] | no two nodes apply different commands at one index | Raft 5.4.3 |
 //!
 //! The first and the last hold for any protocol; the other two are Raft's.
+//!
+//! For single-decree Paxos, where each key is an instance (*Paxos Made Simple*):
+//!
+//! | property | says | paper |
+//! |---|---|---|
+//! | [`Agreement`] | no two values are decided for a key | 2.1 |
+//! | [`OnlyChosenLearned`] | no value is learned that was not chosen | 2.1, 2.3 |
+//! | [`BallotsGrow`] | no ballot is used twice | 2.5 |
+//! | [`PromiseKept`] | an acceptor accepts nothing below what it promised | 2.2, P1a |
+//! | [`AcceptanceKept`] | an acceptor remembers what it accepted | 2.2, 2.5 |
+//! | [`P2b`] | once a value is chosen, no other is proposed with a higher ballot | 2.2, P2b |
+//! | [`P2c`] | what is proposed follows from what some majority has accepted | 2.2, P2c |
+//!
+//! That what is decided was proposed by a client (validity) is for the clients to see.
 
 mod election_safety;
 mod leader_completeness;
 mod log_matching;
+mod paxos;
 mod state_machine_safety;
 
 pub use election_safety::ElectionSafety;
 pub use leader_completeness::LeaderCompleteness;
 pub use log_matching::LogMatching;
+pub use paxos::{AcceptanceKept, Agreement, BallotsGrow, OnlyChosenLearned, P2b, P2c, PromiseKept};
 pub use state_machine_safety::StateMachineSafety;
 
+use partita_protocols::paxos::Paxos;
 use partita_protocols::raft::Raft;
 use partita_protocols::{Effect, NodeId, Protocol};
+
+use crate::clients::Load;
 
 /// A node just after a step, or just after it recovered (then without effects).
 #[derive(Debug)]
@@ -46,6 +65,11 @@ pub trait Invariant<P: Protocol> {
 pub trait Simulated: Protocol {
     /// The properties, as at the start of a run.
     fn invariants() -> Vec<Box<dyn Invariant<Self>>>;
+
+    /// What clients do with it.
+    fn load() -> Load {
+        Load::Lists
+    }
 }
 
 impl Simulated for Raft {
@@ -56,5 +80,23 @@ impl Simulated for Raft {
             Box::new(LeaderCompleteness::default()),
             Box::new(StateMachineSafety::default()),
         ]
+    }
+}
+
+impl Simulated for Paxos {
+    fn invariants() -> Vec<Box<dyn Invariant<Paxos>>> {
+        vec![
+            Box::new(Agreement::default()),
+            Box::new(OnlyChosenLearned::default()),
+            Box::new(BallotsGrow::default()),
+            Box::new(PromiseKept::default()),
+            Box::new(AcceptanceKept::default()),
+            Box::new(P2b::default()),
+            Box::new(P2c::default()),
+        ]
+    }
+
+    fn load() -> Load {
+        Load::Registers
     }
 }
