@@ -8,11 +8,12 @@
 //! - `simulation`: the loop: takes the next event, whatever its kind.
 //! - `world`: the nodes, and what their effects do to disk, network and store.
 //! - `network`: delays, losses, doubles, cuts. `disk`: what a crash leaves. `node`: one node and its clock.
+//! - [`minimize`]: a smaller [`Scenario`] that still fails.
 //! - [`schedule`]: faults as data. `faults`: draws them. `operator`: changes members, moves leaders.
 //! - [`invariants`]: what must hold after every step, one property a file.
-//! - `clients`: who asks for what, and what they may be answered: single-writer lists, of which every read
-//!   must be a prefix, no shorter than what was acknowledged or read before it. `registers`: the same, for
-//!   protocols whose registers are written once.
+//! - [`Load`]: what clients do, and who judges it. [`Lists`]: single-writer lists, of which every read must be
+//!   a prefix, no shorter than what was acknowledged or read before it. [`Registers`]: registers that are
+//!   written once. `clients`: whom they ask.
 //!
 //! When the faults are over the cluster must work again: that is a property like any other, "progress".
 //!
@@ -24,6 +25,10 @@ mod clients;
 mod disk;
 mod faults;
 pub mod invariants;
+mod lists;
+mod load;
+mod minimize;
+mod names;
 mod network;
 mod node;
 mod operator;
@@ -35,7 +40,10 @@ mod simulation;
 mod trace;
 mod world;
 
-pub use clients::Load;
 pub use invariants::{Invariant, Observed, Simulated};
+pub use lists::Lists;
+pub use load::{Ask, Ended, Load};
+pub use minimize::{Scenario, minimize};
+pub use registers::Registers;
 pub use report::{Counts, Options, Report, Violation};
-pub use simulation::simulate;
+pub use simulation::{Extras, simulate, simulate_with};

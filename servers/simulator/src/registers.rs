@@ -6,11 +6,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use partita_protocols::store::{Command, Operation, Value};
-use partita_protocols::{Encode as _, Proposal, Query, Random, RequestId};
+use partita_protocols::store::{Answer, Command, Operation, Value};
+use partita_protocols::{Encode as _, Random};
 use rand::RngExt;
 
-use crate::clients::{Request, read};
+use crate::load::{Ask, Ended, Load};
 
 /// After how many requests there is a new register.
 const REQUESTS_A_REGISTER: u64 = 12;
@@ -19,11 +19,14 @@ const NEWEST: u64 = 3;
 /// some about one of so many, with which something may have gone wrong; and a few about any.
 const RECENT: u64 = 30;
 
-/// All registers.
-#[derive(Debug, Default)]
-pub(crate) struct Registers {
+/// The registers, and what is known of each.
+#[derive(Debug)]
+pub struct Registers {
+    random: Random,
     requests: u64,
     registers: BTreeMap<u64, Register>,
+    /// What each client waits for.
+    doing: BTreeMap<usize, Asked>,
 }
 
 #[derive(Debug, Default)]
@@ -36,7 +39,7 @@ struct Register {
 
 /// What a client asked for.
 #[derive(Clone, Debug)]
-pub(crate) enum Asked {
+enum Asked {
     Propose {
         register: u64,
     },
@@ -47,50 +50,66 @@ pub(crate) enum Asked {
     },
 }
 
-impl Registers {
-    /// The next request of some client.
-    pub(crate) fn next(&mut self, random: &mut Random, request: RequestId) -> (Asked, Request) {
+impl Load for Registers {
+    fn ask(&mut self, client: usize, _now_us: u64) -> Option<Ask> {
         self.requests += 1;
         let newest = self.requests / REQUESTS_A_REGISTER;
-        let age = match random.random_range(0..10) {
-            0..6 => random.random_range(0..NEWEST),
-            6..9 => random.random_range(0..RECENT),
-            _ => random.random_range(0..=newest),
+        let age = match self.random.random_range(0..10) {
+            0..6 => self.random.random_range(0..NEWEST),
+            6..9 => self.random.random_range(0..RECENT),
+            _ => self.random.random_range(0..=newest),
         };
         let register = newest.saturating_sub(age);
         let state = self.registers.entry(register).or_default();
-        if random.random_bool(0.5) {
+        let key = name(register);
+        let reads = self.random.random_bool(0.5);
+        let (asked, operation) = if reads {
             let was_decided = state.decided.is_some();
-            let query = Query {
-                request,
-                command: read(name(register)),
-            };
-            return (
+            (
                 Asked::Read {
                     register,
                     was_decided,
                 },
-                Request::Read(query),
-            );
+                Operation::Read { key },
+            )
+        } else {
+            let value = self.requests.cast_signed();
+            state.proposed.insert(value);
+            let value = Value::Int(value);
+            (Asked::Propose { register }, Operation::Propose { key, value })
+        };
+        self.doing.insert(client, asked);
+        let session = None;
+        let command = Command { session, operation }.to_bytes().into();
+        Some(if reads {
+            Ask::Query(command)
+        } else {
+            Ask::Apply(command)
+        })
+    }
+
+    fn settle(&mut self, client: usize, ended: Ended, _now_us: u64) -> Result<(), String> {
+        match (self.doing.remove(&client), ended) {
+            (Some(asked), Ended::Answer(Answer::Value(value))) => self.judge(&asked, &value),
+            (asked, Ended::Answer(answer)) => Err(format!("{asked:?} was answered {answer:?}")),
+            (_, Ended::Refused | Ended::Unknown) => Ok(()),
         }
-        let value = self.requests.cast_signed();
-        state.proposed.insert(value);
-        let command = Command {
-            session: None,
-            operation: Operation::Propose {
-                key: name(register),
-                value: Value::Int(value),
-            },
-        };
-        let proposal = Proposal {
-            request,
-            command: command.to_bytes().into(),
-        };
-        (Asked::Propose { register }, Request::Append(proposal))
+    }
+}
+
+impl Registers {
+    /// Of any number of clients.
+    pub fn new(random: Random) -> Registers {
+        Registers {
+            random,
+            requests: 0,
+            registers: BTreeMap::new(),
+            doing: BTreeMap::new(),
+        }
     }
 
     /// Says what is wrong with an answer.
-    pub(crate) fn judge(&mut self, asked: &Asked, value: &Value) -> Result<(), String> {
+    fn judge(&mut self, asked: &Asked, value: &Value) -> Result<(), String> {
         let (Asked::Propose { register } | Asked::Read { register, .. }) = *asked;
         let name = name(register);
         let Register { proposed, decided } = self.registers.entry(register).or_default();
@@ -125,10 +144,11 @@ fn name(register: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rand::SeedableRng;
 
     #[test]
     fn what_breaks_a_property_is_told_by_its_name() {
-        let mut registers = Registers::default();
+        let mut registers = Registers::new(Random::seed_from_u64(1));
         let proposed = [7, 8].into();
         registers.registers.insert(
             1,

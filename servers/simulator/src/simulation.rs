@@ -6,13 +6,17 @@ use rand::{RngExt, SeedableRng};
 use crate::clients::{CLIENT_PATIENCE, Clients, Outcome, Request};
 use crate::faults::{Faults, View};
 use crate::invariants::Simulated;
+use crate::load::Load;
 use crate::network::Network;
 use crate::node::{ELECTION_TICKS, HEARTBEAT_TICKS, NodeEvent};
 use crate::operator::Operator;
 use crate::queue::{MILLISECOND, Time};
 use crate::report::{Counts, Options, Report, Violation};
-use crate::schedule::{Agenda, Edge, Fault};
+use crate::schedule::{Agenda, Edge, Fault, Schedule};
 use crate::world::{Consequence, Consequences, Events, World};
+
+/// How long a client waits that has nothing to do.
+const IDLE: Time = 5 * MILLISECOND;
 
 /// Something that happens.
 #[derive(Debug)]
@@ -44,12 +48,26 @@ pub(crate) enum Event<M> {
     End,
 }
 
+/// What is seldom asked for.
+#[derive(Default)]
+pub struct Extras {
+    /// What goes wrong, instead of what the seed would draw.
+    pub schedule: Option<Schedule>,
+    /// What clients do, instead of what the protocol's clients do.
+    pub load: Option<Box<dyn Load>>,
+}
+
 /// Runs a cluster under faults, all drawn from the seed. Ends at the first violation.
 ///
 /// With a configuration that can not be (no nodes, or more than names are good for) nothing runs, and the
 /// counts are zero.
 pub fn simulate<P: Simulated>(seed: u64, options: &Options) -> Report {
-    let mut simulation = Simulation::<P>::new(seed, options);
+    simulate_with::<P>(seed, options, Extras::default()).0
+}
+
+/// The same, with extras; and the schedule of what went wrong.
+pub fn simulate_with<P: Simulated>(seed: u64, options: &Options, extras: Extras) -> (Report, Schedule) {
+    let mut simulation = Simulation::<P>::new(seed, options, extras);
     let violation = simulation.run(options).err().map(|violation| Violation {
         time_us: simulation.queue.now(),
         ..violation
@@ -58,6 +76,7 @@ pub fn simulate<P: Simulated>(seed: u64, options: &Options) -> Report {
         world,
         clients,
         calm_from,
+        agenda,
         ..
     } = simulation;
     let (writes, reads) = calm_from.unwrap_or((clients.writes, clients.reads));
@@ -68,19 +87,21 @@ pub fn simulate<P: Simulated>(seed: u64, options: &Options) -> Report {
         calm_reads: clients.reads - reads,
         ..world.counts
     };
-    Report {
+    let report = Report {
         seed,
         violation,
         counts,
         trace: world.trace.value(),
-    }
+    };
+    (report, agenda.schedule)
 }
 
 struct Simulation<P: Simulated> {
     queue: Events<P>,
     world: World<P>,
     clients: Clients,
-    faults: Faults,
+    /// Draws faults, unless a schedule was given.
+    faults: Option<Faults>,
     agenda: Agenda,
     operator: Operator,
     settings: Settings,
@@ -121,7 +142,7 @@ enum Requester {
 }
 
 impl<P: Simulated> Simulation<P> {
-    fn new(seed: u64, options: &Options) -> Self {
+    fn new(seed: u64, options: &Options, extras: Extras) -> Self {
         // One stream for each purpose: what one draws does not disturb another.
         let random = |stream: u64| {
             let mut random = Random::seed_from_u64(seed);
@@ -140,6 +161,14 @@ impl<P: Simulated> Simulation<P> {
             defect: options.defect,
             members: members.clone(),
         };
+        let load = extras.load.unwrap_or_else(|| P::load(options.clients, random(9)));
+        let faults = match extras.schedule {
+            Some(_) => None,
+            None => Some(Faults::new(random(5), options.clock_drift_percent)),
+        };
+        let mut agenda = Agenda::default();
+        let given = extras.schedule.unwrap_or_default();
+        given.0.into_iter().for_each(|entry| agenda.push(entry));
         let configs = members.iter().filter_map(|&node| settings.config(node));
         Simulation {
             queue: Events::<P>::default(),
@@ -152,9 +181,9 @@ impl<P: Simulated> Simulation<P> {
                 options.clock_drift_percent,
             ),
             settings,
-            clients: Clients::new(random(4), P::load(), members, options.clients),
-            faults: Faults::new(random(5), options.clock_drift_percent),
-            agenda: Agenda::default(),
+            clients: Clients::new(random(4), members, options.clients, load),
+            faults,
+            agenda,
             operator: Operator::new(random(7), options.nodes, options.spares),
             requesters: Vec::new(),
             consequences: Vec::new(),
@@ -173,7 +202,9 @@ impl<P: Simulated> Simulation<P> {
         for client in 0..options.clients {
             self.queue.after(client as Time, Event::ClientNext(client));
         }
-        self.queue.after(self.faults.pause(), Event::NextFault);
+        if let Some(faults) = &mut self.faults {
+            self.queue.after(faults.pause(), Event::NextFault);
+        }
         self.queue.after(options.faulty_ms * MILLISECOND, Event::Healed);
         self.queue
             .after((options.faulty_ms + options.calm_ms) * MILLISECOND, Event::End);
@@ -229,9 +260,11 @@ impl<P: Simulated> Simulation<P> {
             Event::Impatience { client, request } => self.settle(client, request, Outcome::Unknown)?,
             Event::NextFault if self.calm_from.is_none() => {
                 let view = self.view();
-                let drawn = self.faults.draw(&view);
-                drawn.into_iter().for_each(|entry| self.agenda.push(entry));
-                self.queue.after(self.faults.pause(), Event::NextFault);
+                if let Some(faults) = &mut self.faults {
+                    let drawn = faults.draw(&view);
+                    drawn.into_iter().for_each(|entry| self.agenda.push(entry));
+                    self.queue.after(faults.pause(), Event::NextFault);
+                }
             }
             Event::Retire(node) => {
                 self.world.retire(node);
@@ -263,8 +296,10 @@ impl<P: Simulated> Simulation<P> {
         }
         self.leaderships_seen = self.world.counts.leaderships;
         let view = self.view();
-        let drawn = self.faults.draw_at_new_leader(&view);
-        drawn.into_iter().for_each(|entry| self.agenda.push(entry));
+        if let Some(faults) = &mut self.faults {
+            let drawn = faults.draw_at_new_leader(&view);
+            drawn.into_iter().for_each(|entry| self.agenda.push(entry));
+        }
     }
 
     fn new_request(&mut self, requester: Requester) -> RequestId {
@@ -274,7 +309,10 @@ impl<P: Simulated> Simulation<P> {
 
     fn ask(&mut self, client: usize) {
         let request = self.new_request(Requester::Client(client));
-        let (node, asked) = self.clients.next(client, request);
+        let Some((node, asked)) = self.clients.next(client, request, self.queue.now()) else {
+            self.queue.after(IDLE, Event::ClientNext(client));
+            return;
+        };
         let delay = self.clients.delay();
         self.queue.after(
             delay,
@@ -291,12 +329,15 @@ impl<P: Simulated> Simulation<P> {
         if !self.clients.waits_for(client, request) {
             return Ok(());
         }
-        self.clients.settle(client, outcome).map_err(|what| Violation {
-            time_us: 0,
-            property: "linearizability",
-            node: None,
-            what,
-        })?;
+        let now = self.queue.now();
+        self.clients
+            .settle(client, outcome, now)
+            .map_err(|what| Violation {
+                time_us: 0,
+                property: "linearizability",
+                node: None,
+                what,
+            })?;
         let delay = self.clients.delay();
         self.queue.after(delay, Event::ClientNext(client));
         Ok(())

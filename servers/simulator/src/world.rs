@@ -273,7 +273,7 @@ impl<P: Simulated> World<P> {
                 return Ok(());
             }
             NodeEvent::Deliver { from, message } => Input::Receive { from, message },
-            NodeEvent::Request(Request::Append(proposal)) => Input::Propose(vec![proposal]),
+            NodeEvent::Request(Request::Apply(proposal)) => Input::Propose(vec![proposal]),
             NodeEvent::Request(Request::Read(query)) => {
                 node.reads.insert(query.request, query.command.clone());
                 Input::Read(vec![query])

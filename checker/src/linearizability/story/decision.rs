@@ -5,7 +5,6 @@ use partita_history::Value;
 use super::{Teller, Told, precedes};
 use crate::linearizability::entry::Entry;
 use crate::linearizability::words::sentence;
-use crate::model::Specification;
 use crate::model::write_once_register::{PROPOSE, READ};
 
 /// What a completed operation says: this value is decided.

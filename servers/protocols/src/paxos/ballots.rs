@@ -59,11 +59,16 @@ impl Rounds {
 }
 
 impl Paxos {
-    /// A ballot of this node above that round, never used before.
-    pub(super) fn new_ballot(&mut self, above: u64) -> Ballot {
+    /// A ballot of this node for this instance, above that round, and never used before.
+    pub(super) fn new_ballot(&mut self, key: &str, above: u64) -> Ballot {
+        let promised = self.acceptor.promised(key).map_or(0, |ballot| ballot.round);
         let forgets = self.config.has(&defects::BALLOT_REUSE);
-        let base = if forgets { 0 } else { self.rounds.base };
-        let round = base.max(above) + 1;
+        let used = if forgets {
+            0
+        } else {
+            promised.max(self.rounds.base)
+        };
+        let round = used.max(above) + 1;
         if round > self.rounds.reserved && !forgets {
             self.rounds.reserved = round + RESERVED_AT_ONCE;
             self.rounds.write = self.change(Change::Reserved(self.rounds.reserved));

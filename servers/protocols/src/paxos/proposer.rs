@@ -155,12 +155,11 @@ impl Paxos {
 
     /// Phase 1(a), with a ballot above all that are known to stand in its way.
     fn begin_ballot(&mut self, key: &Key) {
-        let promised = self.acceptor.promised(key).map_or(0, |ballot| ballot.round);
         let Some(attempt) = self.attempts.get(key) else {
             return;
         };
         let own = attempt.ballot.map_or(0, |ballot| ballot.round);
-        let ballot = self.new_ballot(promised.max(attempt.preempted_by).max(own));
+        let ballot = self.new_ballot(key, own.max(attempt.preempted_by));
         let keeps_tally = self.config.has(&defects::ACCEPTS_ACROSS_BALLOTS);
         let Some(attempt) = self.attempts.get_mut(key) else {
             return;

@@ -37,9 +37,11 @@ pub use state_machine_safety::StateMachineSafety;
 
 use partita_protocols::paxos::Paxos;
 use partita_protocols::raft::Raft;
-use partita_protocols::{Effect, NodeId, Protocol};
+use partita_protocols::{Effect, NodeId, Protocol, Random};
 
-use crate::clients::Load;
+use crate::lists::Lists;
+use crate::load::Load;
+use crate::registers::Registers;
 
 /// A node just after a step, or just after it recovered (then without effects).
 #[derive(Debug)]
@@ -66,9 +68,9 @@ pub trait Simulated: Protocol {
     /// The properties, as at the start of a run.
     fn invariants() -> Vec<Box<dyn Invariant<Self>>>;
 
-    /// What clients do with it.
-    fn load() -> Load {
-        Load::Lists
+    /// What clients do if nothing else is said.
+    fn load(clients: usize, random: Random) -> Box<dyn Load> {
+        Box::new(Lists::new(clients, random))
     }
 }
 
@@ -96,7 +98,7 @@ impl Simulated for Paxos {
         ]
     }
 
-    fn load() -> Load {
-        Load::Registers
+    fn load(_clients: usize, random: Random) -> Box<dyn Load> {
+        Box::new(Registers::new(random))
     }
 }
