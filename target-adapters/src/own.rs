@@ -1,5 +1,7 @@
 //! Our own servers: `partita node PROTOCOL`, over their HTTP/JSON interface, which is the same for all.
 
+mod administrator;
+
 use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
@@ -8,9 +10,11 @@ use partita_history::Value;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
+use self::administrator::OwnAdministrator;
 use crate::http::{self, NoAnswer};
 use crate::{
-    BoxFuture, Client, ClientError, Completion, Node, Observer, Options, Program, Request, Status, Target,
+    Administrator, BoxFuture, Client, ClientError, Completion, Node, Observer, Options, Program, Request,
+    Status, Target,
 };
 
 /// One of our own servers.
@@ -132,6 +136,14 @@ impl Target for Own {
             http: http::client(timeout, source)?,
             cluster: cluster.to_vec(),
         }))
+    }
+
+    fn administrator(
+        &self,
+        cluster: &[Node],
+        timeout: Duration,
+    ) -> Result<Option<Box<dyn Administrator>>, ClientError> {
+        Ok(Some(Box::new(OwnAdministrator::new(cluster, timeout)?)))
     }
 }
 
@@ -336,7 +348,7 @@ impl OwnClient {
                 leader: None,
                 why: error,
             },
-            400 => Try::Done(Completion::refused(
+            400 | 409 => Try::Done(Completion::refused(
                 request,
                 format!("{error}: {}", answer.message.unwrap_or_default()),
             )),

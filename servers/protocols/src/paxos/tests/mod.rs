@@ -233,13 +233,12 @@ impl Cluster {
     }
 
     fn step_alone(&mut self, number: usize, input: Input<Message>) {
-        let paxos = &mut self.nodes[number - 1];
-        let mut effects = step(paxos, input);
+        let mut effects = step(&mut self.nodes[number - 1], input);
         while let Some(written) = effects.iter().rev().find_map(|effect| match effect {
             Effect::Persist { write, .. } | Effect::Compact { write, .. } => Some(*write),
             _ => None,
         }) {
-            let more = step(paxos, Input::Persisted(written));
+            let more = step(&mut self.nodes[number - 1], Input::Persisted(written));
             self.take(number, std::mem::replace(&mut effects, more));
         }
         self.take(number, effects);

@@ -99,6 +99,7 @@ fn duelling_proposers_preempt_each_other_and_then_wait() {
     // After a random time p tries again, above what preempted it.
     let again = said(&tick(&mut p, 3));
     assert_eq!(again, to(&[2, 3], &prepare(ballot(2, 1))));
+    persist_all(&mut p);
     let n3 = ask(&mut acceptor, 1, again);
     assert_eq!(n3, [promise(ballot(2, 1), None)]);
     // Now q's phase 2 comes too late.

@@ -87,7 +87,7 @@ fn a_read_completes_what_was_accepted_by_some() {
     cluster.under_way.clear();
     cluster.cut_off = vec![4, 5];
     cluster.step(1, read(1));
-    cluster.tick(10);
+    cluster.tick(40);
     let decision = value(7);
     assert_eq!(cluster.decisions("x")[..3], [Some(&decision); 3]);
     let answers: Vec<_> = cluster.told.iter().filter(|(number, _)| *number == 1).collect();
