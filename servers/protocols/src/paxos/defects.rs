@@ -25,10 +25,10 @@ pub(super) const VOLATILE_PROMISES: Defect = Defect {
     protocol: Some(Paxos::NAME),
     summary: "an acceptor keeps its promises in memory only, and after a crash accepts what it promised not to",
     breaks: "P1a across crashes (Paxos Made Simple, 2.2, and 2.5 on stable storage)",
-    seen: "warned of in Paxos Made Simple, 2.5; acceptors without a disk in many first implementations",
+    seen: "warned of in Paxos Made Simple, 2.5: stable storage maintains what the acceptor must remember",
     workload: "agreement",
     faults: &["kill"],
-    anomaly: "agreement",
+    anomaly: "two decisions",
 };
 
 /// "Accepted" is said while the acceptance is on its way to the disk.
@@ -40,7 +40,7 @@ pub(super) const HASTY_ACCEPTS: Defect = Defect {
     seen: "warned of in Paxos Made Simple, 2.5; Paxos Made Live, 5.1, on acceptors that lose their disk",
     workload: "agreement",
     faults: &["kill"],
-    anomaly: "agreement",
+    anomaly: "two decisions",
 };
 
 /// A node that starts again counts its rounds from the beginning.
@@ -52,7 +52,7 @@ pub(super) const BALLOT_REUSE: Defect = Defect {
     seen: "warned of in Paxos Made Simple, 2.5, last paragraph",
     workload: "agreement",
     faults: &["kill"],
-    anomaly: "agreement",
+    anomaly: "two decisions",
 };
 
 /// Phase 2(b) does not look at the promise of phase 1(b).
@@ -64,7 +64,7 @@ pub(super) const ACCEPT_BELOW_PROMISE: Defect = Defect {
     seen: "the condition that Paxos Made Simple, 2.2, phase 2(b), ends with (\"unless\")",
     workload: "agreement",
     faults: &["partition", "pause"],
-    anomaly: "agreement",
+    anomaly: "two decisions",
 };
 
 /// Of the accepted proposals that it is told of, the proposer takes the first that comes.
@@ -73,10 +73,10 @@ pub(super) const ADOPT_ANY: Defect = Defect {
     protocol: Some(Paxos::NAME),
     summary: "a proposer adopts some accepted value that it was told of, and not that of the highest ballot",
     breaks: "P2c (Paxos Made Simple, 2.2)",
-    seen: "the word \"highest-numbered\" of P2c overlooked, a usual mistake of students",
+    seen: "the word \"highest-numbered\" of P2c, without which P2b does not follow (Paxos Made Simple, 2.2)",
     workload: "agreement",
     faults: &["partition", "pause", "kill"],
-    anomaly: "agreement",
+    anomaly: "two decisions",
 };
 
 /// Promises are counted, but not read.
@@ -88,7 +88,7 @@ pub(super) const OWN_VALUE: Defect = Defect {
     seen: "Paxos Made Simple, 2.2: what a majority of acceptors alone, without P2, would lead to",
     workload: "agreement",
     faults: &["partition", "pause", "kill"],
-    anomaly: "agreement",
+    anomaly: "two decisions",
 };
 
 /// A majority of too few.
@@ -97,10 +97,10 @@ pub(super) const MINORITY_LEARNING: Defect = Defect {
     protocol: Some(Paxos::NAME),
     summary: "a learner takes a value for chosen when one acceptor less than a majority has accepted it",
     breaks: "a value is chosen when a majority has accepted it (Paxos Made Simple, 2.2 and 2.3)",
-    seen: "quorums of n/2, rounded down, wherever a majority is computed",
+    seen: "off by one in the size of a majority; any two must share an acceptor (Paxos Made Simple, 2.2)",
     workload: "agreement",
     faults: &["partition", "kill"],
-    anomaly: "agreement",
+    anomaly: "two decisions",
 };
 
 /// The tally is not cleared when the proposer tries again.
@@ -112,7 +112,7 @@ pub(super) const ACCEPTS_ACROSS_BALLOTS: Defect = Defect {
     seen: "the like of Raft's figure 8: copies counted that belong to different terms",
     workload: "agreement",
     faults: &["partition", "pause"],
-    anomaly: "agreement",
+    anomaly: "two decisions",
 };
 
 /// What somebody accepted is served as if it were chosen.
@@ -121,10 +121,10 @@ pub(super) const ACCEPTED_IS_DECIDED: Defect = Defect {
     protocol: Some(Paxos::NAME),
     summary: "a read takes the value that any one acceptor has accepted for the decided one",
     breaks: "a learner must find out that a majority accepted (Paxos Made Simple, 2.3)",
-    seen: "dirty reads of systems that serve what is not committed yet, many of them found by Jepsen",
+    seen: "dirty reads, as in VoltDB 6.3, found by Jepsen (2016)",
     workload: "agreement",
     faults: &["partition", "kill"],
-    anomaly: "agreement",
+    anomaly: "two decisions",
 };
 
 /// An empty register is reported on the word of one node.
@@ -133,7 +133,7 @@ pub(super) const UNASKED_READS: Defect = Defect {
     protocol: Some(Paxos::NAME),
     summary: "a node that knows of no decision says that the register is empty without asking a majority",
     breaks: "linearizable reads: a missed message leaves a node without the decision (Paxos Made Simple, 2.3)",
-    seen: "local reads of replicas that lag behind, in etcd before 0.5 and in Consul's default mode",
+    seen: "reads that a replica answers from its own state, as ZooKeeper's do by design",
     workload: "agreement",
     faults: &["partition", "pause"],
     anomaly: "stale read",
@@ -148,5 +148,5 @@ pub(super) const SNAPSHOT_FORGETS_ACCEPTED: Defect = Defect {
     seen: "Paxos Made Live, 5.5, on keeping snapshot and log consistent",
     workload: "agreement",
     faults: &["kill"],
-    anomaly: "agreement",
+    anomaly: "two decisions",
 };
