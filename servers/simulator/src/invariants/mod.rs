@@ -29,6 +29,7 @@
 //! | [`P2c`] | what is proposed follows from what some majority has accepted | 2.2, P2c |
 //!
 //! That what is decided was proposed by a client (validity) is for the clients to see.
+//! Election safety and state machine safety hold for any protocol; the others are of the paper that they name.
 
 mod election_safety;
 mod paxos;
