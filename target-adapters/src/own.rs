@@ -1,5 +1,6 @@
 //! Our own servers: `partita node PROTOCOL`, over their HTTP/JSON interface, which is the same for all.
 
+mod administrator;
 mod operation;
 
 use std::net::IpAddr;
@@ -9,11 +10,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
+use self::administrator::OwnAdministrator;
 use self::operation::{Answer, Functions, Op, STORE};
 use crate::http::{self, NoAnswer};
 use crate::{
-    BoxFuture, Client, ClientError, ClientOptions, Completion, Node, Observer, Options, Program, Reads,
-    Request, Status, Target,
+    Administrator, BoxFuture, Client, ClientError, ClientOptions, Completion, Node, Observer, Options,
+    Program, Reads, Request, Status, Target,
 };
 
 /// One of our own servers.
@@ -126,6 +128,14 @@ impl Target for Own {
             http: http::client(timeout, source)?,
             cluster: cluster.to_vec(),
         }))
+    }
+
+    fn administrator(
+        &self,
+        cluster: &[Node],
+        timeout: Duration,
+    ) -> Result<Option<Box<dyn Administrator>>, ClientError> {
+        Ok(Some(Box::new(OwnAdministrator::new(cluster, timeout)?)))
     }
 }
 

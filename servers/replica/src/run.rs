@@ -15,7 +15,8 @@ use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use crate::api::{self, Api};
-use crate::driver::{Driver, Event};
+use crate::driver::Driver;
+use crate::event::Event;
 use crate::options::NodeOptions;
 use crate::transport::{self, Link};
 use crate::wal::{self, Wal, WalEvent};
@@ -80,7 +81,6 @@ where
 {
     let config = options.config()?;
     let me = config.me;
-    let members = config.members().to_vec();
     info!(
         node = %me, protocol = P::NAME, peers = %peer_listener.local_addr()?, clients = %client_listener.local_addr()?,
         data = %options.data.display(), "starting"
@@ -91,10 +91,10 @@ where
 
     let (events, events_queue) = mpsc::channel(EVENTS_MAX);
     let directory = options.data.join("wal");
-    let mut opened = tokio::task::spawn_blocking(move || wal::open(&directory)).await??;
+    let mut opened = tokio::task::spawn_blocking(move || wal::open(&directory, wal::SEGMENT_BYTES)).await??;
     let records = std::mem::take(&mut opened.records);
     let disk = OnDisk {
-        snapshot: None,
+        snapshot: opened.snapshot.as_deref(),
         records: &records,
     };
     let mut effects = Vec::new();
@@ -103,6 +103,7 @@ where
     let status = core.status();
     info!(
         records = records.len(),
+        snapshot_index = status.snapshot_index,
         torn_bytes = opened.torn_bytes,
         term = status.term,
         last_index = status.last_index,
@@ -133,10 +134,11 @@ where
         links.insert(peer, link);
         tasks.spawn(task);
     }
-    tasks.spawn(transport::accept::<P>(peer_listener, me, members, events.clone()));
+    let known = links.keys().copied().collect();
+    tasks.spawn(transport::accept::<P>(peer_listener, me, known, events.clone()));
 
     let store = Store::with_defect(options.defect);
-    let driver = Driver::new(core, effects, store, wal, links);
+    let driver = Driver::new(me, core, effects, store, wal, links, &events);
     let api = Api {
         me,
         defect: options.defect,

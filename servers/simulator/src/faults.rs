@@ -1,79 +1,241 @@
-//! What goes wrong, and when.
+//! Draws what goes wrong.
+//!
+//! Each run draws some of the [`KINDS`] and leaves the others out: a run in which everything goes wrong at
+//! once hides what only one thing going wrong again and again shows.
 
 use partita_protocols::{NodeId, Random};
 use rand::RngExt;
-use rand::seq::SliceRandom;
+use rand::seq::{IndexedRandom, SliceRandom};
 
 use crate::queue::{MILLISECOND, Time};
+use crate::schedule::{Entry, Fault};
 
-/// A fault, or the end of one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Fault {
-    Crash(Vec<NodeId>),
-    Restart(Vec<NodeId>),
-    Pause(NodeId),
-    Resume(NodeId),
-    Partition {
-        one: Vec<NodeId>,
-        other: Vec<NodeId>,
-        one_way: bool,
-    },
-    Mend,
+/// What can be drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Crash,
+    /// Many, often a majority or all, at once and not for long.
+    CrashMany,
+    CrashAtSync,
+    /// One node again and again.
+    Bounce,
+    Pause,
     Storm,
-    Calm,
+    /// Two groups.
+    Split,
+    /// One node, most often the leader, alone; its clients still reach it.
+    Isolate,
+    OneWay,
+    /// Two groups, and one node that reaches both.
+    Bridge,
+    /// Links that come and go.
+    Flap,
+    /// A new leader is cut off just after it began to lead.
+    NewLeader,
+    Clock,
+    Members,
+    Transfer,
+    Snapshot,
+}
+
+const KINDS: [Kind; 16] = [
+    Kind::Crash,
+    Kind::CrashMany,
+    Kind::CrashAtSync,
+    Kind::Bounce,
+    Kind::Pause,
+    Kind::Storm,
+    Kind::Split,
+    Kind::Isolate,
+    Kind::OneWay,
+    Kind::Bridge,
+    Kind::Flap,
+    Kind::NewLeader,
+    Kind::Clock,
+    Kind::Members,
+    Kind::Transfer,
+    Kind::Snapshot,
+];
+
+/// What whoever draws can see.
+#[derive(Clone, Debug)]
+pub(crate) struct View {
+    pub(crate) now: Time,
+    /// Who leads, as the newest term has it.
+    pub(crate) leader: Option<NodeId>,
+    /// Every node that there is.
+    pub(crate) nodes: Vec<NodeId>,
+    /// Whom the leader takes for members.
+    pub(crate) members: Vec<NodeId>,
+    /// Who could become a member.
+    pub(crate) candidates: Vec<NodeId>,
 }
 
 /// Draws faults, one after another; they may overlap.
 #[derive(Debug)]
 pub(crate) struct Faults {
     random: Random,
-    nodes: Vec<NodeId>,
+    kinds: Vec<Kind>,
+    /// The longest time for which nothing new is drawn.
+    pause_max: Time,
+    /// By how many percent the fastest clock may outrun the slowest.
+    clock_drift_percent: u32,
 }
 
 impl Faults {
-    pub(crate) fn new(random: Random, nodes: Vec<NodeId>) -> Faults {
-        Faults { random, nodes }
+    pub(crate) fn new(mut random: Random, clock_drift_percent: u32) -> Faults {
+        let mut kinds: Vec<_> = KINDS.into_iter().filter(|_| random.random_bool(0.6)).collect();
+        if kinds.iter().all(|&kind| kind == Kind::NewLeader) {
+            kinds = KINDS.to_vec();
+        }
+        let pause_max = *[300, 700, 1_200].choose(&mut random).unwrap_or(&700);
+        Faults {
+            random,
+            kinds,
+            pause_max: pause_max * MILLISECOND,
+            clock_drift_percent,
+        }
     }
 
-    /// How long nothing new goes wrong.
+    /// How long nothing new is drawn.
     pub(crate) fn pause(&mut self) -> Time {
-        self.random.random_range(100 * MILLISECOND..1_200 * MILLISECOND)
+        self.random.random_range(100 * MILLISECOND..self.pause_max)
     }
 
-    /// What goes wrong next, how long it lasts, and what ends it. Often it befalls the leader.
-    pub(crate) fn draw(&mut self, leader: Option<NodeId>) -> (Fault, Time, Fault) {
-        let mut nodes = self.nodes.clone();
+    /// What goes wrong next: later than now.
+    pub(crate) fn draw(&mut self, view: &View) -> Vec<Entry> {
+        let timed: Vec<_> = self
+            .kinds
+            .iter()
+            .filter(|&&kind| kind != Kind::NewLeader)
+            .collect();
+        let Some(&&kind) = timed.choose(&mut self.random) else {
+            return Vec::new();
+        };
+        let mut nodes = view.nodes.clone();
         nodes.shuffle(&mut self.random);
-        if let Some(leader) = leader.filter(|_| self.random.random_bool(0.4)) {
+        let leader_share = if kind == Kind::Isolate { 0.8 } else { 0.4 };
+        if let Some(leader) = view.leader.filter(|_| self.random.random_bool(leader_share)) {
             nodes.retain(|&node| node != leader);
             nodes.insert(0, leader);
         }
-        let duration = self.random.random_range(100 * MILLISECOND..2_500 * MILLISECOND);
-        let some = self.random.random_range(1..=nodes.len());
-        match self.random.random_range(0..8) {
-            0 => (
-                Fault::Crash(vec![nodes[0]]),
-                duration,
-                Fault::Restart(vec![nodes[0]]),
-            ),
-            1 => {
-                nodes.truncate(some);
-                (Fault::Crash(nodes.clone()), duration / 4, Fault::Restart(nodes))
+        let Some(&first) = nodes.first() else {
+            return Vec::new();
+        };
+        let at_us = view.now + 1;
+        let for_us = self.random.random_range(100 * MILLISECOND..2_500 * MILLISECOND);
+        let entry = |fault| vec![Entry { at_us, fault, for_us }];
+        let half = nodes.len() / 2;
+        match kind {
+            Kind::Crash => entry(Fault::Crash(vec![first])),
+            Kind::CrashMany => {
+                let some = self.random.random_range(half..=nodes.len()).max(1);
+                let fault = Fault::Crash(nodes[..some].to_vec());
+                let for_us = for_us / 4;
+                vec![Entry { at_us, fault, for_us }]
             }
-            2 => (Fault::Pause(nodes[0]), duration, Fault::Resume(nodes[0])),
-            3 => (Fault::Storm, duration, Fault::Calm),
-            kind => {
-                let other = nodes.split_off(some.min(if kind < 6 { 1 } else { self.nodes.len() / 2 }));
-                (
-                    Fault::Partition {
-                        one: nodes,
-                        other,
-                        one_way: kind == 7,
-                    },
-                    duration,
-                    Fault::Mend,
-                )
+            Kind::CrashAtSync => entry(Fault::CrashAtSync(first)),
+            Kind::Bounce => self.repeat(at_us, 300, &Fault::Crash(vec![first])),
+            Kind::Pause => entry(Fault::Pause(first)),
+            Kind::Storm => entry(Fault::Storm),
+            Kind::Split => {
+                let size = self.random.random_range(1..=half.max(1));
+                entry(split(&nodes, size, false))
             }
+            Kind::Isolate => entry(split(&nodes, 1, false)),
+            Kind::OneWay => {
+                let size = self.random.random_range(1..=half.max(1));
+                nodes[..].rotate_left(if self.random.random_bool(0.5) { size } else { 0 });
+                entry(split(&nodes, size, true))
+            }
+            Kind::Bridge => entry(split(&nodes[1..], half, false)),
+            Kind::Flap => {
+                let size = self.random.random_range(1..=half.max(1));
+                self.repeat(at_us, 250, &split(&nodes, size, false))
+            }
+            Kind::Clock => {
+                let percent = speed_percent(&mut self.random, self.clock_drift_percent);
+                entry(Fault::Clock { node: first, percent })
+            }
+            Kind::Members => self.change_members(view).map_or_else(Vec::new, entry),
+            Kind::Transfer => {
+                let to = view.members.choose(&mut self.random).copied();
+                entry(Fault::Transfer(to.filter(|_| self.random.random_bool(0.6))))
+            }
+            Kind::Snapshot => entry(Fault::Snapshot(first)),
+            Kind::NewLeader => Vec::new(),
         }
+    }
+
+    /// What goes wrong because somebody has just begun to lead.
+    pub(crate) fn draw_at_new_leader(&mut self, view: &View) -> Vec<Entry> {
+        let Some(leader) = view.leader.filter(|_| self.kinds.contains(&Kind::NewLeader)) else {
+            return Vec::new();
+        };
+        if !self.random.random_bool(0.3) {
+            return Vec::new();
+        }
+        let mut nodes = view.nodes.clone();
+        nodes.retain(|&node| node != leader);
+        nodes.shuffle(&mut self.random);
+        nodes.insert(0, leader);
+        // Alone, or with some that have what it sent last.
+        let size = self.random.random_range(1..=nodes.len().div_ceil(2));
+        vec![Entry {
+            at_us: view.now + self.random.random_range(1..50 * MILLISECOND),
+            fault: split(&nodes, size, false),
+            for_us: self.random.random_range(200 * MILLISECOND..2_500 * MILLISECOND),
+        }]
+    }
+
+    /// Adds or removes a member, so that there are never fewer than three of them for long.
+    fn change_members(&mut self, view: &View) -> Option<Fault> {
+        let removable: Vec<_> = view.members.iter().filter(|_| view.members.len() > 3).collect();
+        let add = removable.is_empty() || self.random.random_bool(0.5);
+        let candidate = view.candidates.choose(&mut self.random);
+        match candidate.filter(|_| add) {
+            Some(&node) => Some(Fault::AddMember(node)),
+            None => removable
+                .choose(&mut self.random)
+                .map(|&&node| Fault::RemoveMember(node)),
+        }
+    }
+
+    /// The same, some times, for a short while each.
+    fn repeat(&mut self, mut at_us: Time, longest_ms: Time, fault: &Fault) -> Vec<Entry> {
+        let times = self.random.random_range(3..=8);
+        let mut entries = Vec::new();
+        for _ in 0..times {
+            let for_us = self
+                .random
+                .random_range(10 * MILLISECOND..longest_ms * MILLISECOND);
+            entries.push(Entry {
+                at_us,
+                fault: fault.clone(),
+                for_us,
+            });
+            at_us += for_us
+                + self
+                    .random
+                    .random_range(10 * MILLISECOND..longest_ms * MILLISECOND);
+        }
+        entries
+    }
+}
+
+/// A clock's speed, in percent of the right one: no two draws are further apart than may be.
+pub(crate) fn speed_percent(random: &mut Random, drift_percent: u32) -> u32 {
+    let slowest = 100 - drift_percent.min(90) / 2;
+    // Rounded down, so that the bound holds.
+    let fastest = slowest * (100 + drift_percent) / 100;
+    random.random_range(slowest..=fastest)
+}
+
+fn split(nodes: &[NodeId], size: usize, one_way: bool) -> Fault {
+    let (one, other) = nodes.split_at(size.min(nodes.len()));
+    Fault::Partition {
+        one: one.to_vec(),
+        other: other.to_vec(),
+        one_way,
     }
 }

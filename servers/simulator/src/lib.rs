@@ -7,11 +7,14 @@
 //! - [`Options`], [`Report`]: what to run, what came of it.
 //! - `simulation`: the loop: takes the next event, whatever its kind.
 //! - `world`: the nodes, and what their effects do to disk, network and store.
-//! - `network`: delays, losses, doubles, cuts. `disk`: what a crash leaves. `faults`: what goes wrong, and
-//!   when.
+//! - `network`: delays, losses, doubles, cuts. `disk`: what a crash leaves. `node`: one node and its clock.
+//! - [`minimize`]: a smaller [`Scenario`] that still fails.
+//! - [`schedule`]: faults as data. `faults`: draws them. `operator`: changes members, moves leaders.
 //! - [`invariants`]: what must hold after every step, one property a file.
-//! - `clients`: who asks for what, and what they may be answered: single-writer lists, of which every read
-//!   must be a prefix, no shorter than what was acknowledged or read before it.
+//! - [`Load`]: what clients do, and who judges it. [`Lists`]: single-writer lists, of which every read must be
+//!   a prefix, no shorter than what was acknowledged or read before it. `clients`: whom they ask.
+//!
+//! When the faults are over the cluster must work again: that is a property like any other, "progress".
 //!
 //! **Invariant.** A crash drops the core and keeps what the disk had synced, and then some prefix of the
 //! rest. What belongs to an earlier incarnation of a node, a tick or the completion of a write, never reaches
@@ -21,13 +24,23 @@ mod clients;
 mod disk;
 mod faults;
 pub mod invariants;
+mod lists;
+mod load;
+mod minimize;
+mod names;
 mod network;
+mod node;
+mod operator;
 mod queue;
 mod report;
+pub mod schedule;
 mod simulation;
 mod trace;
 mod world;
 
 pub use invariants::{Invariant, Observed, Simulated};
+pub use lists::Lists;
+pub use load::{Ask, Ended, Load};
+pub use minimize::{Scenario, minimize};
 pub use report::{Counts, Options, Report, Violation};
-pub use simulation::simulate;
+pub use simulation::{Extras, simulate, simulate_with};

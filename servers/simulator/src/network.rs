@@ -1,6 +1,6 @@
 //! The network: delays, losses, doubles, reordering, cuts.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use partita_protocols::{NodeId, Random};
 use rand::RngExt;
@@ -11,8 +11,8 @@ use crate::queue::{MILLISECOND, Time};
 #[derive(Debug)]
 pub(crate) struct Network {
     random: Random,
-    /// Directed links that let nothing through.
-    cut: BTreeSet<(NodeId, NodeId)>,
+    /// Directed links that let nothing through, and how often each was cut: partitions overlap.
+    cut: BTreeMap<(NodeId, NodeId), u32>,
     /// Is it a bad time: losses, doubles, and long delays?
     pub(crate) stormy: bool,
 }
@@ -21,7 +21,7 @@ impl Network {
     pub(crate) fn new(random: Random) -> Network {
         Network {
             random,
-            cut: BTreeSet::new(),
+            cut: BTreeMap::new(),
             stormy: false,
         }
     }
@@ -33,7 +33,7 @@ impl Network {
         } else {
             (0.001, 0.002, 0.01)
         };
-        if self.cut.contains(&(from, to)) || self.random.random_bool(loss) {
+        if self.is_cut(from, to) || self.random.random_bool(loss) {
             return Vec::new();
         }
         let copies = if self.random.random_bool(double) { 2 } else { 1 };
@@ -51,23 +51,34 @@ impl Network {
 
     /// Is what was sent, and is to arrive now, cut off on its way?
     pub(crate) fn is_cut(&self, from: NodeId, to: NodeId) -> bool {
-        self.cut.contains(&(from, to))
+        !self.cut.is_empty() && self.cut.contains_key(&(from, to))
     }
 
-    /// Cuts all links from the one group to the other, and none back.
-    pub(crate) fn cut_one_way(&mut self, from: &[NodeId], to: &[NodeId]) {
-        self.cut
-            .extend(from.iter().flat_map(|&from| to.iter().map(move |&to| (from, to))));
+    /// Cuts all links from the one group to the other.
+    pub(crate) fn cut(&mut self, from: &[NodeId], to: &[NodeId]) {
+        for link in links(from, to) {
+            *self.cut.entry(link).or_default() += 1;
+        }
     }
 
-    /// Cuts all links between the groups.
-    pub(crate) fn cut(&mut self, one: &[NodeId], other: &[NodeId]) {
-        self.cut_one_way(one, other);
-        self.cut_one_way(other, one);
+    /// Mends them, but for those that were cut once more.
+    pub(crate) fn mend(&mut self, from: &[NodeId], to: &[NodeId]) {
+        for link in links(from, to) {
+            if let Some(times) = self.cut.get_mut(&link) {
+                *times -= 1;
+                if *times == 0 {
+                    self.cut.remove(&link);
+                }
+            }
+        }
     }
 
     /// Mends all links.
     pub(crate) fn heal(&mut self) {
         self.cut.clear();
     }
+}
+
+fn links<'a>(from: &'a [NodeId], to: &'a [NodeId]) -> impl Iterator<Item = (NodeId, NodeId)> + 'a {
+    from.iter().flat_map(|&from| to.iter().map(move |&to| (from, to)))
 }

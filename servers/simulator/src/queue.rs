@@ -36,6 +36,16 @@ impl<E> Queue<E> {
         self.events.insert((self.now + delay, self.planned), event);
     }
 
+    /// When the next event is.
+    pub(crate) fn next_time(&self) -> Option<Time> {
+        self.events.first_key_value().map(|(&(time, _), _)| time)
+    }
+
+    /// Something that is not an event happens, before the next one.
+    pub(crate) fn advance_to(&mut self, time: Time) {
+        self.now = self.now.max(time);
+    }
+
     /// The next event; it is then its time.
     pub(crate) fn next(&mut self) -> Option<E> {
         let ((time, _), event) = self.events.pop_first()?;

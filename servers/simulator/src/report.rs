@@ -1,33 +1,50 @@
 //! What to run, and what came of it.
 
+use partita_protocols::config::CLOCK_DRIFT_PERCENT_MAX;
 use partita_protocols::{Defect, NodeId};
+use serde::{Deserialize, Serialize};
 
 /// What to run.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Options {
-    /// How many nodes.
+    /// How many nodes the cluster begins with.
     pub nodes: usize,
+    /// How many nodes more may be made members.
+    pub spares: usize,
     /// How many clients, each with one request at a time.
     pub clients: usize,
     /// How many virtual milliseconds faults go on.
     pub faulty_ms: u64,
     /// How many virtual milliseconds the cluster then has, healed, to show that it still works.
     pub calm_ms: u64,
-    /// After how many entries nodes take a snapshot.
+    /// How many writes, and how many reads, must end well within the calm.
+    pub calm_operations_min: u64,
+    /// Nodes take a snapshot after a number of entries that each seed draws, at most this.
     pub snapshot_entries: u64,
+    /// May reads rest on leases? Half of the seeds do, if nothing is said.
+    pub lease_reads: Option<bool>,
+    /// By how many percent the fastest clock may outrun the slowest. Leases assume no more than
+    /// [`CLOCK_DRIFT_PERCENT_MAX`].
+    pub clock_drift_percent: u32,
     /// The deliberate bug that all nodes have, if any.
+    #[serde(with = "crate::names::defect")]
     pub defect: Option<&'static Defect>,
 }
 
 impl Default for Options {
-    /// Five nodes, six clients, 8 s of faults and 4 s of calm, a snapshot every 50 entries.
+    /// Five nodes and two spares, six clients, 8 s of faults and 4 s of calm, snapshots every 50 entries or
+    /// more often, clocks as leases assume them.
     fn default() -> Self {
         Options {
             nodes: 5,
+            spares: 2,
             clients: 6,
             faulty_ms: 8_000,
             calm_ms: 4_000,
+            calm_operations_min: 20,
             snapshot_entries: 50,
+            lease_reads: None,
+            clock_drift_percent: CLOCK_DRIFT_PERCENT_MAX,
             defect: None,
         }
     }
@@ -59,33 +76,78 @@ pub struct Violation {
     pub what: String,
 }
 
-/// What was done in a run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
+macro_rules! counts {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// What was done in a run, or in several.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub struct Counts {
+            $($(#[$doc])* pub $name: u64,)*
+        }
+
+        impl Counts {
+            /// Each count by its name.
+            pub fn each(&self) -> impl Iterator<Item = (&'static str, u64)> {
+                [$((stringify!($name), self.$name)),*].into_iter()
+            }
+        }
+
+        impl std::ops::AddAssign for Counts {
+            fn add_assign(&mut self, other: Counts) {
+                $(self.$name += other.$name;)*
+            }
+        }
+    };
+}
+
+counts! {
     /// Inputs that cores took.
-    pub steps: u64,
+    steps,
     /// Terms in which some node led.
-    pub leaderships: u64,
+    leaderships,
     /// Appends acknowledged to clients.
-    pub writes: u64,
+    writes,
     /// Reads answered.
-    pub reads: u64,
+    reads,
     /// Nodes crashed.
-    pub crashes: u64,
+    crashes,
+    /// Of them, at a moment when they synced, because they did.
+    crashes_at_sync,
     /// Records that crashes lost.
-    pub records_lost: u64,
+    records_lost,
     /// Snapshots with which nodes replaced their logs, their own or a peer's.
-    pub snapshots: u64,
+    snapshots,
     /// Stores that began anew from a snapshot: at a start, or because a peer's came.
-    pub restored: u64,
+    restored,
+    /// Of them, because a peer's came.
+    installed,
     /// Nodes paused.
-    pub pauses: u64,
+    pauses,
     /// Partitions made.
-    pub partitions: u64,
+    partitions,
+    /// Clocks whose speed was changed.
+    clocks,
     /// Messages lost, by chance or by a cut.
-    pub messages_lost: u64,
+    messages_lost,
+    /// What the operator asked for: members added and removed, transfers, snapshots.
+    admin_asked,
+    /// Of it: done.
+    admin_done,
+    /// Of it: rejected, with no effect.
+    admin_rejected,
+    /// Of it: refused by a node that does not lead, with no effect.
+    admin_refused,
+    /// Of it: of unknown fate. Of what is missing from the sum nothing was heard, as when the node crashed.
+    admin_unknown,
+    /// Members added, as far as the operator was told.
+    members_added,
+    /// Members removed, as far as the operator was told.
+    members_removed,
+    /// Transfers of leadership done.
+    transfers,
+    /// Snapshots that were asked for and done.
+    snapshots_asked,
     /// Appends acknowledged after the last fault was healed.
-    pub calm_writes: u64,
+    calm_writes,
     /// Reads answered after the last fault was healed.
-    pub calm_reads: u64,
+    calm_reads,
 }

@@ -1,15 +1,22 @@
 //! The loop: takes the next event, whatever its kind.
 
-use partita_protocols::{Config, NodeId, Random, RequestId};
-use rand::SeedableRng;
+use partita_protocols::{Administration, Config, Defect, NodeId, Random, RequestId};
+use rand::{RngExt, SeedableRng};
 
-use crate::clients::{CLIENT_PATIENCE, Clients, Outcome};
-use crate::faults::{Fault, Faults};
+use crate::clients::{CLIENT_PATIENCE, Clients, Outcome, Request};
+use crate::faults::{Faults, View};
 use crate::invariants::Simulated;
+use crate::load::Load;
 use crate::network::Network;
+use crate::node::{ELECTION_TICKS, HEARTBEAT_TICKS, NodeEvent};
+use crate::operator::Operator;
 use crate::queue::{MILLISECOND, Time};
 use crate::report::{Counts, Options, Report, Violation};
-use crate::world::{Consequence, Consequences, ELECTION_TICKS, Events, HEARTBEAT_TICKS, NodeEvent, World};
+use crate::schedule::{Agenda, Edge, Fault, Schedule};
+use crate::world::{Consequence, Consequences, Events, World};
+
+/// How long a client waits that has nothing to do.
+const IDLE: Time = 5 * MILLISECOND;
 
 /// Something that happens.
 #[derive(Debug)]
@@ -33,12 +40,21 @@ pub(crate) enum Event<M> {
     },
     /// The next thing goes wrong.
     NextFault,
-    /// A fault is over.
-    FaultEnds(Fault),
+    /// A node that was removed is stopped.
+    Retire(NodeId),
     /// All faults are over.
     Healed,
     /// The run is over.
     End,
+}
+
+/// What is seldom asked for.
+#[derive(Default)]
+pub struct Extras {
+    /// What goes wrong, instead of what the seed would draw.
+    pub schedule: Option<Schedule>,
+    /// What clients do, instead of what the protocol's clients do.
+    pub load: Option<Box<dyn Load>>,
 }
 
 /// Runs a cluster under faults, all drawn from the seed. Ends at the first violation.
@@ -46,7 +62,12 @@ pub(crate) enum Event<M> {
 /// With a configuration that can not be (no nodes, or more than names are good for) nothing runs, and the
 /// counts are zero.
 pub fn simulate<P: Simulated>(seed: u64, options: &Options) -> Report {
-    let mut simulation = Simulation::<P>::new(seed, options);
+    simulate_with::<P>(seed, options, Extras::default()).0
+}
+
+/// The same, with extras; and the schedule of what went wrong.
+pub fn simulate_with<P: Simulated>(seed: u64, options: &Options, extras: Extras) -> (Report, Schedule) {
+    let mut simulation = Simulation::<P>::new(seed, options, extras);
     let violation = simulation.run(options).err().map(|violation| Violation {
         time_us: simulation.queue.now(),
         ..violation
@@ -55,6 +76,7 @@ pub fn simulate<P: Simulated>(seed: u64, options: &Options) -> Report {
         world,
         clients,
         calm_from,
+        agenda,
         ..
     } = simulation;
     let (writes, reads) = calm_from.unwrap_or((clients.writes, clients.reads));
@@ -65,80 +87,165 @@ pub fn simulate<P: Simulated>(seed: u64, options: &Options) -> Report {
         calm_reads: clients.reads - reads,
         ..world.counts
     };
-    Report {
+    let report = Report {
         seed,
         violation,
         counts,
         trace: world.trace.value(),
-    }
+    };
+    (report, agenda.schedule)
 }
 
 struct Simulation<P: Simulated> {
     queue: Events<P>,
     world: World<P>,
     clients: Clients,
-    faults: Faults,
-    nodes: Vec<NodeId>,
+    /// Draws faults, unless a schedule was given.
+    faults: Option<Faults>,
+    agenda: Agenda,
+    operator: Operator,
+    settings: Settings,
     /// Whose request each one is, by its number, from 1.
-    requesters: Vec<usize>,
+    requesters: Vec<Requester>,
     consequences: Consequences<P>,
+    /// The terms with a leader that whoever draws faults has seen.
+    leaderships_seen: u64,
     /// The writes and reads that were done when all faults were over.
     calm_from: Option<(u64, u64)>,
 }
 
+/// What nodes are told when they start.
+#[derive(Debug)]
+struct Settings {
+    /// The first members.
+    members: Vec<NodeId>,
+    snapshot_entries: u64,
+    lease_reads: bool,
+    defect: Option<&'static Defect>,
+}
+
+impl Settings {
+    fn config(&self, me: NodeId) -> Option<Config> {
+        let peers = self.members.iter().copied().filter(|&node| node != me);
+        let mut config = Config::new(me, peers, HEARTBEAT_TICKS, ELECTION_TICKS).ok()?;
+        config.snapshot_entries = self.snapshot_entries;
+        config.lease_reads = self.lease_reads;
+        Some(config.with_defect(self.defect))
+    }
+}
+
+/// Who asked for something.
+#[derive(Clone, Copy, Debug)]
+enum Requester {
+    Client(usize),
+    Operator,
+}
+
 impl<P: Simulated> Simulation<P> {
-    fn new(seed: u64, options: &Options) -> Self {
+    fn new(seed: u64, options: &Options, extras: Extras) -> Self {
         // One stream for each purpose: what one draws does not disturb another.
         let random = |stream: u64| {
             let mut random = Random::seed_from_u64(seed);
             random.set_stream(stream);
             random
         };
-        let nodes: Vec<NodeId> = (1..=options.nodes)
+        let members: Vec<NodeId> = (1..=options.nodes)
             .filter_map(|number| NodeId::new(&format!("n{number}")).ok())
             .collect();
-        let config = |&me: &NodeId| {
-            let peers = nodes.iter().copied().filter(|&node| node != me);
-            let mut config = Config::new(me, peers, HEARTBEAT_TICKS, ELECTION_TICKS).ok()?;
-            config.snapshot_entries = options.snapshot_entries;
-            Some(config.with_defect(options.defect))
+        let mut drawn = random(6);
+        let lease_reads = drawn.random_bool(0.5);
+        let fewest_entries = options.snapshot_entries.min(5);
+        let settings = Settings {
+            snapshot_entries: drawn.random_range(fewest_entries..=options.snapshot_entries),
+            lease_reads: options.lease_reads.unwrap_or(lease_reads),
+            defect: options.defect,
+            members: members.clone(),
         };
-        let configs = nodes.iter().filter_map(config).collect();
+        let load = extras.load.unwrap_or_else(|| P::load(options.clients, random(9)));
+        let faults = match extras.schedule {
+            Some(_) => None,
+            None => Some(Faults::new(random(5), options.clock_drift_percent)),
+        };
+        let mut agenda = Agenda::default();
+        let given = extras.schedule.unwrap_or_default();
+        given.0.into_iter().for_each(|entry| agenda.push(entry));
+        let configs = members.iter().filter_map(|&node| settings.config(node));
         Simulation {
             queue: Events::<P>::default(),
-            world: World::new(configs, Network::new(random(1)), random(2), random(3)),
-            clients: Clients::new(random(4), nodes.clone(), options.clients),
-            faults: Faults::new(random(5), nodes.clone()),
-            nodes,
+            world: World::new(
+                configs.collect(),
+                Network::new(random(1)),
+                random(2),
+                random(3),
+                random(8),
+                options.clock_drift_percent,
+            ),
+            settings,
+            clients: Clients::new(random(4), members, options.clients, load),
+            faults,
+            agenda,
+            operator: Operator::new(random(7), options.nodes, options.spares),
             requesters: Vec::new(),
             consequences: Vec::new(),
+            leaderships_seen: 0,
             calm_from: None,
         }
     }
 
     fn run(&mut self, options: &Options) -> Result<(), Violation> {
-        if self.nodes.is_empty() {
+        if self.settings.members.is_empty() {
             return Ok(());
         }
-        for node in self.nodes.clone() {
+        for node in self.world.names() {
             self.world.start(node, &mut self.consequences)?;
         }
         for client in 0..options.clients {
             self.queue.after(client as Time, Event::ClientNext(client));
         }
-        self.queue.after(self.faults.pause(), Event::NextFault);
+        if let Some(faults) = &mut self.faults {
+            self.queue.after(faults.pause(), Event::NextFault);
+        }
         self.queue.after(options.faulty_ms * MILLISECOND, Event::Healed);
         self.queue
             .after((options.faulty_ms + options.calm_ms) * MILLISECOND, Event::End);
         self.plan();
-        while let Some(event) = self.queue.next() {
-            if matches!(event, Event::End) {
-                break;
+        while let Some(next) = self.queue.next_time() {
+            if let Some(due) = self.agenda.next_time().filter(|&due| due <= next) {
+                self.queue.advance_to(due);
+                self.world.now = due;
+                self.follow_agenda()?;
+            } else {
+                match self.queue.next() {
+                    None | Some(Event::End) => break,
+                    Some(event) => {
+                        self.world.now = self.queue.now();
+                        self.happen(event)?;
+                    }
+                }
             }
-            self.happen(event)?;
             self.plan();
+            self.watch_leaders();
         }
-        Ok(())
+        self.judge_progress(options)
+    }
+
+    /// Liveness: when no fault is left, a quorum makes progress.
+    fn judge_progress(&self, options: &Options) -> Result<(), Violation> {
+        let (writes, reads) = self.calm_from.map_or((0, 0), |(writes, reads)| {
+            (self.clients.writes - writes, self.clients.reads - reads)
+        });
+        if writes.min(reads) >= options.calm_operations_min {
+            return Ok(());
+        }
+        Err(Violation {
+            time_us: 0,
+            property: "progress",
+            node: None,
+            what: format!(
+                "in {} ms without faults {writes} writes and {reads} reads ended well, and not {} of each",
+                options.calm_ms, options.calm_operations_min
+            ),
+        })
     }
 
     fn happen(&mut self, event: Event<P::Message>) -> Result<(), Violation> {
@@ -152,22 +259,60 @@ impl<P: Simulated> Simulation<P> {
             } => self.settle(client, request, outcome)?,
             Event::Impatience { client, request } => self.settle(client, request, Outcome::Unknown)?,
             Event::NextFault if self.calm_from.is_none() => {
-                let (fault, duration, end) = self.faults.draw(self.world.leader());
-                self.befall(fault)?;
-                self.queue.after(duration, Event::FaultEnds(end));
-                self.queue.after(self.faults.pause(), Event::NextFault);
+                let view = self.view();
+                if let Some(faults) = &mut self.faults {
+                    let drawn = faults.draw(&view);
+                    drawn.into_iter().for_each(|entry| self.agenda.push(entry));
+                    self.queue.after(faults.pause(), Event::NextFault);
+                }
             }
-            Event::FaultEnds(end) if self.calm_from.is_none() => self.befall(end)?,
+            Event::Retire(node) => {
+                self.world.retire(node);
+                self.clients.nodes = self.world.names();
+            }
             Event::Healed => self.heal()?,
-            Event::NextFault | Event::FaultEnds(_) | Event::End => {}
+            Event::NextFault | Event::End => {}
         }
         Ok(())
     }
 
+    fn view(&self) -> View {
+        let leader = self.world.leader();
+        let nodes = self.world.names();
+        let members = leader.map_or_else(Vec::new, |leader| self.world.members(leader));
+        View {
+            now: self.queue.now(),
+            leader,
+            candidates: self.operator.candidates(&nodes, &members),
+            nodes,
+            members,
+        }
+    }
+
+    /// Something may go wrong because somebody has begun to lead.
+    fn watch_leaders(&mut self) {
+        if self.world.counts.leaderships == self.leaderships_seen || self.calm_from.is_some() {
+            return;
+        }
+        self.leaderships_seen = self.world.counts.leaderships;
+        let view = self.view();
+        if let Some(faults) = &mut self.faults {
+            let drawn = faults.draw_at_new_leader(&view);
+            drawn.into_iter().for_each(|entry| self.agenda.push(entry));
+        }
+    }
+
+    fn new_request(&mut self, requester: Requester) -> RequestId {
+        self.requesters.push(requester);
+        RequestId(self.requesters.len() as u64)
+    }
+
     fn ask(&mut self, client: usize) {
-        let (node, asked) = self.clients.next(client);
-        self.requesters.push(client);
-        let request = RequestId(self.requesters.len() as u64);
+        let request = self.new_request(Requester::Client(client));
+        let Some((node, asked)) = self.clients.next(client, request, self.queue.now()) else {
+            self.queue.after(IDLE, Event::ClientNext(client));
+            return;
+        };
         let delay = self.clients.delay();
         self.queue.after(
             delay,
@@ -184,73 +329,157 @@ impl<P: Simulated> Simulation<P> {
         if !self.clients.waits_for(client, request) {
             return Ok(());
         }
-        self.clients.settle(client, outcome).map_err(|what| Violation {
-            time_us: 0,
-            property: "linearizability",
-            node: None,
-            what,
-        })?;
+        let now = self.queue.now();
+        self.clients
+            .settle(client, outcome, now)
+            .map_err(|what| Violation {
+                time_us: 0,
+                property: "linearizability",
+                node: None,
+                what,
+            })?;
         let delay = self.clients.delay();
         self.queue.after(delay, Event::ClientNext(client));
         Ok(())
     }
 
-    fn befall(&mut self, fault: Fault) -> Result<(), Violation> {
-        self.world.trace.note(&fault);
+    /// A fault begins or ends.
+    fn follow_agenda(&mut self) -> Result<(), Violation> {
+        let Some((fault, edge)) = self.agenda.next() else {
+            return Ok(());
+        };
+        self.world.trace.note(&(&fault, edge));
+        match edge {
+            Edge::Begins => self.begin(fault),
+            Edge::Ends => self.end(fault),
+        }
+    }
+
+    fn begin(&mut self, fault: Fault) -> Result<(), Violation> {
         match fault {
             Fault::Crash(nodes) => nodes.into_iter().for_each(|node| self.world.crash(node)),
-            Fault::Restart(nodes) => {
-                for node in nodes {
-                    self.world.start(node, &mut self.consequences)?;
-                }
-            }
+            Fault::CrashAtSync(node) => self.world.crash_at_sync(node, true),
             Fault::Pause(node) => self.world.pause(node),
-            Fault::Resume(node) => self.world.resume(node, &mut self.consequences),
             Fault::Partition { one, other, one_way } => {
                 self.world.counts.partitions += 1;
-                if one_way {
-                    self.world.network.cut_one_way(&one, &other);
-                } else {
-                    self.world.network.cut(&one, &other);
+                self.world.network.cut(&one, &other);
+                if !one_way {
+                    self.world.network.cut(&other, &one);
                 }
             }
-            Fault::Mend => self.world.network.heal(),
             Fault::Storm => self.world.network.stormy = true,
-            Fault::Calm => self.world.network.stormy = false,
+            Fault::Clock { node, percent } => self.world.set_clock(node, Some(percent)),
+            Fault::AddMember(node) => {
+                self.join(node)?;
+                self.ask_leader(Administration::AddMember(node));
+            }
+            Fault::RemoveMember(node) => self.ask_leader(Administration::RemoveMember(node)),
+            Fault::Transfer(to) => self.ask_leader(Administration::Transfer { to }),
+            Fault::Snapshot(node) => self.administer(node, Administration::Snapshot),
         }
         Ok(())
     }
 
-    /// Ends all faults.
+    fn end(&mut self, fault: Fault) -> Result<(), Violation> {
+        match fault {
+            Fault::Crash(nodes) => {
+                for node in nodes {
+                    self.world.start(node, &mut self.consequences)?;
+                }
+            }
+            Fault::CrashAtSync(node) => {
+                self.world.crash_at_sync(node, false);
+                self.world.start(node, &mut self.consequences)?;
+            }
+            Fault::Pause(node) => self.world.resume(node, &mut self.consequences),
+            Fault::Partition { one, other, one_way } => {
+                self.world.network.mend(&one, &other);
+                if !one_way {
+                    self.world.network.mend(&other, &one);
+                }
+            }
+            Fault::Storm => self.world.network.stormy = false,
+            Fault::Clock { node, .. } => self.world.set_clock(node, None),
+            Fault::AddMember(_) | Fault::RemoveMember(_) | Fault::Transfer(_) | Fault::Snapshot(_) => {}
+        }
+        Ok(())
+    }
+
+    /// Starts a node that is to become a member, unless it is there.
+    fn join(&mut self, node: NodeId) -> Result<(), Violation> {
+        if self.world.names().contains(&node) {
+            return Ok(());
+        }
+        let Some(config) = self.settings.config(node) else {
+            return Ok(());
+        };
+        self.world.insert(config.joining());
+        self.clients.nodes = self.world.names();
+        self.world.start(node, &mut self.consequences)
+    }
+
+    fn ask_leader(&mut self, what: Administration) {
+        if let Some(leader) = self.world.leader() {
+            self.administer(leader, what);
+        }
+    }
+
+    fn administer(&mut self, node: NodeId, what: Administration) {
+        let request = self.new_request(Requester::Operator);
+        self.operator.ask(request, what, &mut self.world.counts);
+        let event = NodeEvent::Request(Request::Administer { request, what });
+        self.queue
+            .after(self.operator.delay(), Event::Node { node, event });
+    }
+
+    /// Ends all faults. Members stay who they are.
     fn heal(&mut self) -> Result<(), Violation> {
         self.calm_from = Some((self.clients.writes, self.clients.reads));
-        self.befall(Fault::Mend)?;
-        self.befall(Fault::Calm)?;
-        for node in self.nodes.clone() {
-            self.befall(Fault::Resume(node))?;
+        self.agenda.end();
+        self.world.trace.note(&"healed");
+        self.world.network.heal();
+        self.world.network.stormy = false;
+        for node in self.world.names() {
+            self.world.resume(node, &mut self.consequences);
+            self.world.crash_at_sync(node, false);
+            self.world.start(node, &mut self.consequences)?;
         }
-        self.befall(Fault::Restart(self.nodes.clone()))
+        Ok(())
+    }
+
+    /// A request has ended, as far as its node knows: the answer travels.
+    fn answer(&mut self, request: RequestId, outcome: Outcome) {
+        match self.requesters.get(request.0 as usize - 1) {
+            Some(&Requester::Client(client)) => {
+                let delay = self.clients.delay();
+                self.queue.after(
+                    delay,
+                    Event::Answer {
+                        client,
+                        request,
+                        outcome,
+                    },
+                );
+            }
+            Some(Requester::Operator) => {
+                let counts = &mut self.world.counts;
+                if let Some((delay, node)) = self.operator.settle(request, &outcome, counts) {
+                    self.queue.after(delay, Event::Retire(node));
+                }
+            }
+            None => {}
+        }
     }
 
     /// Plans what the last event led to.
     fn plan(&mut self) {
-        for consequence in self.consequences.drain(..) {
+        for consequence in std::mem::take(&mut self.consequences) {
             match consequence {
                 Consequence::At { delay, node, event } => {
                     self.queue.after(delay, Event::Node { node, event })
                 }
                 Consequence::Outcome { request, outcome } => {
-                    if let Some(&client) = self.requesters.get(request.0 as usize - 1) {
-                        let delay = self.clients.delay();
-                        self.queue.after(
-                            delay,
-                            Event::Answer {
-                                client,
-                                request,
-                                outcome,
-                            },
-                        );
-                    }
+                    self.answer(request, outcome);
                 }
             }
         }

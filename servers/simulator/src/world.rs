@@ -1,85 +1,20 @@
 //! The nodes, and what their effects do to disk, network and store.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use partita_protocols::store::Store;
-use partita_protocols::{
-    Command, Config, Effect, Encode as _, Input, NodeId, Protocol, Random, RequestId, Role, WriteId, defect,
-};
+use partita_protocols::{Config, Effect, Encode as _, Input, NodeId, Protocol, Random, RequestId, Role};
 use rand::RngExt;
 use rand::SeedableRng;
 
 use crate::clients::{Outcome, Request};
-use crate::disk::Disk;
+use crate::faults::speed_percent;
 use crate::invariants::{Invariant, Observed, Simulated};
 use crate::network::Network;
+use crate::node::{Node, NodeEvent};
 use crate::queue::{MILLISECOND, Queue, Time};
 use crate::report::{Counts, Violation};
 use crate::trace::Trace;
-
-/// The length of a tick, and heartbeats and elections in ticks: as in the real replica.
-const TICK: Time = 10 * MILLISECOND;
-pub(crate) const HEARTBEAT_TICKS: u32 = 5;
-pub(crate) const ELECTION_TICKS: u32 = 50;
-
-/// What happens at a node.
-#[derive(Clone, Debug)]
-pub(crate) enum NodeEvent<M> {
-    Tick {
-        incarnation: u64,
-    },
-    Deliver {
-        from: NodeId,
-        message: M,
-    },
-    /// A sync is done.
-    Synced {
-        incarnation: u64,
-        last: WriteId,
-    },
-    /// A disk that lies says that a write is durable.
-    Claimed {
-        incarnation: u64,
-        last: WriteId,
-    },
-    Request(Request),
-    /// A copy of the store is made.
-    Copied {
-        incarnation: u64,
-        index: u64,
-        state: Arc<[u8]>,
-    },
-}
-
-/// A node: a core while it is up, and a disk that outlives it.
-struct Node<P: Protocol> {
-    config: Config,
-    /// Nothing while it is down.
-    core: Option<P>,
-    incarnation: u64,
-    disk: Disk,
-    store: Store,
-    /// The last index applied to the store.
-    applied: u64,
-    reads: BTreeMap<RequestId, Command>,
-    /// What happens while the node is paused, and reaches it when it goes on.
-    backlog: Option<Vec<NodeEvent<P::Message>>>,
-}
-
-impl<P: Protocol> Node<P> {
-    /// A disk that lies says at once that a write is durable.
-    fn claim(&self, write: WriteId) -> Option<Consequence<P::Message>> {
-        self.disk.lies().then(|| Consequence::At {
-            delay: 0,
-            node: self.config.me,
-            event: NodeEvent::Claimed {
-                incarnation: self.incarnation,
-                last: write,
-            },
-        })
-    }
-}
 
 /// What a step leads to, later.
 #[derive(Debug)]
@@ -97,9 +32,12 @@ pub(crate) enum Consequence<M> {
 /// All nodes and what is between them.
 pub(crate) struct World<P: Simulated> {
     nodes: BTreeMap<NodeId, Node<P>>,
+    pub(crate) now: Time,
     pub(crate) network: Network,
     disk_random: Random,
     node_random: Random,
+    clock_random: Random,
+    clock_drift_percent: u32,
     invariants: Vec<Box<dyn Invariant<P>>>,
     pub(crate) counts: Counts,
     pub(crate) trace: Trace,
@@ -112,31 +50,46 @@ impl<P: Simulated> World<P> {
         network: Network,
         disk_random: Random,
         node_random: Random,
+        clock_random: Random,
+        clock_drift_percent: u32,
     ) -> Self {
-        let node = |config: Config| {
-            let lies = config.defect == Some(&defect::UNSYNCED_ACKS);
-            let node = Node {
-                core: None,
-                incarnation: 0,
-                disk: Disk::new(lies),
-                store: Store::with_defect(config.defect),
-                applied: 0,
-                reads: BTreeMap::new(),
-                backlog: None,
-                config: config.clone(),
-            };
-            (config.me, node)
-        };
-        World {
-            nodes: configs.into_iter().map(node).collect(),
+        let mut world = World {
+            nodes: BTreeMap::new(),
+            now: 0,
             network,
             disk_random,
             node_random,
+            clock_random,
+            clock_drift_percent,
             invariants: P::invariants(),
             counts: Counts::default(),
             trace: Trace::default(),
             last_leadership: 0,
-        }
+        };
+        configs.into_iter().for_each(|config| world.insert(config));
+        world
+    }
+
+    /// A new node, with an empty disk, not yet started.
+    pub(crate) fn insert(&mut self, config: Config) {
+        let speed = speed_percent(&mut self.clock_random, self.clock_drift_percent);
+        self.nodes.insert(config.me, Node::new(config, speed));
+    }
+
+    /// A node stops for ever.
+    pub(crate) fn retire(&mut self, id: NodeId) {
+        self.nodes.remove(&id);
+    }
+
+    /// Every node there is, up or down.
+    pub(crate) fn names(&self) -> Vec<NodeId> {
+        self.nodes.keys().copied().collect()
+    }
+
+    /// Whom this node takes for members.
+    pub(crate) fn members(&self, id: NodeId) -> Vec<NodeId> {
+        let core = self.nodes.get(&id).and_then(|node| node.core.as_ref());
+        core.map(Protocol::members).unwrap_or_default()
     }
 
     /// A node that leads, as the newest term has it.
@@ -168,16 +121,56 @@ impl<P: Simulated> World<P> {
                     what: error.to_string(),
                 }
             })?;
-        let tick = NodeEvent::Tick {
-            incarnation: node.incarnation,
-        };
         node.core = Some(core);
-        queue.push(Consequence::At {
-            delay: self.node_random.random_range(0..TICK),
-            node: id,
-            event: tick,
-        });
+        node.clock
+            .start(self.now, self.clock_random.random_range(0.0..1.0));
+        self.plan_tick(id, queue);
         self.conclude(id, effects, queue)
+    }
+
+    /// Plans when the next tick comes: now and then late.
+    fn plan_tick(&mut self, id: NodeId, queue: &mut Consequences<P>) {
+        let Some(node) = self.nodes.get(&id) else {
+            return;
+        };
+        let late = if self.clock_random.random_bool(0.02) {
+            self.clock_random.random_range(0..30 * MILLISECOND)
+        } else {
+            0
+        };
+        queue.push(Consequence::At {
+            delay: node.clock.due().saturating_sub(self.now) + late,
+            node: id,
+            event: NodeEvent::Tick {
+                incarnation: node.incarnation,
+            },
+        });
+    }
+
+    /// Has a node take the ticks that are due: all, if its clock keeps time.
+    fn catch_up(&mut self, id: NodeId, queue: &mut Consequences<P>) -> Result<(), Violation> {
+        while let Some(node) = self.nodes.get_mut(&id)
+            && node.core.is_some()
+            && node.clock.take(self.now)
+        {
+            self.step(id, Input::Tick, queue)?;
+        }
+        Ok(())
+    }
+
+    /// A node's clock goes at this speed, or again as it did at first.
+    pub(crate) fn set_clock(&mut self, id: NodeId, percent: Option<u32>) {
+        if let Some(node) = self.nodes.get_mut(&id) {
+            node.clock.set_speed(percent);
+            self.counts.clocks += u64::from(percent.is_some());
+        }
+    }
+
+    /// A node crashes when it next syncs; or no longer does.
+    pub(crate) fn crash_at_sync(&mut self, id: NodeId, crashes: bool) {
+        if let Some(node) = self.nodes.get_mut(&id) {
+            node.crash_at_sync = crashes && node.core.is_some();
+        }
     }
 
     /// Kills a node, if it is up.
@@ -188,6 +181,7 @@ impl<P: Simulated> World<P> {
         node.core = None;
         node.backlog = None;
         node.reads.clear();
+        node.crash_at_sync = false;
         self.counts.crashes += 1;
         self.counts.records_lost += node.disk.crash(&mut self.disk_random) as u64;
     }
@@ -250,27 +244,39 @@ impl<P: Simulated> World<P> {
             return Ok(());
         }
         let current = node.incarnation;
+        if node.clock.keeps_time() {
+            self.catch_up(id, queue)?;
+        }
+        let Some(node) = self.nodes.get_mut(&id) else {
+            return Ok(());
+        };
         let input = match event {
             NodeEvent::Tick { incarnation } if incarnation == current => {
-                queue.push(Consequence::At {
-                    delay: TICK,
-                    node: id,
-                    event: NodeEvent::Tick { incarnation },
-                });
-                Input::Tick
+                self.catch_up(id, queue)?;
+                self.plan_tick(id, queue);
+                return Ok(());
+            }
+            NodeEvent::SyncCrash { incarnation } if incarnation == current && node.crash_at_sync => {
+                self.counts.crashes_at_sync += 1;
+                self.crash(id);
+                return Ok(());
             }
             NodeEvent::Claimed { incarnation, last } if incarnation == current => Input::Persisted(last),
-            NodeEvent::Tick { .. } | NodeEvent::Claimed { .. } | NodeEvent::Synced { .. } => return Ok(()),
+            NodeEvent::Tick { .. }
+            | NodeEvent::Claimed { .. }
+            | NodeEvent::Synced { .. }
+            | NodeEvent::SyncCrash { .. } => return Ok(()),
             NodeEvent::Deliver { from, .. } if self.network.is_cut(from, id) => {
                 self.counts.messages_lost += 1;
                 return Ok(());
             }
             NodeEvent::Deliver { from, message } => Input::Receive { from, message },
-            NodeEvent::Request(Request::Append(proposal)) => Input::Propose(vec![proposal]),
+            NodeEvent::Request(Request::Apply(proposal)) => Input::Propose(vec![proposal]),
             NodeEvent::Request(Request::Read(query)) => {
                 node.reads.insert(query.request, query.command.clone());
                 Input::Read(vec![query])
             }
+            NodeEvent::Request(Request::Administer { request, what }) => Input::Administer { request, what },
             NodeEvent::Copied {
                 incarnation,
                 index,
@@ -296,6 +302,8 @@ impl<P: Simulated> World<P> {
             self.trace.note(&(id, &input));
         }
         core.step(input, &mut effects);
+        let installs = |effect: &&Effect<_>| matches!(effect, Effect::Restore { .. });
+        self.counts.installed += effects.iter().filter(installs).count() as u64;
         self.conclude(id, effects, queue)
     }
 
@@ -435,7 +443,8 @@ impl<P: Simulated> World<P> {
                 node.reads.remove(&request);
                 settle(request, Outcome::Unknown);
             }
-            Effect::Done(_) | Effect::Reject { .. } => {}
+            Effect::Done(request) => settle(request, Outcome::Done),
+            Effect::Reject { request, .. } => settle(request, Outcome::Rejected),
         }
         Ok(())
     }
@@ -446,10 +455,15 @@ impl<P: Simulated> World<P> {
             return;
         };
         if let Some((last, delay)) = node.disk.begin_sync(&mut self.disk_random) {
-            let event = NodeEvent::Synced {
-                incarnation: node.incarnation,
-                last,
-            };
+            let incarnation = node.incarnation;
+            if node.crash_at_sync {
+                queue.push(Consequence::At {
+                    delay: self.disk_random.random_range(0..=delay),
+                    node: id,
+                    event: NodeEvent::SyncCrash { incarnation },
+                });
+            }
+            let event = NodeEvent::Synced { incarnation, last };
             queue.push(Consequence::At {
                 delay,
                 node: id,

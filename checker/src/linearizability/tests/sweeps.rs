@@ -433,7 +433,9 @@ fn increments_that_tell_the_count_are_judged_as_by_the_oracle() {
         answer: |rng, _, _, state| (EventType::Ok, near(rng, state)),
         ..COUNTER
     };
-    fuzz(&telling, 200_000..400_000, 0);
+    // In seed 1,888,096 the increment that tells the first count begins too late for a read of the second, and
+    // another read misses it.
+    fuzz(&telling, 1_788_000..1_988_000, 0);
 }
 
 #[test]

@@ -224,10 +224,16 @@ impl Gaps<'_> {
                     used.insert(filler.index, number);
                 }
                 _ => {
-                    // What was seen there may have kept others from making it, here or by making another state.
+                    // What was seen there may have kept others from making it, here or by making another state;
+                    // and what needed a state too early kept the one that says it made it.
+                    let began = |index: u32| self.operations[index as usize].invoked;
                     let gaps = self.states.iter().filter(|state| state.maker == NONE);
-                    let seers = gaps.filter_map(|state| state.saw.map(|(_, seer)| seer));
-                    return fail(seers.chain([needed.1]).collect::<Vec<_>>());
+                    let witnesses = gaps.flat_map(|state| {
+                        let late = state.candidate != NONE && began(state.candidate) > state.needed.0;
+                        let hurry = late.then_some(state.needed.1);
+                        state.saw.map(|(_, seer)| seer).into_iter().chain(hurry)
+                    });
+                    return fail(witnesses.chain([needed.1]).collect::<Vec<_>>());
                 }
             }
         }

@@ -27,21 +27,27 @@
 //! that is read from the log (thesis chapter 4). Leadership transfer: an input and a message that lets its
 //! receiver skip the pre-vote (thesis 3.10).
 
+mod change;
 mod commit;
 mod defects;
 mod disk;
 mod election;
 mod follower;
+mod handover;
 mod leader;
 mod log;
+mod membership;
 mod message;
 mod node;
+mod progress;
 mod read;
 mod record;
+mod snapshot;
 #[cfg(test)]
 mod tests;
 
 pub use defects::DEFECTS;
-pub use log::{Entry, Log, Position};
+pub use log::{Entry, Log, Payload, Position};
+pub use membership::Membership;
 pub use message::{Body, Message};
 pub use node::Raft;

@@ -2,10 +2,9 @@
 
 use hyper::StatusCode;
 use partita_protocols::store::{Access, Answer, Hold, Part, Refusal, Value};
-use partita_protocols::{Defect, NodeId};
 use serde::Serialize;
 
-use crate::driver::{Outcome, View};
+use crate::event::Outcome;
 
 /// A response: its status, and its body as JSON.
 #[derive(Debug)]
@@ -15,7 +14,7 @@ pub(super) struct Response {
 }
 
 impl Response {
-    fn new(status: StatusCode, body: &impl Serialize) -> Response {
+    pub(super) fn new(status: StatusCode, body: &impl Serialize) -> Response {
         // Nothing here has a key that is no string, or a number that is no number: JSON has a form for all of
         // it.
         Response {
@@ -24,7 +23,7 @@ impl Response {
         }
     }
 
-    fn error(status: StatusCode, error: &str, message: Option<&str>) -> Response {
+    pub(super) fn error(status: StatusCode, error: &str, message: Option<&str>) -> Response {
         #[derive(Serialize)]
         struct Body<'a> {
             error: &'a str,
@@ -61,6 +60,8 @@ impl Response {
                     leader: leader.map(|leader| leader.to_string()),
                 },
             ),
+            Outcome::Done => Response::new(StatusCode::OK, &serde_json::json!({})),
+            Outcome::Rejected(why) => Response::error(StatusCode::CONFLICT, "rejected", Some(why)),
             Outcome::Unknown => Response::unknown("the node stopped leading before the entry was committed"),
         }
     }
@@ -116,35 +117,6 @@ impl Response {
             Refusal::TooLarge => "something would become too large or too deeply nested".to_owned(),
         };
         Response::error(StatusCode::BAD_REQUEST, "refused", Some(&message))
-    }
-
-    pub(super) fn status(me: NodeId, defect: Option<&'static Defect>, view: View) -> Response {
-        #[derive(Serialize)]
-        struct Body<'a> {
-            node: &'a str,
-            role: &'static str,
-            term: u64,
-            leader: Option<&'a str>,
-            commit: u64,
-            applied: u64,
-            last_index: u64,
-            log_bytes: u64,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            defect: Option<&'static str>,
-        }
-        let View { status, log_bytes } = view;
-        let body = Body {
-            node: me.as_str(),
-            role: status.role.name(),
-            term: status.term,
-            leader: status.leader.as_ref().map(NodeId::as_str),
-            commit: status.commit,
-            applied: status.applied,
-            last_index: status.last_index,
-            log_bytes,
-            defect: defect.map(|defect| defect.name),
-        };
-        Response::new(StatusCode::OK, &body)
     }
 }
 

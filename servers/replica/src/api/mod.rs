@@ -1,4 +1,11 @@
-//! HTTP and JSON for clients.
+//! HTTP and JSON: clients post to `/v1/op`, operators to `/v1/admin`, and whoever wants to know gets
+//! `/v1/status`.
+//!
+//! ```json
+//! {"session":"s","sequence":1,"op":{"f":"cas","key":"x","from":1,"to":2}}
+//! {"action":"add-member","node":"n4"}      {"action":"remove-member","node":"n4"}
+//! {"action":"transfer","to":"n2"}          {"action":"snapshot"}
+//! ```
 //!
 //! `POST /v1/op` performs one operation on the store:
 //!
@@ -36,12 +43,15 @@
 //! | 400 | `{"error":"malformed","message":..}` | not done, and never will be: the request is not understood |
 //! | 400 | `{"error":"refused","message":..}` | not done: the key holds another type, or something would become too large |
 //! | 404, 405 | `{"error":"malformed","message":..}` | no such page or method |
+//! | 409 | `{"error":"rejected","message":..}` | not done: the cluster can not do it, or not now |
 //! | 421 | `{"error":"not-leader","leader":"n2"}` | not done; ask the leader, if it is known |
 //! | 503 | `{"error":"overloaded"}` | not done: too much is waiting |
 //! | 504 | `{"error":"unknown","message":..}` | may have been done, or may yet be |
 
+mod admin;
 mod json;
 mod request;
 mod server;
+mod status;
 
 pub(crate) use server::{Api, serve};

@@ -4,7 +4,7 @@ use partita_protocols::Encode as _;
 use partita_protocols::store::{Access, Command, Operation, Part, SessionSequence, Value};
 use serde::{Deserialize, Deserializer};
 
-use crate::driver::Request;
+use crate::event::Request;
 
 /// The body of `POST /v1/op`.
 #[derive(Debug, Deserialize)]
@@ -230,7 +230,9 @@ mod tests {
 
     fn operation(op: &str) -> Result<Operation, String> {
         let request = parse(format!(r#"{{"session":"s","sequence":1,"op":{op}}}"#).as_bytes())?;
-        let (Request::Read(bytes) | Request::ReadLocal(bytes) | Request::Apply(bytes)) = request;
+        let (Request::Read(bytes) | Request::ReadLocal(bytes) | Request::Apply(bytes)) = request else {
+            panic!("not of a client");
+        };
         Ok(Command::from_bytes(&bytes).expect("a good command").operation)
     }
 

@@ -1,25 +1,13 @@
-//! Segments and frames, as bytes.
+//! Frames, as bytes.
 
-/// The first eight bytes of a segment: what it is, and its version.
-pub(super) const MAGIC: [u8; 8] = *b"PARTITA\x01";
-/// Magic and number.
-pub(super) const SEGMENT_HEADER_BYTES: usize = 16;
-/// Length and checksum.
-pub(super) const FRAME_HEADER_BYTES: usize = 8;
+/// Length, checksum and sequence number.
+pub(super) const FRAME_HEADER_BYTES: usize = 16;
 /// The longest payload of a frame, in bytes. A longer length is damage.
 const PAYLOAD_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// The longest record, in bytes: one that fits into a frame by itself.
 pub(super) const RECORD_BYTES_MAX: usize = PAYLOAD_BYTES_MAX - RECORD_HEADER_BYTES;
 /// A record's length.
 const RECORD_HEADER_BYTES: usize = 4;
-
-/// The header of a segment.
-pub(super) fn segment_header(number: u64) -> [u8; SEGMENT_HEADER_BYTES] {
-    let mut header = [0; SEGMENT_HEADER_BYTES];
-    header[..8].copy_from_slice(&MAGIC);
-    header[8..].copy_from_slice(&number.to_le_bytes());
-    header
-}
 
 /// A frame under construction.
 #[derive(Debug, Default)]
@@ -46,26 +34,35 @@ impl FrameBuilder {
     }
 
     /// The whole frame; the builder is empty again.
-    pub(super) fn finish(&mut self) -> Vec<u8> {
+    pub(super) fn finish(&mut self, salt: u64, sequence: u64) -> Vec<u8> {
         let mut frame = std::mem::take(&mut self.bytes);
+        if frame.is_empty() {
+            frame.resize(FRAME_HEADER_BYTES, 0);
+        }
         let length = ((frame.len() - FRAME_HEADER_BYTES) as u32).to_le_bytes();
-        let checksum = checksum(length, &frame[FRAME_HEADER_BYTES..]);
+        let sequence = sequence.to_le_bytes();
+        let checksum = checksum(salt, length, sequence, &frame[FRAME_HEADER_BYTES..]);
         frame[..4].copy_from_slice(&length);
         frame[4..8].copy_from_slice(&checksum.to_le_bytes());
+        frame[8..16].copy_from_slice(&sequence);
         frame
     }
 }
 
-/// The payload of a good frame at the start of `bytes`.
-pub(super) fn payload(bytes: &[u8]) -> Option<&[u8]> {
+/// The payload of the good frame at the start of `bytes`, if it has a sequence number that it may have.
+pub(super) fn read(bytes: &[u8], salt: u64, may_have: impl Fn(u64) -> bool) -> Option<&[u8]> {
     let (length, rest) = bytes.split_first_chunk::<4>()?;
     let (expected, rest) = rest.split_first_chunk::<4>()?;
+    let (sequence_bytes, rest) = rest.split_first_chunk::<8>()?;
+    let sequence = u64::from_le_bytes(*sequence_bytes);
     let bytes = u32::from_le_bytes(*length) as usize;
-    if bytes == 0 || bytes > PAYLOAD_BYTES_MAX {
+    // Before the checksum: to look for a frame in a long stretch of garbage would else take a long time.
+    if bytes > PAYLOAD_BYTES_MAX || !may_have(sequence) {
         return None;
     }
     let payload = rest.get(..bytes)?;
-    (checksum(*length, payload) == u32::from_le_bytes(*expected)).then_some(payload)
+    let good = checksum(salt, *length, *sequence_bytes, payload) == u32::from_le_bytes(*expected);
+    good.then_some(payload)
 }
 
 /// The records of a payload; nothing if they do not fill it exactly.
@@ -80,10 +77,13 @@ pub(super) fn records(mut payload: &[u8]) -> Option<Vec<Vec<u8>>> {
     Some(records)
 }
 
-/// Covers the length, too: a damaged length must not make other bytes look like the payload.
-fn checksum(length: [u8; 4], payload: &[u8]) -> u32 {
+/// Covers the length, too: a damaged length must not make other bytes look like the payload. And the salt of
+/// the segment: a record that a client made to look like a frame must not be taken for one.
+fn checksum(salt: u64, length: [u8; 4], sequence: [u8; 8], payload: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&salt.to_le_bytes());
     hasher.update(&length);
+    hasher.update(&sequence);
     hasher.update(payload);
     hasher.finalize()
 }

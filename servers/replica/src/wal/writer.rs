@@ -4,8 +4,9 @@
 //! meanwhile the next ones queue up (group commit). So the number of fsyncs follows the disk, and not the
 //! load.
 
-use std::fs::File;
-use std::io::{self, Write as _};
+use std::fs::{self, File};
+use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -13,17 +14,42 @@ use std::time::{Duration, Instant};
 
 use partita_protocols::WriteId;
 
-use super::frame::{FrameBuilder, RECORD_BYTES_MAX};
+use super::directory::{self, snapshot_path, temporary};
+use super::frame::FrameBuilder;
 use super::recovery::Opened;
+use super::segment::{Segment, check_length};
+use super::snapshot;
 
 /// For how long the defect `unsynced-acks` keeps in memory what it has said is durable.
 const UNSYNCED: Duration = Duration::from_millis(1500);
 
-/// A record to be written.
+/// Something to be written.
 #[derive(Debug)]
-pub(crate) struct Write {
-    pub(crate) write: WriteId,
-    pub(crate) record: Vec<u8>,
+pub(crate) enum Write {
+    /// A record, after those before it.
+    Record {
+        /// Names the write.
+        write: WriteId,
+        /// What to append.
+        record: Vec<u8>,
+    },
+    /// A snapshot and records, in place of all that was written before.
+    Compact {
+        /// Names the write.
+        write: WriteId,
+        /// The snapshot.
+        snapshot: Arc<[u8]>,
+        /// The records that go with it.
+        records: Vec<Vec<u8>>,
+    },
+}
+
+impl Write {
+    fn id(&self) -> WriteId {
+        match self {
+            Write::Record { write, .. } | Write::Compact { write, .. } => *write,
+        }
+    }
 }
 
 /// What the thread has to say.
@@ -37,11 +63,29 @@ pub(crate) enum WalEvent {
     Failed(io::Error),
 }
 
+/// What the log counts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Counters {
+    /// How long the segments that count are, in bytes.
+    pub(crate) log_bytes: u64,
+    /// How long the snapshot is; 0 without one.
+    pub(crate) snapshot_bytes: u64,
+    /// How often fsync was waited for since the start.
+    pub(crate) fsyncs: u64,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    log_bytes: AtomicU64,
+    snapshot_bytes: AtomicU64,
+    fsyncs: AtomicU64,
+}
+
 /// The log, to those who append to it.
 #[derive(Debug)]
 pub(crate) struct Wal {
     queue: Sender<Vec<Write>>,
-    bytes: Arc<AtomicU64>,
+    shared: Arc<Shared>,
 }
 
 impl Wal {
@@ -53,54 +97,68 @@ impl Wal {
         report: impl Fn(WalEvent) -> bool + Send + 'static,
     ) -> io::Result<Wal> {
         let (queue, queued) = channel();
-        let bytes = Arc::new(AtomicU64::new(opened.bytes));
+        let shared = Arc::new(Shared::default());
+        let snapshot_bytes = opened.snapshot.as_ref().map_or(0, Vec::len);
+        shared
+            .snapshot_bytes
+            .store(snapshot_bytes as u64, Ordering::Relaxed);
         let writer = Writer {
-            file: opened.file,
+            directory: opened.directory,
+            segment: opened.segment,
+            segment_bytes: opened.segment_bytes,
+            earlier_bytes: opened.earlier_bytes,
             _lock: opened.lock,
-            bytes: Arc::clone(&bytes),
+            shared: Arc::clone(&shared),
             frame: FrameBuilder::default(),
+            report,
         };
+        writer.count(0);
         std::thread::Builder::new().name("wal".into()).spawn(move || {
+            let mut writer = writer;
             let result = if unsynced {
-                writer.run_unsynced(&queued, &report)
+                writer.run_unsynced(&queued)
             } else {
-                writer.run(&queued, &report)
+                writer.run(&queued)
             };
             if let Err(error) = result {
-                report(WalEvent::Failed(error));
+                (writer.report)(WalEvent::Failed(error));
             }
         })?;
-        Ok(Wal { queue, bytes })
+        Ok(Wal { queue, shared })
     }
 
-    /// Appends records, in order.
+    /// Writes, in order.
     pub(crate) fn append(&self, writes: Vec<Write>) {
         // The thread is gone only after it has reported a failure, which stops the node.
         let _ = self.queue.send(writes);
     }
 
-    /// How long the log is, in bytes.
-    pub(crate) fn bytes(&self) -> u64 {
-        self.bytes.load(Ordering::Relaxed)
+    /// What the log has counted so far.
+    pub(crate) fn counters(&self) -> Counters {
+        Counters {
+            log_bytes: self.shared.log_bytes.load(Ordering::Relaxed),
+            snapshot_bytes: self.shared.snapshot_bytes.load(Ordering::Relaxed),
+            fsyncs: self.shared.fsyncs.load(Ordering::Relaxed),
+        }
     }
 }
 
-struct Writer {
-    file: File,
+struct Writer<R> {
+    directory: PathBuf,
+    segment: Segment,
+    segment_bytes: u64,
+    earlier_bytes: u64,
     _lock: File,
-    bytes: Arc<AtomicU64>,
+    shared: Arc<Shared>,
     frame: FrameBuilder,
+    report: R,
 }
 
-impl Writer {
-    fn run(mut self, queued: &Receiver<Vec<Write>>, report: &dyn Fn(WalEvent) -> bool) -> io::Result<()> {
+impl<R: Fn(WalEvent) -> bool> Writer<R> {
+    fn run(&mut self, queued: &Receiver<Vec<Write>>) -> io::Result<()> {
         while let Ok(mut writes) = queued.recv() {
             writes.extend(queued.try_iter().flatten());
-            let Some(last) = writes.last().map(|write| write.write) else {
-                continue;
-            };
-            self.commit(&writes)?;
-            if !report(WalEvent::Persisted(last)) {
+            if !self.commit(writes, true)? {
                 break;
             }
         }
@@ -109,25 +167,20 @@ impl Writer {
 
     /// The defect `unsynced-acks`: says that writes are durable while they are only in the memory of this
     /// process. Writes them later, so that the log on disk is a true, but old, prefix.
-    fn run_unsynced(
-        mut self,
-        queued: &Receiver<Vec<Write>>,
-        report: &dyn Fn(WalEvent) -> bool,
-    ) -> io::Result<()> {
+    fn run_unsynced(&mut self, queued: &Receiver<Vec<Write>>) -> io::Result<()> {
         let mut held = Vec::new();
         let mut since = Instant::now();
         loop {
             if held.is_empty() {
                 since = Instant::now();
             } else if since.elapsed() >= UNSYNCED {
-                self.commit(&held)?;
-                held.clear();
+                self.commit(std::mem::take(&mut held), false)?;
             }
             match queued.recv_timeout(UNSYNCED.saturating_sub(since.elapsed())) {
                 Ok(writes) => {
-                    let last = writes.last().map(|write| write.write);
+                    let last = writes.last().map(Write::id);
                     held.extend(writes);
-                    if last.is_some_and(|last| !report(WalEvent::Persisted(last))) {
+                    if last.is_some_and(|last| !(self.report)(WalEvent::Persisted(last))) {
                         return Ok(());
                     }
                 }
@@ -137,34 +190,91 @@ impl Writer {
         }
     }
 
-    /// Writes the records and makes them durable.
-    fn commit(&mut self, writes: &[Write]) -> io::Result<()> {
-        for Write { record, .. } in writes {
-            if record.len() > RECORD_BYTES_MAX {
-                // Recovery would take it for damage.
-                let message = format!(
-                    "a record of {} bytes, over the limit of {RECORD_BYTES_MAX}",
-                    record.len()
-                );
-                return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+    /// Writes all of it and makes it durable. False if nobody listens any more.
+    fn commit(&mut self, writes: Vec<Write>, report: bool) -> io::Result<bool> {
+        let mut last = None;
+        for write in writes {
+            let id = write.id();
+            match write {
+                Write::Record { record, .. } => {
+                    check_length(&record)?;
+                    if !self.frame.fits(record.len()) {
+                        // Two frames to one fsync would break the rule that only the last frame can be torn.
+                        self.flush_frame()?;
+                    }
+                    self.frame.push(&record);
+                }
+                Write::Compact {
+                    snapshot, records, ..
+                } => {
+                    self.flush_frame()?;
+                    // It takes long: what is durable before it is said so first.
+                    if let Some(last) = last
+                        && report
+                        && !(self.report)(WalEvent::Persisted(last))
+                    {
+                        return Ok(false);
+                    }
+                    self.compact(&snapshot, &records)?;
+                }
             }
-            if !self.frame.fits(record.len()) {
-                // Two frames to one fsync would break the rule that only the last frame can be torn.
-                self.flush_frame()?;
-            }
-            self.frame.push(record);
+            last = Some(id);
         }
-        self.flush_frame()
+        self.flush_frame()?;
+        Ok(match last {
+            Some(last) if report => (self.report)(WalEvent::Persisted(last)),
+            _ => true,
+        })
     }
 
     fn flush_frame(&mut self) -> io::Result<()> {
         if self.frame.is_empty() {
             return Ok(());
         }
-        let frame = self.frame.finish();
-        self.file.write_all(&frame)?;
-        self.file.sync_data()?;
-        self.bytes.fetch_add(frame.len() as u64, Ordering::Relaxed);
+        if self.segment.bytes() >= self.segment_bytes {
+            self.earlier_bytes += self.segment.bytes();
+            self.begin_segment(&[])?.finish()?;
+        }
+        self.segment.append(&mut self.frame)?;
+        self.count(1);
         Ok(())
+    }
+
+    /// Begins the next segment with these records, and gives back the one before it.
+    fn begin_segment(&mut self, records: &[Vec<u8>]) -> io::Result<Segment> {
+        let next = Segment::create(
+            &self.directory,
+            self.segment.number() + 1,
+            self.segment.next_sequence(),
+            self.segment_bytes,
+            records,
+        )?;
+        self.count(2);
+        Ok(std::mem::replace(&mut self.segment, next))
+    }
+
+    /// See the module for the order, and what a crash leaves.
+    fn compact(&mut self, content: &[u8], records: &[Vec<u8>]) -> io::Result<()> {
+        let number = self.segment.number() + 1;
+        let path = snapshot_path(&self.directory, number);
+        let unfinished = temporary(&path);
+        snapshot::write(&unfinished, number, content)?;
+        self.begin_segment(records)?;
+        fs::rename(&unfinished, &path)?;
+        directory::sync(&self.directory)?;
+        let listing = directory::list(&self.directory).map_err(io::Error::other)?;
+        directory::remove_before(&self.directory, &listing, number)?;
+        self.earlier_bytes = 0;
+        self.shared
+            .snapshot_bytes
+            .store(content.len() as u64, Ordering::Relaxed);
+        self.count(2);
+        Ok(())
+    }
+
+    fn count(&self, fsyncs: u64) {
+        let log_bytes = self.earlier_bytes + self.segment.bytes();
+        self.shared.log_bytes.store(log_bytes, Ordering::Relaxed);
+        self.shared.fsyncs.fetch_add(fsyncs, Ordering::Relaxed);
     }
 }

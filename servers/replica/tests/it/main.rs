@@ -2,8 +2,10 @@
 
 mod cluster;
 mod defects;
+mod fuzz;
 mod http;
 mod limits;
+mod node;
 
 use std::time::{Duration, Instant};
 

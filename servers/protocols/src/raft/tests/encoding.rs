@@ -10,7 +10,10 @@ fn messages() -> Vec<Message> {
     let bodies = [
         Body::PreVote { last: at(1, 300) },
         Body::PreVoteReply { granted: true },
-        Body::RequestVote { last: at(0, 0) },
+        Body::RequestVote {
+            last: at(0, 0),
+            handover: false,
+        },
         Body::Vote { granted: false },
         Body::Append {
             previous: at(3, 7),
@@ -19,10 +22,7 @@ fn messages() -> Vec<Message> {
         },
         Body::Append {
             previous: at(3, 7),
-            entries: vec![Entry {
-                term: 9,
-                command: None,
-            }],
+            entries: vec![noop(9)],
             commit: 0,
         },
         Body::Appended { matched: u64::MAX },

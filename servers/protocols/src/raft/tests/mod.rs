@@ -9,7 +9,7 @@ mod replication;
 use rand::SeedableRng;
 
 use super::defects;
-use super::log::{Entry, Position};
+use super::log::{Entry, Payload, Position};
 use super::message::{Body, Message};
 use super::node::Raft;
 use super::record::Record;
@@ -36,7 +36,14 @@ fn command(text: &str) -> Command {
 fn entry(term: u64, text: &str) -> Entry {
     Entry {
         term,
-        command: Some(command(text)),
+        payload: Payload::Command(command(text)),
+    }
+}
+
+fn noop(term: u64) -> Entry {
+    Entry {
+        term,
+        payload: Payload::Noop,
     }
 }
 
@@ -90,7 +97,7 @@ fn persist_entries(write: u64, first_index: u64, entries: Vec<Entry>) -> Effect<
 fn apply(index: u64, entry: &Entry, request: Option<u64>) -> Effect<Message> {
     Effect::Apply {
         index,
-        command: entry.command.clone(),
+        command: entry.command().cloned(),
         request: request.map(RequestId),
     }
 }

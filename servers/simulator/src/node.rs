@@ -1,0 +1,158 @@
+//! One node: a core while it is up, a disk that outlives it, and a clock.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use partita_protocols::store::Store;
+use partita_protocols::{Command, Config, NodeId, Protocol, RequestId, WriteId, defect};
+
+use crate::clients::Request;
+use crate::disk::Disk;
+use crate::queue::{MILLISECOND, Time};
+use crate::world::Consequence;
+
+/// The length of a tick by a clock that goes right, and heartbeats and elections in ticks: as in the real
+/// replica.
+const TICK: Time = 10 * MILLISECOND;
+pub(crate) const HEARTBEAT_TICKS: u32 = 5;
+pub(crate) const ELECTION_TICKS: u32 = 50;
+
+/// What happens at a node.
+#[derive(Clone, Debug)]
+pub(crate) enum NodeEvent<M> {
+    Tick {
+        incarnation: u64,
+    },
+    Deliver {
+        from: NodeId,
+        message: M,
+    },
+    /// A sync is done.
+    Synced {
+        incarnation: u64,
+        last: WriteId,
+    },
+    /// A disk that lies says that a write is durable.
+    Claimed {
+        incarnation: u64,
+        last: WriteId,
+    },
+    /// The node crashes, because it syncs.
+    SyncCrash {
+        incarnation: u64,
+    },
+    Request(Request),
+    /// A copy of the store is made.
+    Copied {
+        incarnation: u64,
+        index: u64,
+        state: Arc<[u8]>,
+    },
+}
+
+/// A node: a core while it is up, and a disk that outlives it.
+pub(crate) struct Node<P: Protocol> {
+    pub(crate) config: Config,
+    /// Nothing while it is down.
+    pub(crate) core: Option<P>,
+    pub(crate) incarnation: u64,
+    pub(crate) disk: Disk,
+    pub(crate) store: Store,
+    /// The last index applied to the store.
+    pub(crate) applied: u64,
+    pub(crate) reads: BTreeMap<RequestId, Command>,
+    /// What happens while the node is paused, and reaches it when it goes on.
+    pub(crate) backlog: Option<Vec<NodeEvent<P::Message>>>,
+    pub(crate) clock: Clock,
+    /// It is to crash when it next syncs.
+    pub(crate) crash_at_sync: bool,
+}
+
+impl<P: Protocol> Node<P> {
+    pub(crate) fn new(config: Config, speed_percent: u32) -> Node<P> {
+        let lies = config.defect == Some(&defect::UNSYNCED_ACKS);
+        Node {
+            core: None,
+            incarnation: 0,
+            disk: Disk::new(lies),
+            store: Store::with_defect(config.defect),
+            applied: 0,
+            reads: BTreeMap::new(),
+            backlog: None,
+            clock: Clock::new(speed_percent, config.lease_reads),
+            crash_at_sync: false,
+            config,
+        }
+    }
+
+    /// A disk that lies says at once that a write is durable.
+    pub(crate) fn claim(&self, write: WriteId) -> Option<Consequence<P::Message>> {
+        self.disk.lies().then(|| Consequence::At {
+            delay: 0,
+            node: self.config.me,
+            event: NodeEvent::Claimed {
+                incarnation: self.incarnation,
+                last: write,
+            },
+        })
+    }
+}
+
+/// A node's clock: when its ticks are due.
+///
+/// Ticks may come late. Where reads rest on leases, none is lost, and those that are due come before anything
+/// else: a leader that was stopped must not take its lease for valid because it did not feel the time pass.
+/// Without leases a node may as well lose ticks while it is stopped, and never learn how long that was.
+#[derive(Debug)]
+pub(crate) struct Clock {
+    speed_percent: u32,
+    drawn_percent: u32,
+    keeps_time: bool,
+    due: Time,
+}
+
+impl Clock {
+    fn new(speed_percent: u32, keeps_time: bool) -> Clock {
+        Clock {
+            speed_percent,
+            drawn_percent: speed_percent,
+            keeps_time,
+            due: 0,
+        }
+    }
+
+    fn tick_us(&self) -> Time {
+        // Rounded up: no tick comes early.
+        (TICK * 100).div_ceil(Time::from(self.speed_percent))
+    }
+
+    /// The node starts, somewhere within a tick.
+    pub(crate) fn start(&mut self, now: Time, share_of_tick: f64) {
+        self.due = now + 1 + (self.tick_us() as f64 * share_of_tick) as Time;
+    }
+
+    /// When the next tick is due.
+    pub(crate) fn due(&self) -> Time {
+        self.due
+    }
+
+    /// Does it catch up before anything else happens?
+    pub(crate) fn keeps_time(&self) -> bool {
+        self.keeps_time
+    }
+
+    /// Takes a tick that is due, if one is.
+    pub(crate) fn take(&mut self, now: Time) -> bool {
+        let due = self.due <= now;
+        if due {
+            let from = if self.keeps_time { self.due } else { now };
+            self.due = from + self.tick_us();
+        }
+        due
+    }
+
+    /// Has it run at this speed, or again as it did at first.
+    pub(crate) fn set_speed(&mut self, percent: Option<u32>) {
+        self.speed_percent = percent.unwrap_or(self.drawn_percent).max(1);
+    }
+}
