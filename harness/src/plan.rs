@@ -34,6 +34,17 @@ pub(crate) enum OnViolation {
     Stop,
 }
 
+/// Which state the clients' reads are to see.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Reads {
+    /// One with all that was done before the read began.
+    #[default]
+    Linearizable,
+    /// Whatever the node that is asked has, however old: most workloads must then find violations.
+    Local,
+}
+
 /// `plan.toml`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Plan {
@@ -49,6 +60,9 @@ pub(crate) struct Plan {
     pub(crate) defect: Option<String>,
     /// What clients do.
     pub(crate) workload: String,
+    /// Which state their reads see.
+    #[serde(default)]
+    pub(crate) reads: Reads,
     /// The names of the nodes.
     pub(crate) nodes: Vec<String>,
     /// How nodes are connected: as asked, `auto` included.
@@ -82,6 +96,7 @@ pub(crate) struct Request {
     pub(crate) defect: Option<String>,
     /// None stands for the first that the target has the functions for.
     pub(crate) workload: Option<String>,
+    pub(crate) reads: Reads,
     pub(crate) nodes: usize,
     pub(crate) network: String,
     pub(crate) nemesis: Vec<String>,
@@ -109,14 +124,18 @@ impl Plan {
             )
         })?;
         let workload = workload(request.workload.as_deref(), target)?;
-        if let Some(missing) = workload
-            .functions()
-            .iter()
-            .find(|f| !target.functions().contains(f))
-        {
+        let offered = target.functions(workload.object());
+        if let Some(missing) = workload.functions().iter().find(|f| !offered.contains(f)) {
             bail!(
-                "workload `{}` needs `{missing}`, which target `{}` does not have",
+                "workload `{}` needs `{missing}` on a {}, which target `{}` does not have",
                 workload.name(),
+                workload.object(),
+                target.name()
+            );
+        }
+        if request.reads == Reads::Local && !target.reads_locally() {
+            bail!(
+                "target `{}` has no reads from one node alone: --reads local is not for it",
                 target.name()
             );
         }
@@ -161,6 +180,7 @@ impl Plan {
             binary: request.binary,
             defect: request.defect,
             workload: workload.name().to_owned(),
+            reads: request.reads,
             nodes: (1..=request.nodes).map(|node| format!("n{node}")).collect(),
             network: request.network,
             concurrency: request.concurrency,
@@ -215,6 +235,11 @@ impl Plan {
             "workload",
             self.workload.clone(),
         );
+        let reads = match self.reads {
+            Reads::Linearizable => "linearizable",
+            Reads::Local => "local",
+        };
+        option(self.reads != defaults.reads, "reads", reads.to_owned());
         option(
             self.nodes.len() != defaults.nodes.len(),
             "nodes",
@@ -280,7 +305,7 @@ fn workload(asked: Option<&str>, target: &dyn Target) -> anyhow::Result<&'static
     let Some(name) = asked else {
         let fits = |workload: &&dyn Workload| {
             let mut needed = workload.functions().iter();
-            needed.all(|f| target.functions().contains(f))
+            needed.all(|f| target.functions(workload.object()).contains(f))
         };
         return all.iter().copied().find(fits).with_context(|| {
             let name = target.name();
@@ -368,6 +393,7 @@ pub(crate) mod tests {
             binary: None,
             defect: None,
             workload: None,
+            reads: Reads::Linearizable,
             nodes: 5,
             network: "auto".into(),
             nemesis: vec!["all".into()],
@@ -442,6 +468,18 @@ pub(crate) mod tests {
             ..request()
         });
         assert!(error.contains("our own servers"), "{error}");
+        let error = refused(Request {
+            target: "etcd".into(),
+            workload: Some("queue".into()),
+            ..request()
+        });
+        assert!(error.contains("needs `enqueue` on a queue"), "{error}");
+        let error = refused(Request {
+            target: "etcd".into(),
+            reads: Reads::Local,
+            ..request()
+        });
+        assert!(error.contains("--reads local is not for it"), "{error}");
     }
 
     #[test]
@@ -495,6 +533,7 @@ pub(crate) mod tests {
         let other = Plan::new(Request {
             defect: Some("stale-reads".into()),
             binary: Some("/tmp/a b".into()),
+            reads: Reads::Local,
             nemesis: vec!["none".into()],
             rate: 99.5,
             time_limit: Duration::from_secs(20),
@@ -505,8 +544,8 @@ pub(crate) mod tests {
         .unwrap();
         assert_eq!(
             other.command(&defaults),
-            "partita run raft --binary '/tmp/a b' --defect stale-reads --nemesis none --rate 99.5 \
-             --time-limit 20s --operation-timeout 250ms --on-violation stop --seed 7"
+            "partita run raft --binary '/tmp/a b' --defect stale-reads --reads local --nemesis none \
+             --rate 99.5 --time-limit 20s --operation-timeout 250ms --on-violation stop --seed 7"
         );
     }
 }

@@ -42,6 +42,10 @@ impl Workload for Agreement {
         "proposals of different values for registers that are written once, and reads: agreement, validity, integrity"
     }
 
+    fn object(&self) -> &'static str {
+        "write-once-register"
+    }
+
     fn functions(&self) -> &'static [&'static str] {
         &["propose", "read"]
     }
