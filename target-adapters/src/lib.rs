@@ -27,6 +27,10 @@ pub trait Target: Sync {
     fn summary(&self) -> &'static str;
     /// The functions that its clients can call.
     fn functions(&self) -> &'static [&'static str];
+    /// Is one of its nodes the leader, whom all know? When it is whole, it then has exactly one.
+    fn has_leader(&self) -> bool {
+        true
+    }
     /// Finds the program, and says which version it is.
     ///
     /// # Errors
@@ -79,7 +83,14 @@ pub trait Target: Sync {
 }
 
 /// All targets.
-pub const ALL: &[&dyn Target] = &[&own::RAFT, &etcd::Etcd];
+pub const ALL: &[&dyn Target] = &[
+    // In the order of the README.
+    &own::RAFT,
+    &own::PAXOS,
+    &own::VIEWSTAMPED,
+    &own::ZAB,
+    &etcd::Etcd,
+];
 
 /// The target of this name.
 pub fn find(name: &str) -> Option<&'static dyn Target> {

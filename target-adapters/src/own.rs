@@ -26,13 +26,34 @@ pub(crate) struct Own {
 }
 
 /// What the replicated store offers.
-const STORE: &[&str] = &["read", "write", "cas", "append"];
+const STORE: &[&str] = &["read", "write", "cas", "append", "propose"];
 
 /// Raft.
 pub(crate) const RAFT: Own = Own {
     protocol: "raft",
     summary: "our own Raft: pre-vote, read index, client sessions, write-ahead log",
     functions: STORE,
+};
+
+/// Zab.
+pub(crate) const ZAB: Own = Own {
+    protocol: "zab",
+    summary: "our own Zab: fast leader election, reads by SYNC at every node, reconfiguration",
+    functions: STORE,
+};
+
+/// Viewstamped Replication.
+pub(crate) const VIEWSTAMPED: Own = Own {
+    protocol: "viewstamped",
+    summary: "our own Viewstamped Replication: views by turn, state transfer, epochs, write-ahead log",
+    functions: STORE,
+};
+
+/// Single-decree Paxos: no replicated log, and so no more of the store than its registers that are written once.
+pub(crate) const PAXOS: Own = Own {
+    protocol: "paxos",
+    summary: "our own single-decree Paxos, once for each key: registers that are written once; no leader",
+    functions: &["propose", "read"],
 };
 
 /// How long a node may keep silent before another is asked the same. Sessions make that safe; without it every
@@ -52,6 +73,10 @@ impl Target for Own {
 
     fn functions(&self) -> &'static [&'static str] {
         self.functions
+    }
+
+    fn has_leader(&self) -> bool {
+        self.protocol != PAXOS.protocol
     }
 
     fn locate(&self, options: &Options) -> Result<Program, String> {
@@ -305,7 +330,8 @@ impl OwnClient {
         match status {
             200 => match (request.f, answer) {
                 (
-                    "read",
+                    // What a proposer is told is what is decided, which may be another's value.
+                    "read" | "propose",
                     Answer {
                         value: Some(value), ..
                     },
@@ -324,7 +350,7 @@ impl OwnClient {
                         ..
                     },
                 ) => Try::Done(Completion::not_swapped(request, observed)),
-                ("read" | "cas", _) => Try::Perhaps("an answer without its result".into()),
+                ("read" | "propose" | "cas", _) => Try::Perhaps("an answer without its result".into()),
                 _ => Try::Done(Completion::ok(request.value.clone())),
             },
             // The table of refusals: these, by the server's contract, had no effect.
@@ -336,7 +362,7 @@ impl OwnClient {
                 leader: None,
                 why: error,
             },
-            400 => Try::Done(Completion::refused(
+            400 | 409 => Try::Done(Completion::refused(
                 request,
                 format!("{error}: {}", answer.message.unwrap_or_default()),
             )),

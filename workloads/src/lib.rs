@@ -1,5 +1,6 @@
 //! What clients do, and what must hold: one file a workload, and one line in [`ALL`].
 
+mod agreement;
 mod register;
 
 use std::collections::BTreeMap;
@@ -23,7 +24,7 @@ pub trait Workload: Sync {
 }
 
 /// All workloads.
-pub const ALL: &[&dyn Workload] = &[&register::Register];
+pub const ALL: &[&dyn Workload] = &[&register::Register, &agreement::Agreement];
 
 /// The workload of this name.
 pub fn find(name: &str) -> Option<&'static dyn Workload> {

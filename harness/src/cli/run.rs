@@ -28,9 +28,9 @@ pub(super) struct Arguments {
     /// How many nodes
     #[arg(long, default_value_t = 5)]
     nodes: usize,
-    /// What clients do (see `partita list workloads`)
-    #[arg(long, default_value = "register")]
-    workload: String,
+    /// What clients do (see `partita list workloads`) [default: the first that fits the target]
+    #[arg(long)]
+    workload: Option<String>,
     /// Faults, with commas between (see `partita list faults`); `all` or `none`
     #[arg(long, default_value = "partition,kill,pause", value_delimiter = ',')]
     nemesis: Vec<String>,
