@@ -395,7 +395,7 @@ pub(crate) mod tests {
             ..request()
         });
         assert!(
-            error.starts_with("unknown target `raaft`; there are: raft, etcd"),
+            error.starts_with("unknown target `raaft`; there are: raft, viewstamped, etcd"),
             "{error}"
         );
         let error = refused(Request {

@@ -6,7 +6,9 @@
 //!
 //! - [`Options`], [`Report`]: what to run, what came of it.
 //! - `simulation`: the loop: takes the next event, whatever its kind.
-//! - `world`: the nodes, and what their effects do to disk, network and store.
+//! - `world`: the nodes, and what befalls them. `step`: what their effects do to disk, network and store.
+//! - [`TraceEvent`]: what happened, for a reader. `fingerprint`: the same, for a comparison.
+//! - [`Simulator`]: the protocols by name.
 //! - `network`: delays, losses, doubles, cuts. `disk`: what a crash leaves. `node`: one node and its clock.
 //! - [`minimize`]: a smaller [`Scenario`] that still fails.
 //! - [`schedule`]: faults as data. `faults`: draws them. `operator`: changes members, moves leaders.
@@ -23,6 +25,7 @@
 mod clients;
 mod disk;
 mod faults;
+mod fingerprint;
 pub mod invariants;
 mod lists;
 mod load;
@@ -32,9 +35,11 @@ mod network;
 mod node;
 mod operator;
 mod queue;
+mod registry;
 mod report;
 pub mod schedule;
 mod simulation;
+mod step;
 mod trace;
 mod world;
 
@@ -42,5 +47,7 @@ pub use invariants::{Invariant, Observed, Simulated};
 pub use lists::Lists;
 pub use load::{Ask, Ended, Load};
 pub use minimize::{Scenario, minimize};
+pub use registry::Simulator;
 pub use report::{Counts, Options, Report, Violation};
-pub use simulation::{Extras, simulate, simulate_with};
+pub use simulation::{Extras, Recorded, simulate, simulate_with};
+pub use trace::{Happened, TraceEvent};
