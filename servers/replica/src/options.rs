@@ -126,3 +126,43 @@ impl NodeOptions {
 fn ticks(duration: Duration) -> u32 {
     u32::try_from(duration.as_millis().div_ceil(TICK.as_millis())).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(members: &[&str]) -> NodeOptions {
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut options = NodeOptions::new(ProtocolKind::Raft, "n1", "nowhere", nowhere, nowhere);
+        options.peers = ["n2", "n3", "n4"]
+            .map(|name| (name.to_owned(), nowhere.to_string()))
+            .into();
+        options.members = members.iter().map(|&name| name.to_owned()).collect();
+        options
+    }
+
+    fn members(options: &NodeOptions) -> Result<Vec<String>, String> {
+        let config = options.config().map_err(|error| error.to_string())?;
+        Ok(config.members().iter().map(NodeId::to_string).collect())
+    }
+
+    #[test]
+    fn the_address_book_is_not_the_membership() {
+        let names = |names: &[&str]| Ok(names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>());
+        assert_eq!(members(&options(&[])), names(&["n1", "n2", "n3", "n4"]));
+        assert_eq!(members(&options(&["n1", "n3"])), names(&["n1", "n3"]));
+        let joining = |members: &[&str]| NodeOptions {
+            join: true,
+            ..options(members)
+        };
+        assert_eq!(members(&joining(&[])), names(&["n2", "n3", "n4"]));
+        assert_eq!(members(&joining(&["n2", "n3"])), names(&["n2", "n3"]));
+
+        let refused = |options| members(&options).expect_err("a refusal");
+        assert!(refused(options(&["n2"])).contains("n1 is not among the members"));
+        assert!(refused(options(&["n1", "n9"])).contains("no address of it"));
+        let mut own_peer = options(&[]);
+        own_peer.peers.insert("n1".into(), String::new());
+        assert!(refused(own_peer).contains("as its own peer"));
+    }
+}
