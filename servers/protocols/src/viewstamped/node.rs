@@ -135,6 +135,9 @@ impl Protocol for Viewstamped {
         };
         node.draw_patience();
         if recovered.started || recovered.nonce.is_some() {
+            // Of what was committed it only knows what lies before its epoch; and must, as it may be the one
+            // that others learn it from.
+            node.learn_commit(recovered.epoch_begun_by, effects);
             node.resume(effects);
         } else {
             node.begin_unstarted(effects);
