@@ -7,7 +7,6 @@ use crate::protocol::Protocol;
 /// All of them, in the order they are listed.
 pub const DEFECTS: &[&Defect] = &[
     &FORGOTTEN_VIEW,
-    &PREPARE_OK_BEFORE_LOG,
     &PRIMARY_RESUMES,
     &LONGEST_LOG_WINS,
     &DROPPED_SUFFIX,
@@ -28,18 +27,6 @@ pub(super) const FORGOTTEN_VIEW: Defect = Defect {
     seen: "TigerBeetle, pull request 650: a replica took part in a view whose number was not durable yet",
     workload: "register",
     faults: &["kill", "partition"],
-    anomaly: "lost write",
-};
-
-/// Copies in memory count.
-pub(super) const PREPARE_OK_BEFORE_LOG: Defect = Defect {
-    name: "prepare-ok-before-log",
-    protocol: Some(Viewstamped::NAME),
-    summary: "replicas acknowledge and count operations that are not on their disks yet",
-    breaks: "a committed operation is in the log of f + 1 replicas (section 4.1), where replicas may crash together",
-    seen: "what section 4.3 allows as long as never more than f replicas fail at once; a power cut fails all",
-    workload: "register",
-    faults: &["kill"],
     anomaly: "lost write",
 };
 
