@@ -13,7 +13,6 @@ pub const DEFECTS: &[&Defect] = &[
     &LONELY_VIEW,
     &PREPARE_OK_WITH_GAPS,
     &COMMIT_ON_PREPARE,
-    &TRUNCATE_BEFORE_TRANSFER,
     &DEPOSED_READS,
     &OLD_EPOCH_COUNTS,
 ];
@@ -102,19 +101,6 @@ pub(super) const COMMIT_ON_PREPARE: Defect = Defect {
     anomaly: "state machine safety",
 };
 
-/// What may be needed by a view change is thrown away before its replacement is there.
-pub(super) const TRUNCATE_BEFORE_TRANSFER: Defect = Defect {
-    name: "truncate-before-transfer",
-    protocol: Some(Viewstamped::NAME),
-    summary: "a replica that hears of a later view drops what it has beyond its commit-number, and is part of that view, \
-              before it has the view's log",
-    breaks: "view-change safety: what it dropped may be committed, and its next DoViewChange lacks it (section 4.2)",
-    seen: "the very words of section 5.2, if the replica may take part in another view change before it has the state",
-    workload: "register",
-    faults: &["partition", "kill"],
-    anomaly: "lost write",
-};
-
 /// A primary that was cut off, and has been replaced without knowing it, serves the past.
 pub(super) const DEPOSED_READS: Defect = Defect {
     name: "deposed-reads",
@@ -136,5 +122,5 @@ pub(super) const OLD_EPOCH_COUNTS: Defect = Defect {
     seen: "section 7.1 warns of it; the like, two quorums that do not meet, was Raft's one-server membership change",
     workload: "register",
     faults: &["membership"],
-    anomaly: "lost write",
+    anomaly: "progress",
 };

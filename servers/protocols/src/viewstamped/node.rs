@@ -282,11 +282,11 @@ impl Viewstamped {
                 Body::StartViewChange { .. } | Body::DoViewChange { .. } => {
                     self.consider_joining(from, view, effects);
                 }
-                // Only nodes whose status is normal say these, so the view has begun.
+                // Only nodes whose status is normal say these, so the view has begun, and its log is needed.
                 Body::Prepare { .. } | Body::Commit { .. } | Body::StartView { .. } => {
-                    self.hear_of_later_view(view, effects);
+                    self.move_to(view, effects);
                 }
-                Body::NewState(NewState { start: Some(_), .. }) => self.hear_of_later_view(view, effects),
+                Body::NewState(NewState { start: Some(_), .. }) => self.move_to(view, effects),
                 _ => {}
             }
         }
