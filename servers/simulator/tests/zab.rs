@@ -4,7 +4,11 @@ use partita_protocols::{Defect, zab::Zab};
 use partita_simulator::{Counts, Options, Report, simulate};
 
 fn run(seed: u64, defect: Option<&'static Defect>) -> Report {
-    let nodes = [3, 5, 5, 4][(seed % 4) as usize];
+    // Of three nodes a bug needs the fewest to go wrong.
+    let nodes = match defect {
+        None => [3, 5, 5, 4][(seed % 4) as usize],
+        Some(_) => 3,
+    };
     simulate::<Zab>(
         seed,
         &Options {
@@ -65,15 +69,10 @@ fn without_a_defect_nothing_is_violated() {
 )]
 fn every_defect_is_found() {
     for defect in Defect::all().filter(|defect| defect.fits("zab")) {
-        let found: Vec<_> = seeds(150)
-            .filter_map(|seed| run(seed, Some(defect)).violation)
-            .collect();
-        println!(
-            "{defect}: {} of 150 seeds; first: {:?}",
-            found.len(),
-            found.first()
-        );
-        assert!(!found.is_empty(), "{defect} was not found");
+        let mut found = seeds(300).filter_map(|seed| Some((seed, run(seed, Some(defect)).violation?)));
+        let first = found.next();
+        println!("{defect}: first found with {first:?}");
+        assert!(first.is_some(), "{defect} was not found");
     }
 }
 

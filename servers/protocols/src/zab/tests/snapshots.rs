@@ -102,6 +102,17 @@ fn a_follower_begins_anew_from_a_snapshot_and_keeps_its_current_epoch_until_it_h
 }
 
 #[test]
+fn a_follower_that_was_synchronized_and_fell_behind_takes_a_snapshot_too() {
+    let mut zab = follower(&[(1, 1)], 3, None);
+    step(&mut zab, receive(3, 3, Body::NewLeader { last: z(1, 1) }));
+    persist_all(&mut zab);
+    let bytes = snapshot(b"state").to_bytes();
+    let effects = step(&mut zab, receive(3, 3, Body::Snapshot(chunk(&bytes, 3, 0))));
+    assert_eq!(effects.last(), Some(&send(3, 3, Body::Lacks { last: z(2, 1) })));
+    assert_eq!((zab.status().applied, zab.status().term), (3, 3));
+}
+
+#[test]
 fn a_snapshot_that_is_none_changes_nothing() {
     let mut zab = follower(&[(1, 1)], 3, None);
     let nonsense = Chunk {
