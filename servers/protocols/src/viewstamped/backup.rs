@@ -68,11 +68,7 @@ impl Viewstamped {
         let body = Body::PrepareOk {
             op: self.log.last().op,
         };
-        if self.config.has(&defects::PREPARE_OK_BEFORE_LOG) {
-            self.send(primary, body, effects);
-        } else {
-            self.promise_message(primary, body, effects);
-        }
+        self.promise_message(primary, body, effects);
     }
 
     /// Hears what is committed, and says that no later view is known here. That vouches for the view alone,
@@ -106,20 +102,11 @@ impl Viewstamped {
             view: self.view,
             body: Body::CommitOk {
                 round,
-                op: if normal { self.own_copy() } else { 0 },
+                op: if normal { self.disk.durable_op() } else { 0 },
                 nonce: self.nonce,
             },
         };
         effects.push(Effect::Send { to: primary, message });
-    }
-
-    /// Up to which op-number its own copy of the view's log counts.
-    pub(super) fn own_copy(&self) -> u64 {
-        if self.config.has(&defects::PREPARE_OK_BEFORE_LOG) {
-            self.log.last().op
-        } else {
-            self.disk.durable_op()
-        }
     }
 
     /// The sender is the primary of this view, and it has begun.

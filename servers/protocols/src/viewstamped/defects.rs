@@ -7,14 +7,12 @@ use crate::protocol::Protocol;
 /// All of them, in the order they are listed.
 pub const DEFECTS: &[&Defect] = &[
     &FORGOTTEN_VIEW,
-    &PREPARE_OK_BEFORE_LOG,
     &PRIMARY_RESUMES,
     &LONGEST_LOG_WINS,
     &DROPPED_SUFFIX,
     &LONELY_VIEW,
     &PREPARE_OK_WITH_GAPS,
     &COMMIT_ON_PREPARE,
-    &TRUNCATE_BEFORE_TRANSFER,
     &DEPOSED_READS,
     &OLD_EPOCH_COUNTS,
 ];
@@ -28,18 +26,6 @@ pub(super) const FORGOTTEN_VIEW: Defect = Defect {
     seen: "TigerBeetle, pull request 650: a replica took part in a view whose number was not durable yet",
     workload: "register",
     faults: &["kill", "partition"],
-    anomaly: "lost write",
-};
-
-/// Copies in memory count.
-pub(super) const PREPARE_OK_BEFORE_LOG: Defect = Defect {
-    name: "prepare-ok-before-log",
-    protocol: Some(Viewstamped::NAME),
-    summary: "replicas acknowledge and count operations that are not on their disks yet",
-    breaks: "a committed operation is in the log of f + 1 replicas (section 4.1), where replicas may crash together",
-    seen: "what section 4.3 allows as long as never more than f replicas fail at once; a power cut fails all",
-    workload: "register",
-    faults: &["kill"],
     anomaly: "lost write",
 };
 
@@ -115,19 +101,6 @@ pub(super) const COMMIT_ON_PREPARE: Defect = Defect {
     anomaly: "state machine safety",
 };
 
-/// What may be needed by a view change is thrown away before its replacement is there.
-pub(super) const TRUNCATE_BEFORE_TRANSFER: Defect = Defect {
-    name: "truncate-before-transfer",
-    protocol: Some(Viewstamped::NAME),
-    summary: "a replica that hears of a later view drops what it has beyond its commit-number, and is part of that view, \
-              before it has the view's log",
-    breaks: "view-change safety: what it dropped may be committed, and its next DoViewChange lacks it (section 4.2)",
-    seen: "the very words of section 5.2, if the replica may take part in another view change before it has the state",
-    workload: "register",
-    faults: &["partition", "kill"],
-    anomaly: "lost write",
-};
-
 /// A primary that was cut off, and has been replaced without knowing it, serves the past.
 pub(super) const DEPOSED_READS: Defect = Defect {
     name: "deposed-reads",
@@ -149,5 +122,5 @@ pub(super) const OLD_EPOCH_COUNTS: Defect = Defect {
     seen: "section 7.1 warns of it; the like, two quorums that do not meet, was Raft's one-server membership change",
     workload: "register",
     faults: &["membership"],
-    anomaly: "lost write",
+    anomaly: "progress",
 };

@@ -135,6 +135,9 @@ impl Protocol for Viewstamped {
         };
         node.draw_patience();
         if recovered.started || recovered.nonce.is_some() {
+            // Of what was committed it only knows what lies before its epoch; and must, as it may be the one
+            // that others learn it from.
+            node.learn_commit(recovered.epoch_begun_by, effects);
             node.resume(effects);
         } else {
             node.begin_unstarted(effects);
@@ -279,11 +282,11 @@ impl Viewstamped {
                 Body::StartViewChange { .. } | Body::DoViewChange { .. } => {
                     self.consider_joining(from, view, effects);
                 }
-                // Only nodes whose status is normal say these, so the view has begun.
+                // Only nodes whose status is normal say these, so the view has begun, and its log is needed.
                 Body::Prepare { .. } | Body::Commit { .. } | Body::StartView { .. } => {
-                    self.hear_of_later_view(view, effects);
+                    self.move_to(view, effects);
                 }
-                Body::NewState(NewState { start: Some(_), .. }) => self.hear_of_later_view(view, effects),
+                Body::NewState(NewState { start: Some(_), .. }) => self.move_to(view, effects),
                 _ => {}
             }
         }

@@ -184,7 +184,7 @@ impl Viewstamped {
             return;
         };
         let mut copies: Vec<u64> = primary.peers.values().map(|peer| peer.prepared).collect();
-        copies.push(self.own_copy());
+        copies.push(self.disk.durable_op());
         copies.sort_unstable_by(|one, other| other.cmp(one));
         // In falling order, the q-th is the last op-number that q nodes hold.
         if let Some(&held) = copies.get(self.group.quorum() - 1) {

@@ -42,6 +42,9 @@ pub(super) struct Recovered {
     pub(super) log: Log,
     /// The group, if any was found: else that of the configuration holds.
     pub(super) group: Option<Group>,
+    /// The op-number of the reconfiguration that began its epoch, if that is in the log: all up to there is
+    /// committed.
+    pub(super) epoch_begun_by: u64,
     pub(super) snapshot: Option<(Snapshot, Arc<[u8]>)>,
     pub(super) founded: bool,
     /// Has it taken part in anything?
@@ -125,13 +128,14 @@ impl Recovered {
             return;
         }
         let ops = self.log.base().op + 1..=self.log.last().op;
-        let groups = ops.rev().filter_map(|op| match &self.log.entry(op)?.operation {
-            Operation::Reconfiguration(group) if group.epoch <= self.normal_view.epoch => Some(group),
+        let groups = ops.filter_map(|op| match &self.log.entry(op)?.operation {
+            Operation::Reconfiguration(group) if group.epoch <= self.normal_view.epoch => Some((op, group)),
             _ => None,
         });
-        if let Some(group) = groups.max_by_key(|group| group.epoch)
+        if let Some((op, group)) = groups.last()
             && group.epoch > known
         {
+            self.epoch_begun_by = op;
             self.group = Some(group.clone());
         }
     }

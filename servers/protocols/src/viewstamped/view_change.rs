@@ -171,16 +171,6 @@ impl Viewstamped {
         self.consider_moving(effects);
     }
 
-    /// A later view has begun without this node: it needs that view's log.
-    pub(super) fn hear_of_later_view(&mut self, view: View, effects: &mut Effects) {
-        self.move_to(view, effects);
-        if self.config.has(&defects::TRUNCATE_BEFORE_TRANSFER) {
-            self.log.truncate_from(self.commit + 1);
-            self.normal_view = view;
-            self.standing = Standing::Backup;
-        }
-    }
-
     /// In a later view, nothing of the earlier ones is promised any more.
     pub(super) fn move_to(&mut self, view: View, effects: &mut Effects) {
         assert!(view > self.view, "views only grow: {:?} to {view:?}", self.view);

@@ -174,6 +174,10 @@ fn members_come_and_go_by_epochs() {
     for op in 0..50 {
         cluster.propose(1, &format!("op {op}"));
     }
+    for _ in 0..5 {
+        let read = cluster.read(1);
+        assert_eq!(cluster.how(read), Some("ready"));
+    }
     let peers = (1..=3).map(n);
     let config = Config::new(n(4), peers, HEARTBEAT_TICKS, ELECTION_TICKS).expect("good");
     cluster.add(config.joining());
@@ -189,6 +193,12 @@ fn members_come_and_go_by_epochs() {
 
     let leader = cluster.leader().expect("a primary");
     assert_eq!(leader, n(1), "view 0 of the new epoch");
+    cluster.cut.insert(n(1));
+    let read = cluster.read(1);
+    assert_eq!(cluster.how(read), None, "rounds of the epoch before do not count");
+    cluster.cut.clear();
+    cluster.run(5);
+    assert_eq!(cluster.how(read), Some("ready"));
     let twice = cluster.administer(1, Administration::AddMember(n(4)));
     assert_eq!(cluster.how(twice), Some("the node is a member already"));
     let removed = cluster.administer(1, Administration::RemoveMember(n(1)));
