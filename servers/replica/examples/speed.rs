@@ -1,6 +1,6 @@
 //! Writes a second and their latency, of our own servers and of etcd, in turn and through the same clients.
 //!
-//! `cargo run --release -p partita-replica --example speed -- [SECONDS] [CLIENTS] [ROUNDS] [PROTOCOL]`
+//! `cargo run --release -p partita-replica --example speed -- [SECONDS] [CLIENTS] [ROUNDS] [PROTOCOL] [KEYS]`
 //!
 //! Three nodes on loopback, each a process, fsync on. Every client has a thread and a connection to the
 //! leader, and writes one key after the other. The two systems take turns on the same machine, since only the
@@ -24,7 +24,6 @@ mod http;
 use http::Client;
 
 const NODES: usize = 3;
-const KEYS: u64 = 1000;
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -37,16 +36,17 @@ fn main() -> anyhow::Result<()> {
     };
     let (seconds, clients, rounds) = (number(0, 10)?, number(1, 64)?, number(2, 2)?);
     let protocol = arguments.get(3).map_or("raft", String::as_str);
+    let keys = number(4, 1000)?.max(1);
     let mut out = io::stdout();
     writeln!(
         out,
-        "{NODES} nodes, {clients} clients, {seconds} s, alternating {rounds} times"
+        "{NODES} nodes, {clients} clients, {keys} keys, {seconds} s, alternating {rounds} times"
     )?;
     let mut totals: BTreeMap<&str, Vec<Load>> = BTreeMap::new();
     for _ in 0..rounds {
         for system in [System::Own(protocol), System::Etcd] {
             let name = system.name();
-            match measure(system, clients, Duration::from_secs(seconds)) {
+            match measure(system, clients, keys, Duration::from_secs(seconds)) {
                 Ok(load) => {
                     writeln!(out, "{name:12} {load}")?;
                     totals.entry(name).or_default().push(load);
@@ -84,6 +84,8 @@ struct Load {
     median: Duration,
     p99: Duration,
     worst: Duration,
+    /// The most memory that a node has had, in MiB.
+    memory: u64,
     /// Messages and fsyncs of all nodes, for each operation.
     costs: Option<(f64, f64)>,
 }
@@ -93,11 +95,12 @@ impl std::fmt::Display for Load {
         let milliseconds = |duration: Duration| duration.as_secs_f64() * 1000.0;
         write!(
             f,
-            "{:7.0} writes a second, median {:.2} ms, 99th percentile {:.2} ms, worst {:.1} ms",
+            "{:7.0} writes a second, median {:.2} ms, 99th percentile {:.2} ms, worst {:.1} ms; {} MiB at most",
             self.rate,
             milliseconds(self.median),
             milliseconds(self.p99),
-            milliseconds(self.worst)
+            milliseconds(self.worst),
+            self.memory
         )?;
         match self.costs {
             Some((messages, fsyncs)) => {
@@ -171,9 +174,9 @@ impl<'a> System<'a> {
         })
     }
 
-    fn write(self, client: &mut Client, me: u64, sequence: u64) -> io::Result<()> {
+    fn write(self, client: &mut Client, keys: u64, me: u64, sequence: u64) -> io::Result<()> {
         // Text that is base64, whatever it decodes to, as etcd wants.
-        let key = format!("key{:05}", (me * 7919 + sequence) % KEYS);
+        let key = format!("key{:09}", (me * 999_983 + sequence) % keys);
         let value = format!("value{sequence:027}");
         let (status, answer) = match self {
             System::Own(_) => {
@@ -217,7 +220,15 @@ impl Drop for Processes {
     }
 }
 
-fn measure(system: System<'_>, clients: u64, length: Duration) -> anyhow::Result<Load> {
+/// The most memory that the process has had, in MiB; 0 where that can not be known.
+fn peak_memory(process: &Child) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap_or_default();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kibibytes = peak.and_then(|peak| peak.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    kibibytes.unwrap_or(0) / 1024
+}
+
+fn measure(system: System<'_>, clients: u64, keys: u64, length: Duration) -> anyhow::Result<Load> {
     // Beside the program, which is on a disk; a temporary directory may be in memory.
     let beside = std::env::current_exe()?;
     let data = tempfile::tempdir_in(beside.parent().context("a directory")?)?;
@@ -247,9 +258,9 @@ fn measure(system: System<'_>, clients: u64, length: Duration) -> anyhow::Result
         }
     };
     // Whatever is done once, it is done before the clock runs.
-    run(system, leader, clients, Duration::from_millis(500), 0)?;
+    run(system, leader, clients, keys, Duration::from_millis(500), 0)?;
     let before = system.costs(&all);
-    let mut latencies = run(system, leader, clients, length, 1_000_000)?;
+    let mut latencies = run(system, leader, clients, keys, length, 1_000_000)?;
     let after = system.costs(&all);
     latencies.sort_unstable();
     let operations = latencies.len();
@@ -260,6 +271,7 @@ fn measure(system: System<'_>, clients: u64, length: Duration) -> anyhow::Result
         median: at(0.5),
         p99: at(0.99),
         worst: at(1.0),
+        memory: processes.0.iter().map(peak_memory).max().unwrap_or(0),
         costs: before
             .zip(after)
             .map(|(before, after)| (each(after.0 - before.0), each(after.1 - before.1))),
@@ -271,6 +283,7 @@ fn run(
     system: System<'_>,
     leader: SocketAddr,
     clients: u64,
+    keys: u64,
     length: Duration,
     sequence: u64,
 ) -> anyhow::Result<Vec<Duration>> {
@@ -285,7 +298,7 @@ fn run(
                     while Instant::now() < end {
                         let start = Instant::now();
                         sequence += 1;
-                        system.write(&mut client, me, sequence)?;
+                        system.write(&mut client, keys, me, sequence)?;
                         latencies.push(start.elapsed());
                     }
                     io::Result::Ok(latencies)

@@ -25,12 +25,14 @@ const NODE: &str = "PARTITA_TEST_NODE";
 const PEERS: &str = "PARTITA_TEST_PEERS";
 const DATA: &str = "PARTITA_TEST_DATA";
 const DEFECT: &str = "PARTITA_TEST_DEFECT";
+const PROTOCOL: &str = "PARTITA_TEST_PROTOCOL";
 const MEMBERS: &str = "PARTITA_TEST_MEMBERS";
 const SNAPSHOT_ENTRIES: &str = "PARTITA_TEST_SNAPSHOT_ENTRIES";
 
 /// What a cluster is like.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Setup {
+    pub(crate) protocol: ProtocolKind,
     /// How many nodes there are.
     pub(crate) size: usize,
     /// How many of them, the first, are members from the start; the others wait to be made some.
@@ -44,6 +46,7 @@ pub(crate) struct Setup {
 impl Setup {
     pub(crate) fn new(size: usize) -> Setup {
         Setup {
+            protocol: ProtocolKind::Raft,
             size,
             members: size,
             defect: None,
@@ -72,7 +75,7 @@ fn node_process() {
         serde_json::from_str(&variable(PEERS)).expect("the peers as JSON");
     let (peer, client) = peers.remove(&me).expect("the node itself among them");
     let mut options = NodeOptions::new(
-        ProtocolKind::Raft,
+        variable(PROTOCOL).parse().expect("a protocol"),
         me,
         variable(DATA),
         peer.parse().expect("an address"),
@@ -174,6 +177,7 @@ impl Cluster {
                 serde_json::to_string(&self.addresses).expect("addresses as JSON"),
             )
             .env(DATA, self.data(name))
+            .env(PROTOCOL, self.setup.protocol.name())
             .env(MEMBERS, self.names()[..self.setup.members].join(","))
             .env(SNAPSHOT_ENTRIES, self.setup.snapshot_entries.to_string())
             .stdin(Stdio::null())

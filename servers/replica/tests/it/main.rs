@@ -8,6 +8,7 @@ mod fuzz;
 mod http;
 mod limits;
 mod node;
+mod protocols;
 
 use std::time::{Duration, Instant};
 
