@@ -43,7 +43,7 @@ impl Zab {
     /// Looks for a leader, in a new round; unless it is no member, and waits for one to come.
     pub(super) fn look(&mut self, effects: &mut Effects) {
         self.leave(effects);
-        if !self.ensemble().contains(self.config.me) {
+        if !self.takes_part() {
             return;
         }
         self.round += 1;
@@ -56,6 +56,13 @@ impl Zab {
         });
         self.notify_all(effects);
         self.consider_votes(effects);
+    }
+
+    /// Does it take part in elections? So does a node whose removal is not known to be committed: it may be
+    /// the only one to hold the activation, and so the only one that the others may follow.
+    fn takes_part(&self) -> bool {
+        let committed = self.ensembles.at(self.commit);
+        self.ensemble().contains(self.config.me) || committed.contains(self.config.me)
     }
 
     pub(super) fn own_vote(&self) -> Vote {

@@ -124,6 +124,10 @@ impl Zab {
             }
             return;
         }
+        if leading.stage == Stage::Broadcast {
+            // One that was removed, and has not heard of it, is told like any other, for a while.
+            leading.peers.entry(from).or_insert_with(Peer::new);
+        }
         let Some(peer) = leading.peers.get_mut(&from) else {
             return;
         };

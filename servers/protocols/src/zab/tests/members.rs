@@ -85,6 +85,34 @@ fn a_new_leader_says_that_the_reconfiguration_it_found_is_committed() {
 }
 
 #[test]
+fn who_alone_holds_the_activation_of_its_own_removal_still_takes_part() {
+    // Node 3 has removed itself; the others hold the reconfiguration, and can not know that it is committed.
+    // Of the old members, of whom they need a majority, it may be the one they lack.
+    let reconfigure = made(z(1, 1), Payload::Reconfigure(vec![n(1), n(2)]));
+    let records = [Record::History {
+        index: 0,
+        previous: Zxid::ZERO,
+        transactions: vec![reconfigure, made(z(1, 2), Payload::Activate)],
+    }
+    .to_bytes()];
+    let mut zab = recover(node(3, 3, &[], None).config, None, &records);
+    assert_eq!(
+        (zab.members(), zab.status().role),
+        (vec![n(1), n(2)], Role::Candidate)
+    );
+    // Once it knows that it is committed, it waits.
+    let vote = (1, z(1, 2), 2);
+    step(&mut zab, from(2, notification(1, vote, Standing::Looking)));
+    step(&mut zab, from(1, notification(1, vote, Standing::Looking)));
+    step(&mut zab, receive(2, 1, Body::NewEpoch));
+    persist_all(&mut zab);
+    step(&mut zab, receive(2, 1, Body::NewLeader { last: z(1, 2) }));
+    step(&mut zab, receive(2, 1, Body::UpToDate { commit: z(1, 2) }));
+    ticks(&mut zab, ELECTION_TICKS);
+    assert_eq!(ticks(&mut zab, ELECTION_TICKS), []);
+}
+
+#[test]
 fn a_leader_that_is_removed_hands_over() {
     let mut zab = leader(&[(1, 1)], None);
     step(&mut zab, administer(1, Administration::RemoveMember(n(3))));
