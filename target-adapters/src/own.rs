@@ -42,6 +42,20 @@ pub(crate) const PAXOS: Own = Own {
     functions: &["propose", "read"],
 };
 
+/// Zab.
+pub(crate) const ZAB: Own = Own {
+    protocol: "zab",
+    summary: "our own Zab: fast leader election, reads by SYNC at every node, reconfiguration",
+    functions: STORE,
+};
+
+/// Viewstamped Replication.
+pub(crate) const VIEWSTAMPED: Own = Own {
+    protocol: "viewstamped",
+    summary: "our own Viewstamped Replication: views by turn, state transfer, epochs, write-ahead log",
+    functions: STORE,
+};
+
 /// How long a node may keep silent before another is asked the same. Sessions make that safe; without it every
 /// client would wait at a leader that was cut off, and nobody would see what the next one does meanwhile.
 const PATIENCE: Duration = Duration::from_millis(200);

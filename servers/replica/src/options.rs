@@ -34,6 +34,8 @@ pub struct NodeOptions {
     /// How many entries are applied after a snapshot before the next is taken; the protocol's own number if
     /// nothing is said.
     pub snapshot_entries: Option<u64>,
+    /// How long the log on disk may become, in bytes, before a snapshot is taken, however few entries it has.
+    pub snapshot_log_bytes: u64,
     /// May a leader answer reads on a lease? Safe only while clocks drift within
     /// [`partita_protocols::config::CLOCK_DRIFT_PERCENT_MAX`].
     pub lease_reads: bool,
@@ -45,6 +47,9 @@ pub struct NodeOptions {
     pub defect: Option<&'static Defect>,
     /// How many requests of clients may wait at once; more are refused at once (503).
     pub requests_max: usize,
+    /// How many connections of clients there may be at once; one more is refused at once (503). Each may hold a
+    /// head of 16 KiB and a body of 128 KiB: with 4096 that is 576 MiB, if all of them are hostile.
+    pub connections_max: usize,
     /// How long a client's request may wait before it is answered as unknown (504).
     pub request_timeout: Duration,
 }
@@ -69,11 +74,13 @@ impl NodeOptions {
             members: BTreeSet::new(),
             join: false,
             snapshot_entries: None,
+            snapshot_log_bytes: 256 << 20,
             lease_reads: false,
             heartbeat: Duration::from_millis(50),
             election: Duration::from_millis(500),
             defect: None,
             requests_max: 1024,
+            connections_max: 4096,
             request_timeout: Duration::from_secs(5),
         }
     }

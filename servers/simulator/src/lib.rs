@@ -6,7 +6,9 @@
 //!
 //! - [`Options`], [`Report`]: what to run, what came of it.
 //! - `simulation`: the loop: takes the next event, whatever its kind.
-//! - `world`: the nodes, and what their effects do to disk, network and store.
+//! - `world`: the nodes, and what befalls them. `step`: what their effects do to disk, network and store.
+//! - [`TraceEvent`]: what happened, for a reader. `fingerprint`: the same, for a comparison.
+//! - [`Simulator`]: the protocols by name.
 //! - `network`: delays, losses, doubles, cuts. `disk`: what a crash leaves. `node`: one node and its clock.
 //! - [`minimize`]: a smaller [`Scenario`] that still fails.
 //! - [`schedule`]: faults as data. `faults`: draws them. `operator`: changes members, moves leaders.
@@ -24,6 +26,7 @@
 mod clients;
 mod disk;
 mod faults;
+mod fingerprint;
 pub mod invariants;
 mod lists;
 mod load;
@@ -34,9 +37,11 @@ mod node;
 mod operator;
 mod queue;
 mod registers;
+mod registry;
 mod report;
 pub mod schedule;
 mod simulation;
+mod step;
 mod trace;
 mod world;
 
@@ -45,5 +50,7 @@ pub use lists::Lists;
 pub use load::{Ask, Ended, Load};
 pub use minimize::{Scenario, minimize};
 pub use registers::Registers;
+pub use registry::Simulator;
 pub use report::{Counts, Options, Report, Violation};
-pub use simulation::{Extras, simulate, simulate_with};
+pub use simulation::{Extras, Recorded, simulate, simulate_with};
+pub use trace::{Happened, TraceEvent};
