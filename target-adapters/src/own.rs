@@ -378,6 +378,8 @@ struct StatusBody {
     commit: u64,
     applied: u64,
     log_bytes: u64,
+    members: Option<Vec<String>>,
+    snapshot_index: Option<u64>,
 }
 
 impl Observer for OwnObserver {
@@ -393,6 +395,8 @@ impl Observer for OwnObserver {
                 commit,
                 applied,
                 log_bytes,
+                members,
+                snapshot_index,
             } = http::ask(request).await?;
             Ok(Status {
                 role,
@@ -401,6 +405,8 @@ impl Observer for OwnObserver {
                 commit,
                 applied,
                 log_bytes,
+                members,
+                snapshot_index,
             })
         })
     }
