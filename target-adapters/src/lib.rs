@@ -25,8 +25,16 @@ pub trait Target: Sync {
     fn name(&self) -> &'static str;
     /// What it is, in one line.
     fn summary(&self) -> &'static str;
-    /// The functions that its clients can call.
-    fn functions(&self) -> &'static [&'static str];
+    /// Is one of its nodes the leader, whom all know? When it is whole, it then has exactly one.
+    fn has_leader(&self) -> bool {
+        true
+    }
+    /// The functions that clients of this type of object can call; none if it has no such objects.
+    fn functions(&self, object: &str) -> &'static [&'static str];
+    /// Can its clients read from the node that they ask, and from no other?
+    fn reads_locally(&self) -> bool {
+        false
+    }
     /// Finds the program, and says which version it is.
     ///
     /// # Errors
@@ -41,8 +49,8 @@ pub trait Target: Sync {
         node: &Node,
         data: &Path,
     ) -> Vec<String>;
-    /// A client that begins at `node` (an index into the cluster) and gives up on an operation after
-    /// `timeout`. `name` is its own: no other client of this cluster ever has it.
+    /// A client that begins at `node` (an index into the cluster). `name` is its own: no other client of this
+    /// cluster ever has it.
     ///
     /// # Errors
     /// When the client itself can't be made.
@@ -51,7 +59,7 @@ pub trait Target: Sync {
         cluster: &[Node],
         node: usize,
         name: &str,
-        timeout: Duration,
+        options: ClientOptions,
     ) -> Result<Box<dyn Client>, ClientError>;
     /// Asks nodes how they are, at their control addresses and from `source`, if it matters from where.
     ///
@@ -79,7 +87,7 @@ pub trait Target: Sync {
 }
 
 /// All targets.
-pub const ALL: &[&dyn Target] = &[&own::RAFT, &own::VIEWSTAMPED, &own::ZAB, &etcd::Etcd];
+pub const ALL: &[&dyn Target] = &[&own::RAFT, &own::PAXOS, &own::VIEWSTAMPED, &own::ZAB, &etcd::Etcd];
 
 /// The target of this name.
 pub fn find(name: &str) -> Option<&'static dyn Target> {
@@ -98,6 +106,27 @@ pub struct Options {
     pub binary: Option<PathBuf>,
     /// The deliberate bug to switch on, in our own servers.
     pub defect: Option<String>,
+}
+
+/// How a client works.
+#[derive(Clone, Copy, Debug)]
+pub struct ClientOptions {
+    /// The type of the objects that it acts upon: `register`, `queue`, ...
+    pub object: &'static str,
+    /// Which state its reads see.
+    pub reads: Reads,
+    /// How long it waits for an operation before it gives up on it.
+    pub timeout: Duration,
+}
+
+/// Which state reads see.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reads {
+    /// One with all that was done before the read began.
+    #[default]
+    Linearizable,
+    /// Whatever the node that is asked has, however old.
+    Local,
 }
 
 /// The program of a target.
@@ -182,8 +211,9 @@ impl Completion {
         }
     }
 
-    /// A compare-and-set that did not, because it saw another value.
-    fn not_swapped(request: Request<'_>, observed: Value) -> Self {
+    /// The answer itself is that nothing was done, because of what was seen: the value of a register that was to
+    /// be another, the token of a lock that was to be free.
+    fn not_applied(request: Request<'_>, observed: Value) -> Self {
         Completion {
             observed: Some(observed),
             error: None,
@@ -267,7 +297,7 @@ mod tests {
         assert_eq!(names.len(), ALL.len());
         for target in ALL {
             assert!(target.name().bytes().all(|b| b.is_ascii_lowercase() || b == b'-'));
-            assert!(!target.summary().is_empty() && !target.functions().is_empty());
+            assert!(!target.summary().is_empty() && !target.functions("register").is_empty());
             assert_eq!(
                 find(target.name()).map(|found| found.summary()),
                 Some(target.summary())

@@ -72,13 +72,8 @@ impl Clients {
         let client = |&target: &NodeId| Client { target, doing: None };
         Clients {
             random,
-            clients: nodes
-                .first()
-                .map(client)
-                .into_iter()
-                .cycle()
-                .take(count)
-                .collect(),
+            // Each begins where it likes: where there is a leader it is soon told of it.
+            clients: nodes.iter().map(client).cycle().take(count).collect(),
             nodes,
             load,
             writes: 0,

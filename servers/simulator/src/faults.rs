@@ -33,12 +33,14 @@ enum Kind {
     /// A new leader is cut off just after it began to lead.
     NewLeader,
     Clock,
+    SlowDisk,
+    Rot,
     Members,
     Transfer,
     Snapshot,
 }
 
-const KINDS: [Kind; 16] = [
+const KINDS: [Kind; 18] = [
     Kind::Crash,
     Kind::CrashMany,
     Kind::CrashAtSync,
@@ -52,6 +54,8 @@ const KINDS: [Kind; 16] = [
     Kind::Flap,
     Kind::NewLeader,
     Kind::Clock,
+    Kind::SlowDisk,
+    Kind::Rot,
     Kind::Members,
     Kind::Transfer,
     Kind::Snapshot,
@@ -157,6 +161,8 @@ impl Faults {
                 let percent = speed_percent(&mut self.random, self.clock_drift_percent);
                 entry(Fault::Clock { node: first, percent })
             }
+            Kind::SlowDisk => entry(Fault::SlowDisk(first)),
+            Kind::Rot => entry(Fault::Rot(first)),
             Kind::Members => self.change_members(view),
             Kind::Transfer => {
                 let to = view.members.choose(&mut self.random).copied();

@@ -14,7 +14,8 @@
 //! - [`schedule`]: faults as data. `faults`: draws them. `operator`: changes members, moves leaders.
 //! - [`invariants`]: what must hold after every step, one property a file.
 //! - [`Load`]: what clients do, and who judges it. [`Lists`]: single-writer lists, of which every read must be
-//!   a prefix, no shorter than what was acknowledged or read before it. `clients`: whom they ask.
+//!   a prefix, no shorter than what was acknowledged or read before it. [`Registers`]: registers that are
+//!   written once. `clients`: whom they ask.
 //!
 //! When the faults are over the cluster must work again: that is a property like any other, "progress".
 //!
@@ -35,6 +36,7 @@ mod network;
 mod node;
 mod operator;
 mod queue;
+mod registers;
 mod registry;
 mod report;
 pub mod schedule;
@@ -47,6 +49,7 @@ pub use invariants::{Invariant, Observed, Simulated};
 pub use lists::Lists;
 pub use load::{Ask, Ended, Load};
 pub use minimize::{Scenario, minimize};
+pub use registers::Registers;
 pub use registry::Simulator;
 pub use report::{Counts, Options, Report, Violation};
 pub use simulation::{Extras, Recorded, simulate, simulate_with};

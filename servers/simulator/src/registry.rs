@@ -1,5 +1,6 @@
 //! Which protocols can be simulated, by name. One line here is all that another needs.
 
+use partita_protocols::paxos::Paxos;
 use partita_protocols::raft::Raft;
 use partita_protocols::viewstamped::Viewstamped;
 use partita_protocols::zab::Zab;
@@ -35,8 +36,9 @@ impl Simulator {
     /// Every protocol that can be simulated, in the order they are listed.
     pub const ALL: &[Simulator] = &[
         Simulator::of::<Raft>(),
-        Simulator::of::<Zab>(),
+        Simulator::of::<Paxos>(),
         Simulator::of::<Viewstamped>(),
+        Simulator::of::<Zab>(),
     ];
 
     /// The one of this name.

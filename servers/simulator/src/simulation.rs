@@ -436,7 +436,13 @@ impl<P: Simulated> Simulation<P> {
                 self.join(node)?;
                 self.ask_leader(Administration::AddMember(node));
             }
-            Fault::RemoveMember(node) => self.ask_leader(Administration::RemoveMember(node)),
+            // Who has a broken node replaces that one first.
+            Fault::RemoveMember(node) if self.world.rotten().is_none_or(|rotten| rotten == node) => {
+                self.ask_leader(Administration::RemoveMember(node));
+            }
+            Fault::RemoveMember(_) => {}
+            Fault::SlowDisk(node) => self.world.set_slow(node, true),
+            Fault::Rot(node) => self.rot(node),
             Fault::Transfer(to) => self.ask_leader(Administration::Transfer { to }),
             Fault::Snapshot(node) => self.administer(node, Administration::Snapshot),
         }
@@ -463,9 +469,26 @@ impl<P: Simulated> Simulation<P> {
             }
             Fault::Storm => self.world.network.stormy = false,
             Fault::Clock { node, .. } => self.world.set_clock(node, None),
-            Fault::AddMember(_) | Fault::RemoveMember(_) | Fault::Transfer(_) | Fault::Snapshot(_) => {}
+            Fault::SlowDisk(node) => self.world.set_slow(node, false),
+            Fault::Rot(_)
+            | Fault::AddMember(_)
+            | Fault::RemoveMember(_)
+            | Fault::Transfer(_)
+            | Fault::Snapshot(_) => {}
         }
         Ok(())
+    }
+
+    /// A bit rots, unless a majority could then be gone for good: because another has rotted, or because the
+    /// members are few, or becoming fewer.
+    fn rot(&mut self, node: NodeId) {
+        let members = self
+            .world
+            .leader()
+            .map_or_else(Vec::new, |leader| self.world.members(leader));
+        if members.len() >= 3 && self.world.rotten().is_none() && !self.operator.may_remove(&members) {
+            self.world.rot(node);
+        }
     }
 
     /// Starts a node that is to become a member, unless it is there.
@@ -512,6 +535,7 @@ impl<P: Simulated> Simulation<P> {
         for node in self.world.names() {
             self.world.resume(node, &mut self.consequences);
             self.world.crash_at_sync(node, false);
+            self.world.set_slow(node, false);
             self.world.start(node, &mut self.consequences)?;
         }
         Ok(())

@@ -110,7 +110,8 @@ impl<P: Simulated> World<P> {
 
     /// Starts a node from its disk, if it is down.
     pub(crate) fn start(&mut self, id: NodeId, queue: &mut Consequences<P>) -> Result<(), Violation> {
-        let Some(node) = self.nodes.get_mut(&id).filter(|node| node.core.is_none()) else {
+        let down = |node: &&mut Node<P>| node.core.is_none() && !node.disk.rotten;
+        let Some(node) = self.nodes.get_mut(&id).filter(down) else {
             return Ok(());
         };
         node.incarnation += 1;
@@ -171,6 +172,29 @@ impl<P: Simulated> World<P> {
         if let Some(node) = self.nodes.get_mut(&id) {
             node.clock.set_speed(percent);
             self.counts.clocks += u64::from(percent.is_some());
+        }
+    }
+
+    /// A node's disk is slow, or no longer is.
+    pub(crate) fn set_slow(&mut self, id: NodeId, slow: bool) {
+        if let Some(node) = self.nodes.get_mut(&id) {
+            node.disk.slow = slow;
+            self.counts.slow_disks += u64::from(slow);
+        }
+    }
+
+    /// A node whose disk has a bit that rotted, if there is one.
+    pub(crate) fn rotten(&self) -> Option<NodeId> {
+        let mut nodes = self.nodes.iter();
+        nodes.find(|(_, node)| node.disk.rotten).map(|(&id, _)| id)
+    }
+
+    /// A bit on the node's disk rots. It crashes, and will not start again.
+    pub(crate) fn rot(&mut self, id: NodeId) {
+        self.crash(id);
+        if let Some(node) = self.nodes.get_mut(&id) {
+            node.disk.rotten = true;
+            self.counts.rotten += 1;
         }
     }
 

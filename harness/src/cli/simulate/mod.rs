@@ -2,6 +2,7 @@
 
 mod sweep;
 mod view;
+mod workload;
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use partita_checker::Verdict;
 use partita_protocols::Defect;
 use partita_protocols::defect::UnknownDefect;
 use partita_simulator::{Extras, Options, Scenario, Simulator};
+use partita_workloads::Workload;
 
 use super::{Failure, print, say, units};
 use sweep::{Found, Sweep, Tally};
@@ -53,6 +55,9 @@ pub(super) struct Arguments {
     /// For how long of virtual time the cluster then has to show that it works
     #[arg(long, value_parser = units::duration)]
     calm: Option<Duration>,
+    /// What clients do, instead of single-writer lists; its checker judges what they saw
+    #[arg(long, conflicts_with_all = ["scenario", "minimize", "trace", "svg"])]
+    workload: Option<String>,
     /// Let reads rest on leases, or not; each seed draws it if nothing is said
     #[arg(long)]
     lease_reads: Option<bool>,
@@ -109,22 +114,25 @@ pub(super) fn main(arguments: &Arguments) -> Result<Verdict, Failure> {
         Some(scenario) => scenario.options.clone(),
         None => options(arguments, simulator)?,
     };
+    let workload = arguments.workload.as_deref().map(workload).transpose()?;
     let alone = scenario.as_ref().map(|it| it.seed).or(arguments.seed);
     let tally = match (&scenario, alone) {
-        (Some(scenario), _) => Tally::of((simulator.simulate_with)(
-            scenario.seed,
-            &options,
-            scenario.extras(),
-        )),
-        (None, Some(seed)) => Tally::of((simulator.simulate_with)(seed, &options, Extras::default())),
-        (None, None) => sweep::run(&Sweep {
+        (Some(scenario), _) => {
+            let recorded = (simulator.simulate_with)(scenario.seed, &options, scenario.extras());
+            Tally::of(recorded.report, &options)
+        }
+        (None, alone) => sweep::run(&Sweep {
             simulator,
             options: &options,
-            seeds: arguments.first..arguments.first.saturating_add(arguments.seeds),
+            workload,
+            seeds: match alone {
+                Some(seed) => seed..seed.saturating_add(1),
+                None => arguments.first..arguments.first.saturating_add(arguments.seeds),
+            },
             jobs: arguments.jobs,
             time_limit: arguments.time_limit,
             quiet: arguments.quiet,
-        }),
+        })?,
     };
     let verdict = tally.verdict(alone.is_some());
     if arguments.json {
@@ -136,7 +144,7 @@ pub(super) fn main(arguments: &Arguments) -> Result<Verdict, Failure> {
         print(&tally.text(&options, verdict));
     }
     let to_show = alone.or_else(|| tally.found.first().map(|found| found.seed));
-    if let Some(seed) = to_show {
+    if let Some(seed) = to_show.filter(|_| workload.is_none()) {
         let mut shown = match scenario {
             Some(scenario) => scenario,
             None => Scenario {
@@ -180,6 +188,12 @@ fn options(arguments: &Arguments, simulator: &Simulator) -> Result<Options, Fail
     }
 }
 
+fn workload(name: &str) -> Result<&'static dyn Workload, Failure> {
+    let workload = partita_workloads::find(name);
+    let fitting = workload.filter(|workload| workload::fits(*workload));
+    fitting.ok_or_else(|| Failure::usage(anyhow!("{name:?} is no workload of simulated clients")))
+}
+
 /// A violation, and the command that repeats it.
 fn tell(found: &Found, arguments: &Arguments, is_scenario: bool) -> String {
     let violation = &found.violation;
@@ -212,6 +226,7 @@ fn repeat(seed: u64, arguments: &Arguments) -> String {
     add("lease-reads", arguments.lease_reads.map(|it| it.to_string()));
     add("clock-drift", arguments.clock_drift.map(|it| it.to_string()));
     add("defect", arguments.defect.clone());
+    add("workload", arguments.workload.clone());
     command
 }
 

@@ -10,8 +10,10 @@ use std::time::{Duration, Instant};
 
 use nix::sys::resource::{UsageWho, getrusage};
 use partita_checker::Verdict;
-use partita_simulator::{Counts, Options, Recorded, Report, Simulator, Violation};
+use partita_simulator::{Counts, Options, Report, Simulator, Violation};
+use partita_workloads::Workload;
 
+use super::workload;
 use crate::cli::say;
 
 /// How often progress is told where nobody sees a line renewed.
@@ -21,6 +23,7 @@ const PLAIN_PROGRESS: Duration = Duration::from_secs(10);
 pub(super) struct Sweep<'a> {
     pub(super) simulator: &'a Simulator,
     pub(super) options: &'a Options,
+    pub(super) workload: Option<&'static dyn Workload>,
     pub(super) seeds: Range<u64>,
     pub(super) jobs: Option<NonZeroUsize>,
     pub(super) time_limit: Option<Duration>,
@@ -31,6 +34,15 @@ pub(super) struct Sweep<'a> {
 pub(super) struct Found {
     pub(super) seed: u64,
     pub(super) violation: Violation,
+}
+
+impl Sweep<'_> {
+    fn one(&self, seed: u64) -> anyhow::Result<Report> {
+        match self.workload {
+            Some(workload) => workload::simulate(self.simulator, workload, seed, self.options),
+            None => Ok((self.simulator.simulate)(seed, self.options)),
+        }
+    }
 }
 
 /// What came of all.
@@ -48,25 +60,24 @@ pub(super) struct Tally {
 }
 
 /// Runs the seeds.
-pub(super) fn run(sweep: &Sweep<'_>) -> Tally {
+///
+/// # Errors
+/// When a history can not be checked.
+pub(super) fn run(sweep: &Sweep<'_>) -> anyhow::Result<Tally> {
     let began = Instant::now();
     let processor_before = processor_seconds();
     let next = AtomicU64::new(sweep.seeds.start);
     let cores = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    let (sender, results) = channel::<Report>();
+    let (sender, results) = channel::<anyhow::Result<Report>>();
     let mut tally = Tally::default();
-    thread::scope(|scope| {
+    thread::scope(|scope| -> anyhow::Result<()> {
         for _ in 0..sweep.jobs.unwrap_or(cores).get() {
             let sender = sender.clone();
             let next = &next;
             scope.spawn(move || {
                 while sweep.time_limit.is_none_or(|limit| began.elapsed() < limit) {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= sweep.seeds.end
-                        || sender
-                            .send((sweep.simulator.simulate)(seed, sweep.options))
-                            .is_err()
-                    {
+                    if seed >= sweep.seeds.end || sender.send(sweep.one(seed)).is_err() {
                         return;
                     }
                 }
@@ -76,9 +87,9 @@ pub(super) fn run(sweep: &Sweep<'_>) -> Tally {
         let mut told = began;
         loop {
             match results.recv_timeout(Duration::from_secs(1)) {
-                Ok(report) => tally.take(report, sweep.options),
+                Ok(report) => tally.take(report?, sweep.options),
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
             }
             let terminal = std::io::stderr().is_terminal();
             let due = if terminal {
@@ -96,26 +107,25 @@ pub(super) fn run(sweep: &Sweep<'_>) -> Tally {
                 ));
             }
         }
-    });
+    })?;
     tally.found.sort_by_key(|found| found.seed);
     tally.processor_seconds = processor_seconds() - processor_before;
     tally.wall = began.elapsed();
-    tally
+    Ok(tally)
 }
 
 impl Tally {
     /// Of one run.
-    pub(super) fn of(recorded: Recorded) -> Tally {
-        let mut tally = Tally {
-            fingerprint: Some(recorded.report.trace),
-            ..Tally::default()
-        };
-        tally.take(recorded.report, &Options::default());
+    pub(super) fn of(report: Report, options: &Options) -> Tally {
+        let mut tally = Tally::default();
+        tally.take(report, options);
         tally
     }
 
     fn take(&mut self, report: Report, options: &Options) {
         self.seeds += 1;
+        // Of several there is none that says anything.
+        self.fingerprint = Some(report.trace).filter(|_| self.seeds == 1);
         self.counts += report.counts;
         self.virtual_us += match &report.violation {
             Some(violation) => violation.time_us,

@@ -15,21 +15,40 @@
 //! | [`NoStepBack`] | who has sent DoViewChange acknowledges nothing in an earlier view | Viewstamped Replication 4.2 |
 //!
 //! The first two hold for any protocol; the others are one protocol's.
+//!
+//! For single-decree Paxos, where each key is an instance (*Paxos Made Simple*):
+//!
+//! | property | says | paper |
+//! |---|---|---|
+//! | [`Agreement`] | no two values are decided for a key | 2.1 |
+//! | [`OnlyChosenLearned`] | no value is learned that was not chosen | 2.1, 2.3 |
+//! | [`BallotsGrow`] | no ballot is used twice | 2.5 |
+//! | [`PromiseKept`] | an acceptor accepts nothing below what it promised | 2.2, P1a |
+//! | [`AcceptanceKept`] | an acceptor remembers what it accepted | 2.2, 2.5 |
+//! | [`P2b`] | once a value is chosen, no other is proposed with a higher ballot | 2.2, P2b |
+//! | [`P2c`] | what is proposed follows from what some majority has accepted | 2.2, P2c |
+//!
+//! That what is decided was proposed by a client (validity) is for the clients to see.
+//! Election safety and state machine safety hold for any protocol; the others are of the paper that they name.
 
 mod election_safety;
+mod paxos;
 pub mod raft;
 mod state_machine_safety;
 mod viewstamped;
 pub mod zab;
 
 pub use election_safety::ElectionSafety;
+pub use paxos::{AcceptanceKept, Agreement, BallotsGrow, OnlyChosenLearned, P2b, P2c, PromiseKept};
 pub use state_machine_safety::StateMachineSafety;
 pub use viewstamped::{NoStepBack, ViewChangeSafety};
 
+use partita_protocols::paxos::Paxos;
 use partita_protocols::{Effect, NodeId, Protocol, Random};
 
 use crate::lists::Lists;
 use crate::load::Load;
+use crate::registers::Registers;
 
 /// A node just after a step, or just after it recovered (then without effects).
 #[derive(Debug)]
@@ -59,5 +78,23 @@ pub trait Simulated: Protocol {
     /// What clients do if nothing else is said.
     fn load(clients: usize, random: Random) -> Box<dyn Load> {
         Box::new(Lists::new(clients, random))
+    }
+}
+
+impl Simulated for Paxos {
+    fn invariants() -> Vec<Box<dyn Invariant<Paxos>>> {
+        vec![
+            Box::new(Agreement::default()),
+            Box::new(OnlyChosenLearned::default()),
+            Box::new(BallotsGrow::default()),
+            Box::new(PromiseKept::default()),
+            Box::new(AcceptanceKept::default()),
+            Box::new(P2b::default()),
+            Box::new(P2c::default()),
+        ]
+    }
+
+    fn load(_clients: usize, random: Random) -> Box<dyn Load> {
+        Box::new(Registers::new(random))
     }
 }
