@@ -329,6 +329,8 @@ impl EtcdObserver {
             commit: number(&body.raft_index),
             applied: number(&body.raft_applied_index),
             log_bytes: number(&body.db_size),
+            members: None,
+            snapshot_index: None,
         })
     }
 }

@@ -279,6 +279,10 @@ pub struct Status {
     pub applied: u64,
     /// The size of its log or database on disk, in bytes.
     pub log_bytes: u64,
+    /// The members of the cluster, where it says so.
+    pub members: Option<Vec<String>>,
+    /// The last log position in its newest snapshot, where it says so; 0 without a snapshot.
+    pub snapshot_index: Option<u64>,
 }
 
 #[cfg(test)]

@@ -345,6 +345,8 @@ struct StatusBody {
     commit: u64,
     applied: u64,
     log_bytes: u64,
+    members: Option<Vec<String>>,
+    snapshot_index: Option<u64>,
 }
 
 impl Observer for OwnObserver {
@@ -360,6 +362,8 @@ impl Observer for OwnObserver {
                 commit,
                 applied,
                 log_bytes,
+                members,
+                snapshot_index,
             } = http::ask(request).await?;
             Ok(Status {
                 role,
@@ -368,6 +372,8 @@ impl Observer for OwnObserver {
                 commit,
                 applied,
                 log_bytes,
+                members,
+                snapshot_index,
             })
         })
     }
