@@ -8,6 +8,8 @@ use anyhow::{Context, bail};
 use partita_generator::faults::{self, FaultKind, PlannedFault};
 use partita_nemesis::fault;
 use partita_protocols::{Defect, ProtocolKind};
+use partita_targets::Target;
+use partita_workloads::Workload;
 use serde::{Deserialize, Serialize};
 
 /// The version of `plan.toml`.
@@ -92,7 +94,8 @@ pub(crate) struct Request {
     pub(crate) target: String,
     pub(crate) binary: Option<PathBuf>,
     pub(crate) defect: Option<String>,
-    pub(crate) workload: String,
+    /// None stands for the first that the target has the functions for.
+    pub(crate) workload: Option<String>,
     pub(crate) reads: Reads,
     pub(crate) nodes: usize,
     pub(crate) network: String,
@@ -120,13 +123,7 @@ impl Plan {
                 partita_targets::ALL.iter().map(|t| t.name()),
             )
         })?;
-        let workload = partita_workloads::find(&request.workload).with_context(|| {
-            unknown(
-                "workload",
-                &request.workload,
-                partita_workloads::ALL.iter().map(|w| w.name()),
-            )
-        })?;
+        let workload = workload(request.workload.as_deref(), target)?;
         let offered = target.functions(workload.object());
         if let Some(missing) = workload.functions().iter().find(|f| !offered.contains(f)) {
             bail!(
@@ -174,7 +171,7 @@ impl Plan {
         if request.time_limit.is_zero() || request.time_limit > TIME_LIMIT_MAX {
             bail!("--time-limit is out of range: more than 0, at most 24h");
         }
-        let kinds = kinds(&request.nemesis, request.nodes)?;
+        let kinds = kinds(&request.nemesis, request.nodes, target.has_leader())?;
         let time_limit_ms = millis(request.time_limit);
         Ok(Plan {
             format: FORMAT,
@@ -182,7 +179,7 @@ impl Plan {
             target: request.target,
             binary: request.binary,
             defect: request.defect,
-            workload: request.workload,
+            workload: workload.name().to_owned(),
             reads: request.reads,
             nodes: (1..=request.nodes).map(|node| format!("n{node}")).collect(),
             network: request.network,
@@ -302,9 +299,26 @@ impl Plan {
     }
 }
 
-/// The faults asked for, in the shapes that so many nodes can have: `kill` in all its shapes, `kill:leader` in one.
+/// The workload asked for, or the first that fits the target.
+fn workload(asked: Option<&str>, target: &dyn Target) -> anyhow::Result<&'static dyn Workload> {
+    let all = partita_workloads::ALL;
+    let Some(name) = asked else {
+        let fits = |workload: &&dyn Workload| {
+            let mut needed = workload.functions().iter();
+            needed.all(|f| target.functions(workload.object()).contains(f))
+        };
+        return all.iter().copied().find(fits).with_context(|| {
+            let name = target.name();
+            format!("no workload fits target `{name}`")
+        });
+    };
+    partita_workloads::find(name)
+        .with_context(|| unknown("workload", name, all.iter().map(|workload| workload.name())))
+}
+
+/// The faults asked for, in the shapes that so many nodes, with a leader or without, can have: `kill` in all its shapes, `kill:leader` in one.
 /// `none` is none, and `all` is all.
-fn kinds(asked: &[String], nodes: usize) -> anyhow::Result<Vec<FaultKind>> {
+fn kinds(asked: &[String], nodes: usize, has_leader: bool) -> anyhow::Result<Vec<FaultKind>> {
     let all = || fault::ALL.iter().map(|fault| fault.name());
     let asked: Vec<&str> = match asked {
         [none] if none == "none" => Vec::new(),
@@ -316,7 +330,7 @@ fn kinds(asked: &[String], nodes: usize) -> anyhow::Result<Vec<FaultKind>> {
         let (name, shape) = named(asked);
         let fault =
             fault::find(name).with_context(|| unknown("fault", name, all().chain(["all", "none"])))?;
-        let mut shapes = fault::shapes(fault, nodes);
+        let mut shapes = fault::shapes(fault, nodes, has_leader);
         if let Some(shape) = shape {
             if !shapes.iter().any(|known| known == shape) {
                 let kind = format!("shape of `{name}` for {nodes} nodes");
@@ -378,7 +392,7 @@ pub(crate) mod tests {
             target: "raft".into(),
             binary: None,
             defect: None,
-            workload: "register".into(),
+            workload: None,
             reads: Reads::Linearizable,
             nodes: 5,
             network: "auto".into(),
@@ -421,11 +435,11 @@ pub(crate) mod tests {
             ..request()
         });
         assert!(
-            error.starts_with("unknown target `raaft`; there are: raft, etcd"),
+            error.starts_with("unknown target `raaft`; there are: raft, "),
             "{error}"
         );
         let error = refused(Request {
-            workload: "x".into(),
+            workload: Some("x".into()),
             ..request()
         });
         assert!(
@@ -456,7 +470,7 @@ pub(crate) mod tests {
         assert!(error.contains("our own servers"), "{error}");
         let error = refused(Request {
             target: "etcd".into(),
-            workload: "queue".into(),
+            workload: Some("queue".into()),
             ..request()
         });
         assert!(error.contains("needs `enqueue` on a queue"), "{error}");

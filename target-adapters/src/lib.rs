@@ -25,6 +25,10 @@ pub trait Target: Sync {
     fn name(&self) -> &'static str;
     /// What it is, in one line.
     fn summary(&self) -> &'static str;
+    /// Is one of its nodes the leader, whom all know? When it is whole, it then has exactly one.
+    fn has_leader(&self) -> bool {
+        true
+    }
     /// The functions that clients of this type of object can call; none if it has no such objects.
     fn functions(&self, object: &str) -> &'static [&'static str];
     /// Can its clients read from the node that they ask, and from no other?
@@ -83,7 +87,7 @@ pub trait Target: Sync {
 }
 
 /// All targets.
-pub const ALL: &[&dyn Target] = &[&own::RAFT, &etcd::Etcd];
+pub const ALL: &[&dyn Target] = &[&own::RAFT, &own::PAXOS, &own::VIEWSTAMPED, &own::ZAB, &etcd::Etcd];
 
 /// The target of this name.
 pub fn find(name: &str) -> Option<&'static dyn Target> {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use self::administrator::OwnAdministrator;
-use self::operation::{Answer, Functions, Op, STORE};
+use self::operation::{Answer, Functions, Op, STORE, WRITE_ONCE};
 use crate::http::{self, NoAnswer};
 use crate::{
     Administrator, BoxFuture, Client, ClientError, ClientOptions, Completion, Node, Observer, Options,
@@ -31,6 +31,27 @@ pub(crate) const RAFT: Own = Own {
     protocol: "raft",
     summary: "our own Raft: pre-vote, read index, client sessions, write-ahead log",
     functions: STORE,
+};
+
+/// Zab.
+pub(crate) const ZAB: Own = Own {
+    protocol: "zab",
+    summary: "our own Zab: fast leader election, reads by SYNC at every node, reconfiguration",
+    functions: STORE,
+};
+
+/// Viewstamped Replication.
+pub(crate) const VIEWSTAMPED: Own = Own {
+    protocol: "viewstamped",
+    summary: "our own Viewstamped Replication: views by turn, state transfer, epochs, write-ahead log",
+    functions: STORE,
+};
+
+/// Single-decree Paxos.
+pub(crate) const PAXOS: Own = Own {
+    protocol: "paxos",
+    summary: "our own single-decree Paxos, once for each key: registers that are written once; no leader",
+    functions: WRITE_ONCE,
 };
 
 /// How long a node may keep silent before another is asked the same. Sessions make that safe; without it every
@@ -55,6 +76,10 @@ impl Target for Own {
 
     fn reads_locally(&self) -> bool {
         true
+    }
+
+    fn has_leader(&self) -> bool {
+        self.protocol != PAXOS.protocol
     }
 
     fn locate(&self, options: &Options) -> Result<Program, String> {
@@ -292,7 +317,7 @@ impl OwnClient {
                 leader: None,
                 why: error,
             },
-            400 => Try::Done(Completion::refused(
+            400 | 409 => Try::Done(Completion::refused(
                 request,
                 format!("{error}: {}", answer.message.unwrap_or_default()),
             )),

@@ -1,5 +1,6 @@
 //! What clients do, and what must hold: one file a workload, and one line in [`ALL`].
 
+mod agreement;
 mod counter;
 mod keys;
 mod list_append;
@@ -34,6 +35,7 @@ pub trait Workload: Sync {
 /// All workloads.
 pub const ALL: &[&dyn Workload] = &[
     &register::Register,
+    &agreement::Agreement,
     &list_append::ListAppend,
     &set::Set,
     &counter::Counter,

@@ -8,6 +8,7 @@ mod node;
 mod reading;
 mod report;
 mod run;
+mod simulate;
 mod units;
 mod verify;
 
@@ -43,6 +44,8 @@ enum Verb {
     Check(check::Arguments),
     /// Check a linearization that `check --witness` wrote
     Verify(verify::Arguments),
+    /// Run a protocol of ours, its clients and faults in virtual time, from a seed
+    Simulate(simulate::Arguments),
     /// Build the report of a run again
     Report(report::Arguments),
     /// List targets, workloads, faults, models, formats and defects
@@ -94,6 +97,7 @@ pub(crate) fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Run(arguments) => run::main(arguments),
         Verb::Check(arguments) => check::main(arguments),
         Verb::Verify(arguments) => verify::main(&arguments),
+        Verb::Simulate(arguments) => simulate::main(&arguments),
         Verb::Report(arguments) => report::main(&arguments),
         Verb::List(arguments) => list::main(&arguments),
         Verb::Doctor => doctor::main(),

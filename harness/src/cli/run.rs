@@ -28,9 +28,9 @@ pub(super) struct Arguments {
     /// How many nodes
     #[arg(long, default_value_t = 5)]
     nodes: usize,
-    /// What clients do (see `partita list workloads`)
-    #[arg(long, default_value = "register")]
-    workload: String,
+    /// What clients do (see `partita list workloads`) [default: the first that fits the target]
+    #[arg(long)]
+    workload: Option<String>,
     /// Which state reads see: one with all that was done before, or whatever the node that is asked has
     #[arg(long, value_enum, default_value_t)]
     reads: Reads,

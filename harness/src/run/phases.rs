@@ -118,7 +118,11 @@ async fn with_cluster(
         .target
         .observer(&nodes, cluster.control_source(), STATUS_TIMEOUT)
         .map_err(anyhow::Error::from_boxed)?;
-    let watch = Arc::new(Watch::new(observer, Arc::clone(&nodes)));
+    let watch = Arc::new(Watch::new(
+        observer,
+        Arc::clone(&nodes),
+        setting.target.has_leader(),
+    ));
     setting.progress.phase("starting");
     start(setting, cluster, &nodes, &watch).await?;
 

@@ -55,10 +55,12 @@ pub trait ProtocolVisitor {
 protocols! {
     /// Raft (Ongaro and Ousterhout 2014).
     Raft => raft::Raft,
-    /// Zab (Junqueira, Reed and Serafini 2011).
-    Zab => zab::Zab,
+    /// Single-decree Paxos (Lamport 2001).
+    Paxos => paxos::Paxos,
     /// Viewstamped Replication (Liskov and Cowling 2012).
     Viewstamped => viewstamped::Viewstamped,
+    /// Zab (Junqueira, Reed and Serafini 2011).
+    Zab => zab::Zab,
 }
 
 /// No protocol has this name.

@@ -12,6 +12,7 @@
 //! - [`durable`], [`transfer`]: what all protocols need: promises that wait for the disk, and snapshots sent
 //!   in chunks.
 //! - [`raft`], [`zab`]: the protocols, a folder each; all serve the same store.
+//! - [`paxos`]: single-decree Paxos, once for each key: registers that are written once.
 //! - [`store`]: the replicated state machine: registers, and the client sessions that make retries safe.
 //! - [`defect`]: the catalogue of deliberate bugs, by which the harness is itself tested.
 //! - [`codec`]: the compact binary form of messages, records and commands, with limits when decoding.
@@ -21,6 +22,7 @@ pub mod config;
 pub mod defect;
 pub mod durable;
 pub mod kind;
+pub mod paxos;
 pub mod protocol;
 pub mod raft;
 pub mod store;

@@ -34,6 +34,8 @@ pub struct NodeOptions {
     /// How many entries are applied after a snapshot before the next is taken; the protocol's own number if
     /// nothing is said.
     pub snapshot_entries: Option<u64>,
+    /// How long the log on disk may become, in bytes, before a snapshot is taken, however few entries it has.
+    pub snapshot_log_bytes: u64,
     /// May a leader answer reads on a lease? Safe only while clocks drift within
     /// [`partita_protocols::config::CLOCK_DRIFT_PERCENT_MAX`].
     pub lease_reads: bool,
@@ -45,6 +47,9 @@ pub struct NodeOptions {
     pub defect: Option<&'static Defect>,
     /// How many requests of clients may wait at once; more are refused at once (503).
     pub requests_max: usize,
+    /// How many connections of clients there may be at once; one more is refused at once (503). Each may hold a
+    /// head of 16 KiB and a body of 128 KiB: with 4096 that is 576 MiB, if all of them are hostile.
+    pub connections_max: usize,
     /// How long a client's request may wait before it is answered as unknown (504).
     pub request_timeout: Duration,
 }
@@ -69,11 +74,13 @@ impl NodeOptions {
             members: BTreeSet::new(),
             join: false,
             snapshot_entries: None,
+            snapshot_log_bytes: 256 << 20,
             lease_reads: false,
             heartbeat: Duration::from_millis(50),
             election: Duration::from_millis(500),
             defect: None,
             requests_max: 1024,
+            connections_max: 4096,
             request_timeout: Duration::from_secs(5),
         }
     }
@@ -118,4 +125,44 @@ impl NodeOptions {
 
 fn ticks(duration: Duration) -> u32 {
     u32::try_from(duration.as_millis().div_ceil(TICK.as_millis())).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(members: &[&str]) -> NodeOptions {
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut options = NodeOptions::new(ProtocolKind::Raft, "n1", "nowhere", nowhere, nowhere);
+        options.peers = ["n2", "n3", "n4"]
+            .map(|name| (name.to_owned(), nowhere.to_string()))
+            .into();
+        options.members = members.iter().map(|&name| name.to_owned()).collect();
+        options
+    }
+
+    fn members(options: &NodeOptions) -> Result<Vec<String>, String> {
+        let config = options.config().map_err(|error| error.to_string())?;
+        Ok(config.members().iter().map(NodeId::to_string).collect())
+    }
+
+    #[test]
+    fn the_address_book_is_not_the_membership() {
+        let names = |names: &[&str]| Ok(names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>());
+        assert_eq!(members(&options(&[])), names(&["n1", "n2", "n3", "n4"]));
+        assert_eq!(members(&options(&["n1", "n3"])), names(&["n1", "n3"]));
+        let joining = |members: &[&str]| NodeOptions {
+            join: true,
+            ..options(members)
+        };
+        assert_eq!(members(&joining(&[])), names(&["n2", "n3", "n4"]));
+        assert_eq!(members(&joining(&["n2", "n3"])), names(&["n2", "n3"]));
+
+        let refused = |options| members(&options).expect_err("a refusal");
+        assert!(refused(options(&["n2"])).contains("n1 is not among the members"));
+        assert!(refused(options(&["n1", "n9"])).contains("no address of it"));
+        let mut own_peer = options(&[]);
+        own_peer.peers.insert("n1".into(), String::new());
+        assert!(refused(own_peer).contains("as its own peer"));
+    }
 }

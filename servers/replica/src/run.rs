@@ -138,12 +138,14 @@ where
     tasks.spawn(transport::accept::<P>(peer_listener, me, known, events.clone()));
 
     let store = Store::with_defect(options.defect);
-    let driver = Driver::new(me, core, effects, store, wal, links, &events);
+    let driver = Driver::new(me, core, effects, store, wal, links, &events)
+        .with_snapshots_every(options.snapshot_log_bytes);
     let api = Api {
         me,
         defect: options.defect,
         view: driver.view(),
         permits: Arc::new(Semaphore::new(options.requests_max)),
+        connections_max: options.connections_max,
         request_timeout: options.request_timeout,
         events,
     };

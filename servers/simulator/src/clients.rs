@@ -1,11 +1,12 @@
 //! Clients: whom they ask, and how long they wait.
 
-use partita_protocols::store::Answer;
-use partita_protocols::{Administration, NodeId, Proposal, Query, Random, RequestId};
+use partita_protocols::store::{self, Answer};
+use partita_protocols::{Administration, Decode, NodeId, Proposal, Query, Random, RequestId};
 use rand::RngExt;
 
 use crate::load::{Ask, Ended, Load};
 use crate::queue::{MILLISECOND, Time};
+use crate::trace::text_of;
 
 /// How long a client waits before it asks elsewhere.
 pub(crate) const CLIENT_PATIENCE: Time = 300 * MILLISECOND;
@@ -19,6 +20,21 @@ pub(crate) enum Request {
         request: RequestId,
         what: Administration,
     },
+}
+
+impl Request {
+    /// What is wanted, for a reader.
+    pub(crate) fn text(&self) -> String {
+        match self {
+            Request::Apply(Proposal { command, .. }) | Request::Read(Query { command, .. }) => {
+                match store::Command::from_bytes(command) {
+                    Ok(command) => text_of(&command.operation),
+                    Err(_) => format!("{} bytes", command.len()),
+                }
+            }
+            Request::Administer { what, .. } => text_of(what),
+        }
+    }
 }
 
 /// How a request ended, as far as its node knows.
@@ -56,13 +72,8 @@ impl Clients {
         let client = |&target: &NodeId| Client { target, doing: None };
         Clients {
             random,
-            clients: nodes
-                .first()
-                .map(client)
-                .into_iter()
-                .cycle()
-                .take(count)
-                .collect(),
+            // Each begins where it likes: where there is a leader it is soon told of it.
+            clients: nodes.iter().map(client).cycle().take(count).collect(),
             nodes,
             load,
             writes: 0,

@@ -35,17 +35,21 @@ impl Scenario {
             protocol: P::NAME.to_owned(),
             seed,
             options: options.clone(),
-            schedule: simulate_with::<P>(seed, options, Extras::default()).1,
+            schedule: simulate_with::<P>(seed, options, Extras::default()).schedule,
         }
     }
 
     /// Runs it. The caller has made sure that it is of this protocol.
     pub fn run<P: Simulated>(&self) -> Report {
-        let extras = Extras {
+        simulate_with::<P>(self.seed, &self.options, self.extras()).report
+    }
+
+    /// What goes wrong, to be given to a run.
+    pub fn extras(&self) -> Extras {
+        Extras {
             schedule: Some(self.schedule.clone()),
             ..Extras::default()
-        };
-        simulate_with::<P>(self.seed, &self.options, extras).0
+        }
     }
 }
 

@@ -126,6 +126,10 @@ counts! {
     partitions,
     /// Clocks whose speed was changed.
     clocks,
+    /// Disks that synced slowly for a while.
+    slow_disks,
+    /// Nodes that did not start because of a bit that rotted.
+    rotten,
     /// Messages lost, by chance or by a cut.
     messages_lost,
     /// What the operator asked for: members added and removed, transfers, snapshots.

@@ -40,6 +40,11 @@ pub enum Fault {
         /// Its speed.
         percent: u32,
     },
+    /// A node's disk takes long to sync.
+    SlowDisk(#[serde(with = "node")] NodeId),
+    /// A node crashes, and a bit on its disk rots, so that it does not start again: only if all other members
+    /// are well.
+    Rot(#[serde(with = "node")] NodeId),
     /// An operator wants this node to be a member; it is started if it does not run.
     AddMember(#[serde(with = "node")] NodeId),
     /// An operator wants this node to be a member no more.

@@ -13,6 +13,7 @@ pub(super) type Functions = &'static [(&'static str, &'static [&'static str])];
 /// What the replicated store offers.
 pub(super) const STORE: Functions = &[
     ("register", &["read", "write", "cas"]),
+    ("write-once-register", &["propose", "read"]),
     ("list", &["append", "read"]),
     ("set", &["add", "remove", "contains", "read"]),
     ("counter", &["add", "read"]),
@@ -20,6 +21,9 @@ pub(super) const STORE: Functions = &[
     ("lock", &["acquire", "release"]),
     ("multi-register", &["txn"]),
 ];
+
+/// What single-decree Paxos offers: no replicated log, and so no more than registers that are written once.
+pub(super) const WRITE_ONCE: Functions = &[("write-once-register", &["propose", "read"])];
 
 /// An operation, as the servers read it.
 #[derive(Serialize)]
@@ -79,7 +83,7 @@ pub(super) fn op<'a>(object: &'a str, request: Request<'a>, owner: &'a str) -> O
         f: request.f,
         kind: match object {
             // A list is what a register holds.
-            "list" | "multi-register" => "register",
+            "list" | "multi-register" | "write-once-register" => "register",
             object => object,
         },
         key: Some(request.key.unwrap_or(&Value::Null)),

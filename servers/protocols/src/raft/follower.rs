@@ -1,5 +1,6 @@
 //! The follower's side of replication.
 
+use super::defects;
 use super::log::{Entry, Payload, Position};
 use super::message::Body;
 use super::node::{Effects, Raft};
@@ -51,6 +52,11 @@ impl Raft {
                 })
             })
             .count();
+        let same = if self.config.has(&defects::EAGER_TRUNCATION) {
+            0
+        } else {
+            same
+        };
         entries.drain(..same);
         if !entries.is_empty() {
             let first_index = previous.index + same as u64 + 1;
@@ -60,8 +66,17 @@ impl Raft {
             self.disk
                 .persist(&Record::Entries { first_index, entries }, effects);
         }
-        self.promise_message(leader, Body::Appended { matched }, effects);
+        if self.config.has(&defects::HASTY_ACKS) {
+            self.send(leader, Body::Appended { matched }, effects);
+        } else {
+            self.promise_message(leader, Body::Appended { matched }, effects);
+        }
         // Beyond `matched` the log may hold what the leader has not: it is not known to be committed here.
+        let commit = if self.config.has(&defects::EARLY_APPLY) {
+            matched
+        } else {
+            commit
+        };
         self.learn_commit(commit.min(matched), effects);
     }
 
@@ -110,7 +125,9 @@ impl Raft {
         self.commit = self.commit.min(left);
         self.applied = self.applied.min(left);
         self.log.truncate_from(index);
-        self.members.truncate_from(index);
+        if !self.config.has(&defects::STUCK_MEMBERS) {
+            self.members.truncate_from(index);
+        }
     }
 
     /// Puts entries at the end of the log. A membership among them holds at once (paper section 6).

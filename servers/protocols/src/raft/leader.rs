@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::change::Change;
+use super::defects;
 use super::handover::Handover;
 use super::log::{Entry, Log, Payload, Position};
 use super::message::{Body, Message};
@@ -140,7 +141,12 @@ impl Raft {
         let round = leadership.reads.begin_round();
         for (&to, progress) in &leadership.peers {
             // No further than its log is known to be the same: beyond that it may hold something else.
-            let commit = self.commit.min(progress.matched);
+            let matched = if self.config.has(&defects::COMMIT_BEYOND_MATCH) {
+                u64::MAX
+            } else {
+                progress.matched
+            };
+            let commit = self.commit.min(matched);
             let message = Message {
                 term: self.term,
                 body: Body::Heartbeat { round, commit },

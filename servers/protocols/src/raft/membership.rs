@@ -77,7 +77,7 @@ impl Membership {
     }
 
     /// Do these make a majority, of either group?
-    pub(super) fn is_majority(&self, among: impl Fn(NodeId) -> bool) -> bool {
+    pub fn is_majority(&self, among: impl Fn(NodeId) -> bool) -> bool {
         self.groups().all(|group| {
             let count = group.iter().filter(|&&node| among(node)).count();
             count > group.len() / 2

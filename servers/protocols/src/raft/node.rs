@@ -1,5 +1,6 @@
 //! One node: its state, and one step of it.
 
+use super::defects;
 use super::disk::{Disk, Promise};
 use super::leader::Leadership;
 use super::log::Log;
@@ -154,9 +155,19 @@ impl Raft {
         &self.log
     }
 
+    /// Whom it voted for in its term.
+    pub fn voted_for(&self) -> Option<NodeId> {
+        self.voted_for
+    }
+
     /// Who has a vote, as far as this node knows, and whether a change is under way.
     pub fn membership(&self) -> &Membership {
         self.members.current()
+    }
+
+    /// The index of the entry that says so; 0 if none ever did.
+    pub fn membership_index(&self) -> u64 {
+        self.members.current_index()
     }
 
     fn administer(&mut self, request: RequestId, what: Administration, effects: &mut Effects) {
@@ -195,7 +206,14 @@ impl Raft {
             return;
         }
         if term < self.term {
-            self.answer_stale(from, &body, effects);
+            match body {
+                Body::Vote { granted } | Body::PreVoteReply { granted }
+                    if self.config.has(&defects::RECYCLED_VOTES) =>
+                {
+                    self.count_vote(from, granted, effects);
+                }
+                _ => self.answer_stale(from, &body, effects),
+            }
             return;
         }
         if term > self.term {
@@ -261,13 +279,16 @@ impl Raft {
     pub(super) fn save_state(&mut self, effects: &mut Effects) {
         if self.state_unsaved {
             self.state_unsaved = false;
-            self.disk.persist(
-                &Record::State {
-                    term: self.term,
-                    voted_for: self.voted_for,
-                },
-                effects,
-            );
+            self.disk.persist(&self.state_record(), effects);
+        }
+    }
+
+    /// The term and the vote, as they are kept.
+    pub(super) fn state_record(&self) -> Record {
+        let forgets = self.config.has(&defects::FORGOTTEN_VOTES);
+        Record::State {
+            term: self.term,
+            voted_for: self.voted_for.filter(|_| !forgets),
         }
     }
 

@@ -139,11 +139,12 @@ impl Raft {
     /// Is an entry of this term committed? Until then a leader does not know how much of its log is, and its
     /// state may lack what the leader before it acknowledged (thesis 6.4, step 1).
     fn knows_what_is_committed(&self) -> bool {
-        self.log.term_at(self.commit) == Some(self.term)
+        self.log.term_at(self.commit) == Some(self.term) || self.config.has(&defects::HASTY_READS)
     }
 
-    /// Can no other leader have been elected yet?
-    fn holds_lease(&self) -> bool {
+    /// Can no other leader have been elected yet, as far as this one knows? Never so without
+    /// [`Config::lease_reads`].
+    pub fn holds_lease(&self) -> bool {
         let Role::Leader(leadership) = &self.role else {
             return false;
         };
@@ -152,7 +153,7 @@ impl Raft {
         }
         let now = leadership.reads.ticks;
         let vouched_at = |node| {
-            if node == self.config.me {
+            if node == self.config.me || self.config.has(&defects::UNANSWERED_LEASES) {
                 now
             } else {
                 leadership.peers.get(&node).map_or(0, |peer| peer.vouched_at)
@@ -162,7 +163,12 @@ impl Raft {
             .members
             .deciding(&self.config)
             .reached_by_majority(vouched_at);
-        since > 0 && now - since <= lease_ticks(&self.config)
+        let lease_ticks = if self.config.has(&defects::LEASE_BY_OWN_PATIENCE) {
+            u64::from(self.patience_ticks)
+        } else {
+            lease_ticks(&self.config)
+        };
+        since > 0 && now - since <= lease_ticks
     }
 
     /// Begins a round for the reads that wait, unless one is under way.

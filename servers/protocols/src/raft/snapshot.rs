@@ -177,10 +177,7 @@ impl Raft {
     /// has them already, so that nothing changes. Not so after a log that was given up for a leader's
     /// snapshot; but then there are no entries.
     fn replace_log(&mut self, snapshot: Snapshot, kept: u64, effects: &mut Effects) {
-        let state = Record::State {
-            term: self.term,
-            voted_for: self.voted_for,
-        };
+        let state = self.state_record();
         let first_index = snapshot.last.index + 1;
         let entries = self.log.from(first_index).to_vec();
         let records = if entries.is_empty() {
@@ -221,7 +218,8 @@ impl Raft {
     fn install(&mut self, snapshot: Snapshot, state: Arc<[u8]>, effects: &mut Effects) {
         let last = snapshot.last;
         let agreed = self.commit;
-        let kept = if self.log.holds(last) {
+        let retains = self.log.holds(last) && !self.config.has(&defects::OLD_SNAPSHOTS);
+        let kept = if retains {
             // What follows it in the log may be the leader's, too, and stays (figure 13, step 6).
             self.log.compact_to(last.index);
             self.members.compact_to(last.index);

@@ -87,9 +87,14 @@ impl Viewstamped {
         effects: &mut Effects,
     ) {
         self.follow(primary, effects);
-        let normal = self.normal_view == self.view;
+        let view = self.view;
+        let normal = self.normal_view == view;
         if normal {
             self.learn_commit(commit, effects);
+        }
+        if self.view != view {
+            // What is committed has begun an epoch, in whose rounds this answer would say too much.
+            return;
         }
         if !normal || op > self.log.last().op {
             self.want_state(primary, effects);

@@ -119,7 +119,8 @@ pub(super) const COMMIT_ON_PREPARE: Defect = Defect {
 pub(super) const TRUNCATE_BEFORE_TRANSFER: Defect = Defect {
     name: "truncate-before-transfer",
     protocol: Some(Viewstamped::NAME),
-    summary: "a replica that hears of a later view drops what it has beyond its commit-number, and only then asks for it",
+    summary: "a replica that hears of a later view drops what it has beyond its commit-number, and is part of that view, \
+              before it has the view's log",
     breaks: "view-change safety: what it dropped may be committed, and its next DoViewChange lacks it (section 4.2)",
     seen: "the very words of section 5.2, if the replica may take part in another view change before it has the state",
     workload: "register",

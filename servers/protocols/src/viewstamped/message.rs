@@ -83,19 +83,7 @@ pub enum Body {
         outline: Vec<Position>,
     },
     /// The answer to it.
-    NewState {
-        /// What comes before the entries.
-        previous: Position,
-        /// Part of the sender's log.
-        entries: Vec<Entry>,
-        /// The last op-number that the sender would tell of.
-        last: u64,
-        /// With what op-number its view began, if it speaks for its view; or else only what is committed is
-        /// of use.
-        start: Option<u64>,
-        /// Its commit-number.
-        commit: u64,
-    },
+    NewState(NewState),
     /// "More of that snapshot" (section 5.1).
     GetSnapshot {
         /// The last op-number of the snapshot.
@@ -126,6 +114,22 @@ pub enum Body {
     },
     /// "I am part of the new epoch, with all that was before it" (section 7.1).
     EpochStarted,
+}
+
+/// Part of a log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewState {
+    /// What comes before the entries.
+    pub previous: Position,
+    /// Part of the sender's log.
+    pub entries: Vec<Entry>,
+    /// The last op-number that the sender would tell of.
+    pub last: u64,
+    /// With what op-number its view began, if it speaks for its view; or else only what is committed is of
+    /// use.
+    pub start: Option<u64>,
+    /// Its commit-number.
+    pub commit: u64,
 }
 
 /// How far a node has come in its first start.
@@ -200,19 +204,13 @@ impl Encode for Message {
                 put_unsigned(out, *commit);
                 put_outline(out, outline);
             }
-            Body::NewState {
-                previous,
-                entries,
-                last,
-                start,
-                commit,
-            } => {
+            Body::NewState(state) => {
                 out.push(8);
-                previous.encode(out);
-                put_entries(out, entries);
-                put_unsigned(out, *last);
-                put_optional(out, *start, put_unsigned);
-                put_unsigned(out, *commit);
+                state.previous.encode(out);
+                put_entries(out, &state.entries);
+                put_unsigned(out, state.last);
+                put_optional(out, state.start, put_unsigned);
+                put_unsigned(out, state.commit);
             }
             Body::GetSnapshot { index, offset } => {
                 out.push(9);
@@ -282,13 +280,13 @@ impl Decode for Message {
                 commit: input.unsigned("a commit-number")?,
                 outline: outline(input)?,
             },
-            8 => Body::NewState {
+            8 => Body::NewState(NewState {
                 previous: Position::decode(input)?,
                 entries: entries(input)?,
                 last: input.unsigned("an op-number")?,
                 start: input.optional("an op-number", |input| input.unsigned("an op-number"))?,
                 commit: input.unsigned("a commit-number")?,
-            },
+            }),
             9 => Body::GetSnapshot {
                 index: input.unsigned("an op-number")?,
                 offset: input.unsigned("an offset")?,

@@ -7,7 +7,7 @@ use rand::RngExt;
 use super::defects;
 use super::disk::{Disk, Promise};
 use super::log::Log;
-use super::message::{Body, Message};
+use super::message::{Body, Message, NewState};
 use super::primary::Primary;
 use super::reconfiguration::Retiring;
 use super::record::{Record, Recovered};
@@ -283,7 +283,7 @@ impl Viewstamped {
                 Body::Prepare { .. } | Body::Commit { .. } | Body::StartView { .. } => {
                     self.hear_of_later_view(view, effects);
                 }
-                Body::NewState { start: Some(_), .. } => self.hear_of_later_view(view, effects),
+                Body::NewState(NewState { start: Some(_), .. }) => self.hear_of_later_view(view, effects),
                 _ => {}
             }
         }
@@ -294,15 +294,9 @@ impl Viewstamped {
             }
             Body::GetSnapshot { index, offset } => self.send_chunk(from, index, offset, effects),
             Body::Snapshot(chunk) => self.take_chunk(from, chunk, effects),
-            Body::NewState {
-                previous,
-                entries,
-                last,
-                start,
-                commit,
-            } => {
-                let start = start.filter(|_| view == self.view);
-                self.learn_state(from, previous, entries, last, start, commit, effects);
+            Body::NewState(state) => {
+                let start = state.start.filter(|_| view == self.view);
+                self.learn_state(from, NewState { start, ..state }, effects);
             }
             Body::StartEpoch { group } => self.hear_of_group(from, &group, effects),
             Body::EpochStarted => self.hear_epoch_started(from),

@@ -8,8 +8,8 @@
 //! With leases (section 6.3) a quorum's answers also hold for a while to come, as a backup helps to begin
 //! another view only when it has not heard its primary for the shortest patience, or when the primary itself
 //! gives way, and has then no lease. The lease runs from when the round was *sent*, and is shorter by what
-//! clocks may differ. A node counts only the ticks that it takes: one that is stopped for a while, and goes on, has
-//! a slow clock, and that is beyond what a lease assumes.
+//! clocks may differ. A node that was stopped and goes on must feel the time that has passed: where leases are on,
+//! a driver gives all ticks that are due before anything else.
 
 use super::defects;
 use super::node::{Effects, Standing, Viewstamped};
@@ -107,7 +107,8 @@ impl Viewstamped {
         };
         let reads = &mut primary.reads;
         while let Some(&(_, begun)) = reads.begun.front().filter(|(round, _)| *round <= answered) {
-            let ticks = u64::from(self.config.election_ticks);
+            // The first tick of a silence may come at once.
+            let ticks = u64::from(self.config.election_ticks - 1);
             reads.lease_until = begun + ticks * u64::from(100 - CLOCK_DRIFT_PERCENT_MAX) / 100;
             reads.begun.pop_front();
         }

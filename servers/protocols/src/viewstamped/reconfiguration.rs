@@ -235,7 +235,7 @@ impl Viewstamped {
         match body {
             Body::GetState { commit, outline } => self.tell_state(to, false, *commit, outline, effects),
             Body::GetSnapshot { index, offset } => self.send_chunk(to, *index, *offset, effects),
-            Body::NewState { .. } | Body::Snapshot(_) | Body::EpochStarted => {}
+            Body::NewState(_) | Body::Snapshot(_) | Body::EpochStarted => {}
             _ if self.group.epoch == self.view.epoch => self.start_epoch(to, effects),
             _ => {}
         }

@@ -142,6 +142,7 @@ impl Viewstamped {
     pub(super) fn note_founded(&mut self, effects: &mut Effects) {
         if let Standing::Unstarted(unstarted) = &mut self.standing {
             unstarted.founded = true;
+            self.ask_all(effects);
             self.consider_starting(effects);
         }
     }

@@ -7,7 +7,7 @@
 //! committed is taken over at once: that is the same in every view.
 
 use super::log::{Entry, Position};
-use super::message::Body;
+use super::message::{Body, NewState};
 use super::node::{Effects, Standing, Viewstamped};
 use super::record::Record;
 use crate::config::NodeId;
@@ -129,27 +129,26 @@ impl Viewstamped {
         };
         let mut entries = self.log.batch_after(same, STATE_ENTRIES_MAX, STATE_BYTES_MAX);
         entries.truncate(last.saturating_sub(same) as usize);
-        let body = Body::NewState {
+        let body = Body::NewState(NewState {
             previous: Position { view, op: same },
             entries,
             last,
             start,
             commit: self.commit,
-        };
+        });
         // It speaks of a log that others may take for the view's: so it waits until that is durable.
         self.promise_message(to, body, effects);
     }
 
-    pub(super) fn learn_state(
-        &mut self,
-        from: NodeId,
-        previous: Position,
-        entries: Vec<Entry>,
-        last: u64,
-        start: Option<u64>,
-        commit: u64,
-        effects: &mut Effects,
-    ) {
+    /// Takes what comes after what is here.
+    pub(super) fn learn_state(&mut self, from: NodeId, state: NewState, effects: &mut Effects) {
+        let NewState {
+            previous,
+            entries,
+            last,
+            start,
+            commit,
+        } = state;
         let Some(fetch) = self.fetch.as_mut().filter(|fetch| fetch.from == from) else {
             return;
         };

@@ -176,6 +176,8 @@ impl Viewstamped {
         self.move_to(view, effects);
         if self.config.has(&defects::TRUNCATE_BEFORE_TRANSFER) {
             self.log.truncate_from(self.commit + 1);
+            self.normal_view = view;
+            self.standing = Standing::Backup;
         }
     }
 

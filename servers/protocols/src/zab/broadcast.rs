@@ -88,8 +88,6 @@ impl Zab {
         };
         let by_quorum = if self.config.has(&defects::COMMIT_WITHOUT_QUORUM) {
             own
-        } else if self.config.has(&defects::NEW_QUORUM_ALONE) {
-            self.ensemble().held_by_newest(held)
         } else {
             self.ensemble().held_by_quorum(held)
         };

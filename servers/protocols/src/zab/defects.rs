@@ -9,16 +9,14 @@ pub const DEFECTS: &[&Defect] = &[
     &UNSAVED_ACCEPTED_EPOCH,
     &BLIND_ELECTIONS,
     &SYNC_WITHOUT_TRUNCATION,
-    &SNAPSHOT_WITHOUT_TAIL,
-    &EARLY_NEWLEADER_ACKS,
+    &ACKS_BEFORE_FSYNC,
+    &SNAPSHOT_AHEAD_OF_STATE,
     &EARLY_BROADCAST,
     &COMMIT_BEFORE_SYNC,
     &GAPS_IN_PROPOSALS,
-    &UNSYNCED_PROPOSAL_ACKS,
     &COMMIT_WITHOUT_QUORUM,
     &LOCAL_SYNC,
     &LOCAL_READS,
-    &NEW_QUORUM_ALONE,
 ];
 
 /// A node that crashes forgets which epoch it promised, and promises it again to another.
@@ -57,25 +55,25 @@ pub(super) const SYNC_WITHOUT_TRUNCATION: Defect = Defect {
     anomaly: "state machine safety",
 };
 
-/// A follower agrees to be up to date whatever it has.
-pub(super) const SNAPSHOT_WITHOUT_TAIL: Defect = Defect {
-    name: "sync-loses-tail",
+/// A follower's word is worth what was in its memory.
+pub(super) const ACKS_BEFORE_FSYNC: Defect = Defect {
+    name: "acks-before-fsync",
     protocol: Some(Zab::NAME),
-    summary: "a follower acknowledges NEWLEADER without having all that goes before it",
-    breaks: "f.2.1: the leader's history is accepted as a whole (Zab, section 4.1, phase 2)",
-    seen: "ZOOKEEPER-4785: transactions of a DIFF are lost while NEWLEADER is acknowledged",
+    summary: "a follower acknowledges NEWLEADER and proposals before they are durable",
+    breaks: "f.2.1 and f.3.1: accepted in stable storage, then acknowledged (Zab, section 4.1)",
+    seen: "ZOOKEEPER-4646 and ZOOKEEPER-3911: committed transactions lost in a crash; forceSync=no",
     workload: "register",
-    faults: &["partition", "kill"],
+    faults: &["kill"],
     anomaly: "lost write",
 };
 
-/// The history that was taken over may be lost in a crash, although the leader counts on it.
-pub(super) const EARLY_NEWLEADER_ACKS: Defect = Defect {
-    name: "early-newleader-acks",
+/// A snapshot that claims more than it holds.
+pub(super) const SNAPSHOT_AHEAD_OF_STATE: Defect = Defect {
+    name: "snapshot-ahead-of-state",
     protocol: Some(Zab::NAME),
-    summary: "a follower acknowledges NEWLEADER before the history that it took over is durable",
-    breaks: "f.2.1: the history is in stable storage before ACK-LD (Zab, section 4.1, phase 2)",
-    seen: "ZOOKEEPER-4646 and ZOOKEEPER-3911: committed transactions lost in a crash",
+    summary: "a snapshot is named after the last zxid when it was finished, not after the last that it holds",
+    breaks: "agreement (Zab, section 3.1): what lies between is lost where the snapshot is used",
+    seen: "ZOOKEEPER-3127: a snapshot's zxid covers a transaction of which it holds a part",
     workload: "register",
     faults: &["kill"],
     anomaly: "lost write",
@@ -117,18 +115,6 @@ pub(super) const GAPS_IN_PROPOSALS: Defect = Defect {
     anomaly: "state machine safety",
 };
 
-/// An acknowledgement that a crash makes a lie.
-pub(super) const UNSYNCED_PROPOSAL_ACKS: Defect = Defect {
-    name: "unsynced-proposal-acks",
-    protocol: Some(Zab::NAME),
-    summary: "a follower acknowledges a proposal before it is durable",
-    breaks: "f.3.1: proposals are accepted in stable storage (Zab, section 4.1, phase 3)",
-    seen: "ZooKeeper with forceSync=no, against which its administrator's guide warns",
-    workload: "register",
-    faults: &["kill"],
-    anomaly: "lost write",
-};
-
 /// The leader's own disk is taken for the ensemble.
 pub(super) const COMMIT_WITHOUT_QUORUM: Defect = Defect {
     name: "commit-without-quorum",
@@ -163,16 +149,4 @@ pub(super) const LOCAL_READS: Defect = Defect {
     workload: "register",
     faults: &["partition", "pause"],
     anomaly: "stale read",
-};
-
-/// Those who are to come decide before it is decided that they come.
-pub(super) const NEW_QUORUM_ALONE: Defect = Defect {
-    name: "new-quorum-alone",
-    protocol: Some(Zab::NAME),
-    summary: "a reconfiguration is committed by a quorum of the new members, without one of the old",
-    breaks: "a reconfiguration needs quorums of both (Shraer et al. 2012, section 3.2)",
-    seen: "Shraer et al. 2012, section 3.1, which shows how data is lost without it",
-    workload: "register",
-    faults: &["membership", "partition"],
-    anomaly: "lost write",
 };

@@ -88,15 +88,20 @@ impl Zab {
         }
     }
 
+    /// What it says that it is.
+    pub(super) fn standing(&self) -> Standing {
+        match &self.state {
+            State::Looking(_) | State::Waiting => Standing::Looking,
+            State::Following(_) => Standing::Following,
+            State::Leading(_) => Standing::Leading,
+        }
+    }
+
     fn notification(&self) -> Message {
         Message::Notification {
             round: self.round,
             vote: self.vote,
-            standing: match &self.state {
-                State::Looking(_) | State::Waiting => Standing::Looking,
-                State::Following(_) => Standing::Following,
-                State::Leading(_) => Standing::Leading,
-            },
+            standing: self.standing(),
         }
     }
 

@@ -70,14 +70,6 @@ impl Ensemble {
             _ => old,
         }
     }
-
-    /// The same, as the members to come alone would have it.
-    pub(super) fn held_by_newest(&self, held: impl Fn(NodeId) -> u64) -> u64 {
-        match &self.pending {
-            Some(pending) => by_majority(&pending.members, held),
-            None => by_majority(&self.members, held),
-        }
-    }
 }
 
 /// The last index that a majority of these holds.

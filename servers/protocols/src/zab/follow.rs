@@ -107,7 +107,7 @@ impl Zab {
         let synchronizing = following.stage == Stage::Synchronization;
         match body {
             Body::Truncate { to } if synchronizing => self.truncate(leader, to, effects),
-            Body::Snapshot(chunk) if synchronizing => self.snapshot_arrives(leader, chunk, effects),
+            Body::Snapshot(chunk) => self.snapshot_arrives(leader, chunk, effects),
             Body::Propose {
                 previous,
                 transactions,
@@ -216,12 +216,7 @@ impl Zab {
         if !fresh.is_empty() {
             self.append(fresh, effects);
         }
-        let ack = Body::Ack { last: acknowledged };
-        if self.config.has(&defects::UNSYNCED_PROPOSAL_ACKS) {
-            self.send(leader, ack, effects);
-        } else {
-            self.promise_message(leader, ack, effects);
-        }
+        self.acknowledge(leader, Body::Ack { last: acknowledged }, effects);
     }
 
     /// Says what its last transaction is, so that the leader goes on from there: once, until that changes or
@@ -247,7 +242,7 @@ impl Zab {
         let end = self.history.last();
         let holds = self.history.index_of(last).is_some();
         let whole = holds && (end == last || end.epoch == self.accepted.epoch);
-        if !whole && !self.config.has(&defects::SNAPSHOT_WITHOUT_TAIL) {
+        if !whole {
             self.ask_for_missing(leader, effects);
             return;
         }
@@ -259,8 +254,12 @@ impl Zab {
             self.current = self.accepted.epoch;
             self.save_epochs(effects);
         }
-        let ack = Body::AckNewLeader { last };
-        if self.config.has(&defects::EARLY_NEWLEADER_ACKS) {
+        self.acknowledge(leader, Body::AckNewLeader { last }, effects);
+    }
+
+    /// Acknowledges what was written, when it is durable.
+    fn acknowledge(&mut self, leader: NodeId, ack: Body, effects: &mut Effects) {
+        if self.config.has(&defects::ACKS_BEFORE_FSYNC) {
             self.send(leader, ack, effects);
         } else {
             self.promise_message(leader, ack, effects);

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::defects;
 use super::ensemble::Ensembles;
 use super::history::History;
 use super::message::{Accepted, Body};
@@ -11,8 +12,6 @@ use crate::codec::{Decode, Encode};
 use crate::config::NodeId;
 use crate::protocol::{Effect, RequestId};
 use crate::transfer::{Arrived, Chunk};
-
-use super::defects;
 
 /// The most transactions in one record of a log that was cut.
 const RECORD_COUNT_MAX: usize = 1024;
@@ -77,6 +76,11 @@ impl Zab {
     /// kept for followers that lack but a few.
     pub(super) fn snapshot_taken(&mut self, index: u64, state: Arc<[u8]>, effects: &mut Effects) {
         self.snapshots.taking = false;
+        let index = if self.config.has(&defects::SNAPSHOT_AHEAD_OF_STATE) {
+            self.applied
+        } else {
+            index
+        };
         if let Some(zxid) = self.history.zxid_at(index)
             && index > self.snapshots.index()
         {
@@ -149,7 +153,8 @@ impl Zab {
         }
     }
 
-    /// Begins anew from the leader's snapshot, unless it is as far already. All of a snapshot is committed, so
+    /// Begins anew from the leader's snapshot, unless it is as far already. A follower that was synchronized
+    /// can be sent one, too, when it was so slow that what it lacks is gone. All of a snapshot is committed, so
     /// the current epoch can wait until the rest of the leader's history is here: should this node be asked
     /// before, it has lost nothing that was committed, and says no more of itself than it has.
     fn install(&mut self, snapshot: Snapshot, bytes: Arc<[u8]>, effects: &mut Effects) {

@@ -8,7 +8,7 @@ use crate::config::NodeId;
 ///
 /// An epoch has one leader at most, and a leader's transactions follow each other in its history; so a zxid
 /// names a transaction *and all before it*: two histories that hold the same zxid are the same up to it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Zxid {
     /// The epoch of the leader that made it.
     pub epoch: u64,
@@ -24,6 +24,12 @@ impl Zxid {
 impl std::fmt::Display for Zxid {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}.{}", self.epoch, self.counter)
+    }
+}
+
+impl std::fmt::Debug for Zxid {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
     }
 }
 

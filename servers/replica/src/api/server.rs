@@ -28,12 +28,13 @@ use crate::event::{ClientRequest, Event, Request, SharedView};
 const BODY_BYTES_MAX: usize = 128 * 1024;
 /// The longest head of a request, in bytes.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
-/// How many connections there are at most. With the longest head and body that is 576 MiB, if all of them are
-/// hostile.
-const CONNECTIONS_MAX: usize = 4096;
 /// How long a client may take to send the head of a request, or its body; an idle connection counts as the
 /// former.
 const IDLE: Duration = Duration::from_secs(60);
+
+/// What one connection too many is told.
+const OVERLOADED: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\n\
+    content-length: 22\r\nconnection: close\r\n\r\n{\"error\":\"overloaded\"}";
 
 /// What requests need.
 pub(crate) struct Api<M> {
@@ -42,6 +43,7 @@ pub(crate) struct Api<M> {
     pub(crate) view: SharedView,
     /// One for each request that may wait.
     pub(crate) permits: Arc<Semaphore>,
+    pub(crate) connections_max: usize,
     pub(crate) request_timeout: Duration,
     pub(crate) events: mpsc::Sender<Event<M>>,
 }
@@ -62,8 +64,11 @@ pub(crate) async fn serve<M: Send + 'static>(listener: TcpListener, api: Arc<Api
                 continue;
             }
         };
-        if connections.len() >= CONNECTIONS_MAX {
+        if connections.len() >= api.connections_max {
             warn!(%address, "too many connections: closed");
+            // Nothing of it was read, so nothing had an effect. If this does not fit into the socket, nothing
+            // is said.
+            let _ = stream.try_write(OVERLOADED);
             continue;
         }
         let api = Arc::clone(&api);

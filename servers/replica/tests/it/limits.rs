@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::time::Instant;
 
 use serde_json::json;
 
@@ -18,6 +19,25 @@ fn more_requests_than_may_wait_are_refused_at_once() {
 }
 
 #[test]
+fn one_connection_too_many_is_refused_at_once() {
+    let node = Node::start(|options| options.connections_max = 1);
+    let mut first = Client::new(node.client);
+    // The connection by which the node's start was seen may not be gone yet.
+    let start = Instant::now();
+    while !matches!(first.get("/v1/status"), Ok((200, _))) {
+        assert!(start.elapsed() < PATIENCE, "the first connection is not served");
+        first = Client::new(node.client);
+    }
+    let mut second = TcpStream::connect(node.client).expect("a connection");
+    second.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    let mut told = String::new();
+    second.read_to_string(&mut told).expect("a refusal");
+    assert!(told.starts_with("HTTP/1.1 503 "), "{told}");
+    assert!(told.ends_with("\r\n\r\n{\"error\":\"overloaded\"}"), "{told}");
+    assert!(matches!(first.get("/v1/status"), Ok((200, _))));
+}
+
+#[test]
 fn without_a_leader_a_request_is_refused_for_certain() {
     let node = Node::start(|_| {});
     let write = json!({"op": {"f": "write", "key": "x", "value": 1}});
@@ -25,6 +45,27 @@ fn without_a_leader_a_request_is_refused_for_certain() {
         .post("/v1/op", &write)
         .expect("an answer");
     assert_eq!(answer, (421, json!({"error": "not-leader", "leader": null})));
+}
+
+#[test]
+fn a_log_of_many_bytes_in_few_entries_is_cut_all_the_same() {
+    let node = Node::start(|options| {
+        options.peers.clear();
+        options.snapshot_log_bytes = 1 << 20;
+    });
+    let mut client = Client::new(node.client);
+    let large = json!({"op": {"f": "write", "key": "x", "value": "v".repeat(60_000)}});
+    let start = Instant::now();
+    loop {
+        assert!(start.elapsed() < PATIENCE, "no snapshot was taken");
+        // Before there is a leader it is refused.
+        client.post("/v1/op", &large).expect("an answer");
+        let (_, status) = client.get("/v1/status").expect("a status");
+        if status["snapshot_index"].as_u64() > Some(0) && status["snapshot_bytes"].as_u64() > Some(60_000) {
+            assert!(status["log_bytes"].as_u64() < Some(2 << 20), "{status}");
+            break;
+        }
+    }
 }
 
 #[test]

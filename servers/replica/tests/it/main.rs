@@ -1,11 +1,14 @@
 //! Real clusters of real processes, as clients see them.
 
+mod administration;
 mod cluster;
 mod defects;
+mod disk;
 mod fuzz;
 mod http;
 mod limits;
 mod node;
+mod protocols;
 
 use std::time::{Duration, Instant};
 

@@ -3,32 +3,52 @@
 //! | property | says | paper |
 //! |---|---|---|
 //! | [`ElectionSafety`] | at most one leader in a term | Raft 5.2 |
-//! | [`LogMatching`] | an entry's index and term determine it and all before it | Raft 5.3 |
-//! | [`LeaderCompleteness`] | what is committed is in the log of every later leader | Raft 5.4.3 |
 //! | [`StateMachineSafety`] | no two nodes apply different commands at one index | Raft 5.4.3 |
+//! | [`Votes`](raft::Votes) | nobody votes twice in a term; who leads has a majority's votes | Raft 5.2 |
+//! | [`LogMatching`](raft::LogMatching) | an entry's index and term determine it and all before it | Raft 5.3 |
+//! | [`Acknowledgements`](raft::Acknowledgements) | what was acknowledged in a term stays while it lasts | Raft figure 2 |
+//! | [`Commitment`](raft::Commitment) | committed is what majorities have, up to an entry of the term | Raft 5.3, 5.4.2, 6 |
+//! | [`Configuration`](raft::Configuration) | who is a member is what the log says | Raft 6, 7 |
+//! | [`LeaderCompleteness`](raft::LeaderCompleteness) | what is committed is in the log of every later leader | Raft 5.4.3 |
+//! | [`Lease`](raft::Lease) | who answers reads by a lease is the newest leader | Raft thesis 6.4.1 |
 //! | [`ViewChangeSafety`] | what is committed is in the log of every later primary, at its op-number | Viewstamped Replication 4.2 |
 //! | [`NoStepBack`] | who has sent DoViewChange acknowledges nothing in an earlier view | Viewstamped Replication 4.2 |
 //!
+//! The first two hold for any protocol; the others are one protocol's.
+//!
+//! For single-decree Paxos, where each key is an instance (*Paxos Made Simple*):
+//!
+//! | property | says | paper |
+//! |---|---|---|
+//! | [`Agreement`] | no two values are decided for a key | 2.1 |
+//! | [`OnlyChosenLearned`] | no value is learned that was not chosen | 2.1, 2.3 |
+//! | [`BallotsGrow`] | no ballot is used twice | 2.5 |
+//! | [`PromiseKept`] | an acceptor accepts nothing below what it promised | 2.2, P1a |
+//! | [`AcceptanceKept`] | an acceptor remembers what it accepted | 2.2, 2.5 |
+//! | [`P2b`] | once a value is chosen, no other is proposed with a higher ballot | 2.2, P2b |
+//! | [`P2c`] | what is proposed follows from what some majority has accepted | 2.2, P2c |
+//!
+//! That what is decided was proposed by a client (validity) is for the clients to see.
 //! Election safety and state machine safety hold for any protocol; the others are of the paper that they name.
 
 mod election_safety;
-mod leader_completeness;
-mod log_matching;
+mod paxos;
+pub mod raft;
 mod state_machine_safety;
 mod viewstamped;
 pub mod zab;
 
 pub use election_safety::ElectionSafety;
-pub use leader_completeness::LeaderCompleteness;
-pub use log_matching::LogMatching;
+pub use paxos::{AcceptanceKept, Agreement, BallotsGrow, OnlyChosenLearned, P2b, P2c, PromiseKept};
 pub use state_machine_safety::StateMachineSafety;
 pub use viewstamped::{NoStepBack, ViewChangeSafety};
 
-use partita_protocols::raft::Raft;
+use partita_protocols::paxos::Paxos;
 use partita_protocols::{Effect, NodeId, Protocol, Random};
 
 use crate::lists::Lists;
 use crate::load::Load;
+use crate::registers::Registers;
 
 /// A node just after a step, or just after it recovered (then without effects).
 #[derive(Debug)]
@@ -61,13 +81,20 @@ pub trait Simulated: Protocol {
     }
 }
 
-impl Simulated for Raft {
-    fn invariants() -> Vec<Box<dyn Invariant<Raft>>> {
+impl Simulated for Paxos {
+    fn invariants() -> Vec<Box<dyn Invariant<Paxos>>> {
         vec![
-            Box::new(ElectionSafety::default()),
-            Box::new(LogMatching::default()),
-            Box::new(LeaderCompleteness::default()),
-            Box::new(StateMachineSafety::default()),
+            Box::new(Agreement::default()),
+            Box::new(OnlyChosenLearned::default()),
+            Box::new(BallotsGrow::default()),
+            Box::new(PromiseKept::default()),
+            Box::new(AcceptanceKept::default()),
+            Box::new(P2b::default()),
+            Box::new(P2c::default()),
         ]
+    }
+
+    fn load(_clients: usize, random: Random) -> Box<dyn Load> {
+        Box::new(Registers::new(random))
     }
 }

@@ -3,8 +3,15 @@
 mod elections;
 mod encoding;
 mod figures;
+mod handover;
+mod leases;
+mod members;
+mod planted;
 mod reads;
 mod replication;
+mod snapshots;
+
+use std::sync::Arc;
 
 use rand::SeedableRng;
 
@@ -18,7 +25,8 @@ use crate::codec::Encode;
 use crate::config::{Config, NodeId};
 use crate::defect::Defect;
 use crate::protocol::{
-    Command, Effect, Input, OnDisk, Proposal, Protocol, Query, RecoverError, RequestId, Role, WriteId,
+    Administration, Command, Effect, Input, OnDisk, Proposal, Protocol, Query, RecoverError, RequestId, Role,
+    WriteId,
 };
 
 const HEARTBEAT_TICKS: u32 = 5;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use partita_protocols::raft::Raft;
 use partita_protocols::{NodeId, Protocol, Role};
 
-use super::{Invariant, Observed};
+use crate::invariants::{Invariant, Observed};
 
 /// An entry that was committed in some term is in the log of whoever leads a later one (Raft paper 5.4.3).
 ///

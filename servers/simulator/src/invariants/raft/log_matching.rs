@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use partita_protocols::NodeId;
 use partita_protocols::raft::{Log, Payload, Raft};
 
-use super::{Invariant, Observed};
+use crate::invariants::{Invariant, Observed};
 
 /// If two logs hold an entry with the same index and term, they are the same up to it (Raft paper 5.3).
 ///
