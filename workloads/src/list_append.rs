@@ -12,7 +12,7 @@ use crate::keys::Keys;
 pub(crate) struct ListAppend;
 
 const KEYS: usize = 5;
-const OPERATIONS_A_KEY: u32 = 300;
+const OPERATIONS_A_KEY: u32 = 150;
 /// Of a hundred operations of a client that also appends, this many are reads.
 const READS: u32 = 30;
 

@@ -15,8 +15,8 @@ use crate::keys::Keys;
 /// that was lost gives a token for the second time.
 pub(crate) struct Lock;
 
-const KEYS: usize = 4;
-const OPERATIONS_A_KEY: u32 = 120;
+const KEYS: usize = 8;
+const OPERATIONS_A_KEY: u32 = 60;
 
 impl Workload for Lock {
     fn name(&self) -> &'static str {

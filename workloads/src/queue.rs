@@ -13,7 +13,7 @@ use crate::keys::Keys;
 pub(crate) struct Queue;
 
 const KEYS: usize = 4;
-const OPERATIONS_A_KEY: u32 = 150;
+const OPERATIONS_A_KEY: u32 = 100;
 /// Of a hundred operations this many put an item in; the rest take one out.
 const ENQUEUES: u32 = 52;
 
