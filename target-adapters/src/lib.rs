@@ -66,7 +66,7 @@ pub trait Target: Sync {
 }
 
 /// All targets.
-pub const ALL: &[&dyn Target] = &[&own::RAFT, &etcd::Etcd];
+pub const ALL: &[&dyn Target] = &[&own::RAFT, &own::MULTI_PAXOS, &etcd::Etcd];
 
 /// The target of this name.
 pub fn find(name: &str) -> Option<&'static dyn Target> {

@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use crate::raft;
+use crate::{multi_paxos, raft};
 
 /// A deliberate bug.
 #[derive(Debug, PartialEq, Eq)]
@@ -45,7 +45,10 @@ pub const UNSYNCED_ACKS: Defect = Defect {
 impl Defect {
     /// Every defect, in the order they are listed.
     pub fn all() -> impl Iterator<Item = &'static Defect> {
-        [&UNSYNCED_ACKS].into_iter().chain(raft::DEFECTS.iter().copied())
+        let own = [raft::DEFECTS, multi_paxos::DEFECTS];
+        [&UNSYNCED_ACKS]
+            .into_iter()
+            .chain(own.into_iter().flatten().copied())
     }
 
     /// The defect of this name.

@@ -49,6 +49,8 @@ pub trait ProtocolVisitor {
 protocols! {
     /// Raft (Ongaro and Ousterhout 2014).
     Raft => raft::Raft,
+    /// Multi-Paxos (Lamport 2001, section 3; van Renesse and Altinbuken 2015).
+    MultiPaxos => multi_paxos::MultiPaxos,
 }
 
 /// No protocol has this name.

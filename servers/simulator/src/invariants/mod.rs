@@ -7,11 +7,14 @@
 //! | [`LeaderCompleteness`] | what is committed is in the log of every later leader | Raft 5.4.3 |
 //! | [`StateMachineSafety`] | no two nodes apply different commands at one index | Raft 5.4.3 |
 //!
+//! Those of Multi-Paxos are in [`multi_paxos`].
+//!
 //! The first and the last hold for any protocol; the other two are Raft's.
 
 mod election_safety;
 mod leader_completeness;
 mod log_matching;
+pub mod multi_paxos;
 mod state_machine_safety;
 
 pub use election_safety::ElectionSafety;
