@@ -63,6 +63,19 @@ pub trait Target: Sync {
         source: Option<IpAddr>,
         timeout: Duration,
     ) -> Result<Box<dyn Observer>, ClientError>;
+    /// Changes the cluster itself, by way of the control addresses; nothing where the target has no such calls
+    /// that we know.
+    ///
+    /// # Errors
+    /// When the client itself can't be made.
+    fn administrator(
+        &self,
+        cluster: &[Node],
+        timeout: Duration,
+    ) -> Result<Option<Box<dyn Administrator>>, ClientError> {
+        let _ = (cluster, timeout);
+        Ok(None)
+    }
 }
 
 /// All targets.
@@ -189,6 +202,36 @@ pub trait Client: Send {
 pub trait Observer: Send + Sync {
     /// What the node (an index into the cluster) says of itself; an error if it does not answer in time.
     fn status(&self, node: usize) -> BoxFuture<'_, Result<Status, String>>;
+}
+
+/// What an operator may want of a cluster. Nodes are indexes into it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// The node, which runs and was started to join, shall become a member.
+    Add(usize),
+    /// The node shall be a member no more.
+    Remove(usize),
+    /// The leader shall hand over, to this node if one is named.
+    Transfer(Option<usize>),
+    /// This node shall take a snapshot.
+    Snapshot(usize),
+}
+
+/// What came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Changed {
+    /// It is done.
+    Done,
+    /// It certainly had no effect.
+    Rejected(String),
+    /// We can't know.
+    Unknown(String),
+}
+
+/// Does for a cluster what an operator does.
+pub trait Administrator: Send + Sync {
+    /// Makes the change, at whichever node it is for, to its end or to the timeout.
+    fn change(&self, change: Change) -> BoxFuture<'_, Changed>;
 }
 
 /// What a node says of itself.

@@ -1,5 +1,7 @@
 //! Our own servers: `partita node PROTOCOL`, over their HTTP/JSON interface, which is the same for all.
 
+mod administrator;
+
 use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
@@ -8,9 +10,11 @@ use partita_history::Value;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
+use self::administrator::OwnAdministrator;
 use crate::http::{self, NoAnswer};
 use crate::{
-    BoxFuture, Client, ClientError, Completion, Node, Observer, Options, Program, Request, Status, Target,
+    Administrator, BoxFuture, Client, ClientError, Completion, Node, Observer, Options, Program, Request,
+    Status, Target,
 };
 
 /// One of our own servers.
@@ -128,6 +132,14 @@ impl Target for Own {
             http: http::client(timeout, source)?,
             cluster: cluster.to_vec(),
         }))
+    }
+
+    fn administrator(
+        &self,
+        cluster: &[Node],
+        timeout: Duration,
+    ) -> Result<Option<Box<dyn Administrator>>, ClientError> {
+        Ok(Some(Box::new(OwnAdministrator::new(cluster, timeout)?)))
     }
 }
 

@@ -11,7 +11,7 @@
 //! - [`kind`]: which protocols there are.
 //! - [`durable`], [`transfer`]: what all protocols need: promises that wait for the disk, and snapshots sent
 //!   in chunks.
-//! - [`raft`], [`multi_paxos`]: Raft and Multi-Paxos. Other protocols get folders of their own and serve the same store.
+//! - [`raft`], [`multi_paxos`], [`zab`]: the protocols, a folder each; all serve the same store.
 //! - [`store`]: the replicated state machine: registers, and the client sessions that make retries safe.
 //! - [`defect`]: the catalogue of deliberate bugs, by which the harness is itself tested.
 //! - [`codec`]: the compact binary form of messages, records and commands, with limits when decoding.
@@ -26,6 +26,8 @@ pub mod protocol;
 pub mod raft;
 pub mod store;
 pub mod transfer;
+pub mod viewstamped;
+pub mod zab;
 
 pub use codec::{Decode, DecodeError, Encode};
 pub use config::{Config, ConfigError, NodeId};

@@ -1,10 +1,11 @@
 //! What a node is told on its command line.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use anyhow::{bail, ensure};
 use partita_protocols::{Config, Defect, NodeId, ProtocolKind};
 
 /// The length of a tick.
@@ -23,8 +24,19 @@ pub struct NodeOptions {
     pub listen_peer: SocketAddr,
     /// Where clients reach it.
     pub listen_client: SocketAddr,
-    /// The other members by name, and where they listen for peers (`host:port`).
+    /// The address book: every other node that this one may ever talk to, by name, and where it listens for
+    /// peers (`host:port`). Who is not in it can not be made a member later.
     pub peers: BTreeMap<String, String>,
+    /// The members when the cluster began, by name, where these are not the node and all its peers.
+    pub members: BTreeSet<String>,
+    /// Is this node to be made a member later? It then waits, and its peers (or `members`) are the members.
+    pub join: bool,
+    /// How many entries are applied after a snapshot before the next is taken; the protocol's own number if
+    /// nothing is said.
+    pub snapshot_entries: Option<u64>,
+    /// May a leader answer reads on a lease? Safe only while clocks drift within
+    /// [`partita_protocols::config::CLOCK_DRIFT_PERCENT_MAX`].
+    pub lease_reads: bool,
     /// How often a leader shows that it lives. Counted in ticks of 10 ms.
     pub heartbeat: Duration,
     /// The shortest silence after which the leader is taken for lost. Counted in ticks of 10 ms.
@@ -54,6 +66,10 @@ impl NodeOptions {
             listen_peer,
             listen_client,
             peers: BTreeMap::new(),
+            members: BTreeSet::new(),
+            join: false,
+            snapshot_entries: None,
+            lease_reads: false,
             heartbeat: Duration::from_millis(50),
             election: Duration::from_millis(500),
             defect: None,
@@ -65,13 +81,38 @@ impl NodeOptions {
     /// What the core is told.
     pub(crate) fn config(&self) -> anyhow::Result<Config> {
         let me = NodeId::new(&self.id)?;
-        let peers = self
-            .peers
-            .keys()
+        ensure!(
+            !self.peers.contains_key(&self.id),
+            "{me} is given an address as its own peer"
+        );
+        if !self.members.is_empty() {
+            ensure!(
+                self.join || self.members.contains(&self.id),
+                "{me} is not among the members: a node that becomes one later is started to join"
+            );
+            let stranger = self
+                .members
+                .iter()
+                .find(|&name| *name != self.id && !self.peers.contains_key(name));
+            if let Some(stranger) = stranger {
+                bail!("{stranger} is a member, and there is no address of it among the peers");
+            }
+        }
+        let others: Vec<&String> = match self.members.len() {
+            0 => self.peers.keys().collect(),
+            _ => self.members.iter().filter(|&name| *name != self.id).collect(),
+        };
+        let others = others
+            .into_iter()
             .map(|name| NodeId::new(name))
             .collect::<Result<Vec<_>, _>>()?;
-        let config = Config::new(me, peers, ticks(self.heartbeat), ticks(self.election))?;
-        Ok(config.with_defect(self.defect))
+        let config = Config::new(me, others, ticks(self.heartbeat), ticks(self.election))?;
+        let mut config = config.with_defect(self.defect);
+        config.lease_reads = self.lease_reads;
+        if let Some(entries) = self.snapshot_entries {
+            config.snapshot_entries = entries.max(1);
+        }
+        Ok(if self.join { config.joining() } else { config })
     }
 }
 

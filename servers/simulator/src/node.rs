@@ -75,7 +75,7 @@ impl<P: Protocol> Node<P> {
             core: None,
             incarnation: 0,
             disk: Disk::new(lies),
-            store: Store::default(),
+            store: Store::with_defect(config.defect),
             applied: 0,
             reads: BTreeMap::new(),
             backlog: None,

@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 
 use partita_protocols::store::Store;
-use partita_protocols::{
-    Config, Decode as _, Effect, Encode as _, Input, NodeId, Protocol, Random, RequestId, Role,
-};
+use partita_protocols::{Config, Effect, Encode as _, Input, NodeId, Protocol, Random, RequestId, Role};
 use rand::RngExt;
 use rand::SeedableRng;
 
@@ -110,7 +108,7 @@ impl<P: Simulated> World<P> {
             return Ok(());
         };
         node.incarnation += 1;
-        node.store = Store::default();
+        node.store = Store::with_defect(node.config.defect);
         node.applied = 0;
         let mut effects = Vec::new();
         let random = Random::from_rng(&mut self.node_random);
@@ -380,13 +378,15 @@ impl<P: Simulated> World<P> {
                 event: NodeEvent::Copied {
                     incarnation: node.incarnation,
                     index: node.applied,
-                    state: node.store.to_bytes().into(),
+                    state: node.store.snapshot().to_bytes().into(),
                 },
             }),
             Effect::Restore { index, state } => {
                 self.counts.restored += 1;
                 node.applied = index;
-                node.store = Store::from_bytes(&state).map_err(|error| decoding(id, index, &error))?;
+                node.store
+                    .restore(&state)
+                    .map_err(|error| decoding(id, index, &error))?;
             }
             Effect::Send { to, message } => {
                 let delays = self.network.deliveries(id, to);

@@ -49,6 +49,8 @@ impl MultiPaxos {
         match self.role {
             Role::Candidate(_) => self.try_to_lead(effects),
             Role::Leader(_) => self.leader_advanced(effects),
+            // It is no member any more, and has learned so from the answers.
+            Role::Canvassing { .. } if !self.is_member() => self.role = Role::Follower,
             _ => {}
         }
     }

@@ -6,11 +6,11 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{bail, ensure};
 
 use super::ahead::Ahead;
 use super::directory::{self, segment_path, temporary};
-use super::frame::{self, FrameBuilder};
+use super::frame::{self, FRAME_HEADER_BYTES, FrameBuilder};
 
 /// The first bytes of a segment, and the version after them.
 const MAGIC: &[u8; 7] = b"PARTLOG";
@@ -256,8 +256,8 @@ pub(super) fn scan(path: &Path, content: &[u8], number: u64, last: bool) -> anyh
         next_sequence: header.first_sequence,
     };
     let next = |at: usize, sequence| frame::read(&content[at..], header.salt, |its| its == sequence);
-    while let Some(frame) = next(scan.good_bytes, scan.next_sequence) {
-        let Some(records) = frame::records(frame.payload) else {
+    while let Some(payload) = next(scan.good_bytes, scan.next_sequence) {
+        let Some(records) = frame::records(payload) else {
             bail!(
                 "{}: the frame at offset {} is malformed",
                 path.display(),
@@ -265,7 +265,7 @@ pub(super) fn scan(path: &Path, content: &[u8], number: u64, last: bool) -> anyh
             );
         };
         scan.records.extend(records);
-        scan.good_bytes += frame.bytes();
+        scan.good_bytes += FRAME_HEADER_BYTES + payload.len();
         scan.next_sequence += 1;
     }
     ensure!(

@@ -1,47 +1,13 @@
 //! What a node does not put up with. The node runs in this process: no story here needs it killed.
 
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
-use std::time::{Duration, Instant};
+use std::net::TcpStream;
 
-use partita_protocols::ProtocolKind;
-use partita_replica::NodeOptions;
 use serde_json::json;
 
-use crate::cluster::{PATIENCE, free, own_host};
+use crate::cluster::PATIENCE;
 use crate::http::Client;
-
-/// A node of two, whose peer is not there. Ends with its runtime.
-struct Node {
-    peer: SocketAddr,
-    client: SocketAddr,
-    _runtime: tokio::runtime::Runtime,
-    _directory: tempfile::TempDir,
-}
-
-impl Node {
-    fn start(change: impl FnOnce(&mut NodeOptions)) -> Node {
-        let host = own_host();
-        let (peer, client) = (free(host), free(host));
-        let directory = tempfile::tempdir().expect("a temporary directory");
-        let mut options = NodeOptions::new(ProtocolKind::Raft, "n1", directory.path(), peer, client);
-        options.peers.insert("n2".into(), free(host).to_string());
-        change(&mut options);
-        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-        runtime.spawn(partita_replica::run(options));
-        let start = Instant::now();
-        while Client::new(client).get("/v1/status").is_err() {
-            assert!(start.elapsed() < PATIENCE, "the node does not answer");
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        Node {
-            peer,
-            client,
-            _runtime: runtime,
-            _directory: directory,
-        }
-    }
-}
+use crate::node::{Node, frame, hello};
 
 #[test]
 fn more_requests_than_may_wait_are_refused_at_once() {
@@ -64,23 +30,14 @@ fn without_a_leader_a_request_is_refused_for_certain() {
 #[test]
 fn what_is_no_peer_is_cut_off_and_does_no_harm() {
     let node = Node::start(|_| {});
-    let frame = |content: &[u8]| [&(content.len() as u32).to_le_bytes()[..], content].concat();
-    let hello = |from: &str, to: &str| {
-        let strings = [
-            b"partita-peer\x01",
-            "raft".as_bytes(),
-            from.as_bytes(),
-            to.as_bytes(),
-        ];
-        frame(
-            &strings
-                .map(|string| [&[string.len() as u8], string].concat())
-                .concat(),
-        )
-    };
     for (what, sent) in [
         ("a frame of 4 GiB", u32::MAX.to_le_bytes().to_vec()),
         ("another protocol", b"GET / HTTP/1.1\r\n\r\n".to_vec()),
+        ("a long greeting", frame(&[1; 200])),
+        (
+            "another version",
+            [&hello("n2", "n1")[..17], b"\x02", &hello("n2", "n1")[18..]].concat(),
+        ),
         ("a stranger", hello("n9", "n1")),
         ("a peer of somebody else", hello("n2", "n3")),
         (

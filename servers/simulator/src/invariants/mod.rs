@@ -6,21 +6,26 @@
 //! | [`LogMatching`] | an entry's index and term determine it and all before it | Raft 5.3 |
 //! | [`LeaderCompleteness`] | what is committed is in the log of every later leader | Raft 5.4.3 |
 //! | [`StateMachineSafety`] | no two nodes apply different commands at one index | Raft 5.4.3 |
+//! | [`ViewChangeSafety`] | what is committed is in the log of every later primary, at its op-number | Viewstamped Replication 4.2 |
+//! | [`NoStepBack`] | who has sent DoViewChange acknowledges nothing in an earlier view | Viewstamped Replication 4.2 |
 //!
 //! Those of Multi-Paxos are in [`multi_paxos`].
 //!
-//! The first and the last hold for any protocol; the other two are Raft's.
+//! Election safety and state machine safety hold for any protocol; the others are of the paper that they name.
 
 mod election_safety;
 mod leader_completeness;
 mod log_matching;
 pub mod multi_paxos;
 mod state_machine_safety;
+mod viewstamped;
+pub mod zab;
 
 pub use election_safety::ElectionSafety;
 pub use leader_completeness::LeaderCompleteness;
 pub use log_matching::LogMatching;
 pub use state_machine_safety::StateMachineSafety;
+pub use viewstamped::{NoStepBack, ViewChangeSafety};
 
 use partita_protocols::raft::Raft;
 use partita_protocols::{Effect, NodeId, Protocol, Random};
