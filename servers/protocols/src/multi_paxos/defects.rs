@@ -21,7 +21,6 @@ pub const DEFECTS: &[&Defect] = &[
     &READS_UNASKED,
     &READS_UNSETTLED,
     &LEASE_NOT_HONOURED,
-    &MEMBERS_FORGOTTEN,
 ];
 
 /// An acceptor that restarts takes part in ballots that it had promised to ignore.
@@ -199,16 +198,4 @@ pub(super) const READS_UNSETTLED: Defect = Defect {
     workload: "register",
     faults: &["partition", "kill"],
     anomaly: "stale read",
-};
-
-/// A node that starts from a snapshot counts the majorities of a configuration that is long over.
-pub(super) const MEMBERS_FORGOTTEN: Defect = Defect {
-    name: "members-forgotten",
-    protocol: Some(MultiPaxos::NAME),
-    summary: "a node that begins with a snapshot takes the first members for those of now",
-    breaks: "the members of a slot are those chosen a window before (Lamport 2001, end of section 3)",
-    seen: "the membership is part of what a snapshot must hold: Raft, section 7",
-    workload: "register",
-    faults: &["membership"],
-    anomaly: "P2c",
 };

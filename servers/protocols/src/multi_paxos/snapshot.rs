@@ -96,9 +96,7 @@ impl MultiPaxos {
         } = Contents::from_bytes(&bytes)?;
         effects.push(Effect::Restore { index, state });
         self.chosen = index;
-        if !self.config.has(&defects::MEMBERS_FORGOTTEN) {
-            self.configurations = configurations;
-        }
+        self.configurations = configurations;
         self.snapshots.newest = Some(Snapshot { index, bytes });
         Ok(index)
     }
