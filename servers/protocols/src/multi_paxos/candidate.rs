@@ -29,11 +29,11 @@ pub(super) struct PhaseOne {
 impl PhaseOne {
     /// Takes a promise in. Of what was accepted for a slot, the value of the highest ballot is the one that
     /// may have been chosen (Lamport 2001, P2c).
-    pub(super) fn take(&mut self, from: NodeId, votes: Vec<(u64, Vote)>, any: bool) {
+    pub(super) fn take(&mut self, from: NodeId, votes: Vec<(u64, Vote)>) {
         self.promised_by.insert(from);
         for (slot, vote) in votes {
             let highest = self.votes.entry(slot).or_insert_with(|| vote.clone());
-            if any || vote.ballot > highest.ballot {
+            if vote.ballot > highest.ballot {
                 *highest = vote;
             }
         }
@@ -184,16 +184,15 @@ impl MultiPaxos {
         if self.promised != Some(ballot) {
             return;
         }
-        let any = self.config.has(&defects::ANY_ACCEPTED);
         match &mut self.role {
             Role::Candidate(phase_one) => {
-                phase_one.take(from, votes, any);
+                phase_one.take(from, votes);
                 if phase_one.behind.is_none_or(|(slot, _)| slot < omitted) {
                     phase_one.behind = Some((omitted, from));
                 }
                 self.try_to_lead(effects);
             }
-            Role::Leader(_) => self.count_late_promise(from, omitted, votes, any, effects),
+            Role::Leader(_) => self.count_late_promise(from, omitted, votes, effects),
             _ => {}
         }
     }

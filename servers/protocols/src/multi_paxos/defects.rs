@@ -11,7 +11,6 @@ pub const DEFECTS: &[&Defect] = &[
     &ACCEPTS_CUT_OFF,
     &BALLOT_REUSE,
     &PROMISES_IGNORED,
-    &ANY_ACCEPTED,
     &VOTES_IGNORED,
     &CHOSEN_LEFT_OUT,
     &MINORITY_CHOSEN,
@@ -70,18 +69,7 @@ pub(super) const BALLOT_REUSE: Defect = Defect {
     faults: &["kill"],
     anomaly: "one leader per ballot",
 };
-/// A leader may choose again what was chosen.
-pub(super) const ANY_ACCEPTED: Defect = Defect {
-    name: "any-accepted",
-    protocol: Some(MultiPaxos::NAME),
-    summary: "a new leader adopts any value that was accepted for a slot, not the one of the highest ballot",
-    breaks: "P2c (Lamport 2001, 2.2)",
-    seen: "the rule of Paxos Made Simple, 2.2, that is most often got wrong by those who implement it",
-    workload: "register",
-    faults: &["partition", "kill"],
-    anomaly: "agreement",
-};
-/// One acceptor less than a majority is enough.
+// One acceptor less than a majority is enough.
 pub(super) const MINORITY_CHOSEN: Defect = Defect {
     name: "minority-chosen",
     protocol: Some(MultiPaxos::NAME),

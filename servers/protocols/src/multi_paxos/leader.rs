@@ -264,7 +264,6 @@ impl MultiPaxos {
         from: NodeId,
         omitted: u64,
         votes: Vec<(u64, Vote)>,
-        any: bool,
         effects: &mut Effects,
     ) {
         let Role::Leader(leadership) = &mut self.role else {
@@ -277,7 +276,7 @@ impl MultiPaxos {
         let votes: Vec<_> = votes.into_iter().filter(|(slot, _)| *slot >= next).collect();
         let last = votes.last().map_or(0, |(slot, _)| *slot);
         leadership.settled_at = leadership.settled_at.max(last);
-        leadership.phase_one.take(from, votes, any);
+        leadership.phase_one.take(from, votes);
         self.fill(effects);
         self.begin_read_round(effects);
     }
