@@ -54,6 +54,13 @@ pub(crate) const PAXOS: Own = Own {
     functions: WRITE_ONCE,
 };
 
+/// Multi-Paxos.
+pub(crate) const MULTI_PAXOS: Own = Own {
+    protocol: "multi-paxos",
+    summary: "our own Multi-Paxos: slots with gaps, ballots, one phase 1 for all slots, a window for changes of members",
+    functions: STORE,
+};
+
 /// How long a node may keep silent before another is asked the same. Sessions make that safe; without it every
 /// client would wait at a leader that was cut off, and nobody would see what the next one does meanwhile.
 const PATIENCE: Duration = Duration::from_millis(200);

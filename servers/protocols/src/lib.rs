@@ -13,6 +13,7 @@
 //!   in chunks.
 //! - [`raft`], [`zab`]: the protocols, a folder each; all serve the same store.
 //! - [`paxos`]: single-decree Paxos, once for each key: registers that are written once.
+//! - [`raft`], [`multi_paxos`], [`zab`]: the protocols, a folder each; all serve the same store.
 //! - [`store`]: the replicated state machine: registers, and the client sessions that make retries safe.
 //! - [`defect`]: the catalogue of deliberate bugs, by which the harness is itself tested.
 //! - [`codec`]: the compact binary form of messages, records and commands, with limits when decoding.
@@ -22,6 +23,7 @@ pub mod config;
 pub mod defect;
 pub mod durable;
 pub mod kind;
+pub mod multi_paxos;
 pub mod paxos;
 pub mod protocol;
 pub mod raft;

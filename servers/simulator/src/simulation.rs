@@ -22,6 +22,9 @@ use crate::world::{Consequence, Consequences, Events, World};
 /// How long a client waits that has nothing to do.
 const IDLE: Time = 5 * MILLISECOND;
 
+/// The window of slots (alpha) of Multi-Paxos: small, so that its end is reached.
+const WINDOW: u64 = 16;
+
 /// Something that happens.
 #[derive(Debug)]
 pub(crate) enum Event<M> {
@@ -174,6 +177,7 @@ impl Settings {
         let mut config = Config::new(me, peers, HEARTBEAT_TICKS, ELECTION_TICKS).ok()?;
         config.snapshot_entries = self.snapshot_entries;
         config.lease_reads = self.lease_reads;
+        config.window = WINDOW;
         Some(config.with_defect(self.defect))
     }
 }

@@ -20,6 +20,14 @@
 mod election_safety;
 pub mod paxos;
 pub mod raft;
+//! Those of Multi-Paxos are in [`multi_paxos`].
+//!
+//! Election safety and state machine safety hold for any protocol; the others are of the paper that they name.
+
+mod election_safety;
+mod leader_completeness;
+mod log_matching;
+pub mod multi_paxos;
 mod state_machine_safety;
 mod viewstamped;
 pub mod zab;
