@@ -87,8 +87,14 @@ pub trait Target: Sync {
 }
 
 /// All targets.
-pub const ALL: &[&dyn Target] = &[&own::RAFT, &own::PAXOS, &own::VIEWSTAMPED, &own::ZAB, &etcd::Etcd];
-pub const ALL: &[&dyn Target] = &[&own::RAFT, &own::MULTI_PAXOS, &etcd::Etcd];
+pub const ALL: &[&dyn Target] = &[
+    &own::RAFT,
+    &own::PAXOS,
+    &own::MULTI_PAXOS,
+    &own::VIEWSTAMPED,
+    &own::ZAB,
+    &etcd::Etcd,
+];
 
 /// The target of this name.
 pub fn find(name: &str) -> Option<&'static dyn Target> {

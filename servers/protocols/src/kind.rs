@@ -59,8 +59,6 @@ protocols! {
     Paxos => paxos::Paxos,
     /// Multi-Paxos (Lamport 2001, section 3; van Renesse and Altinbuken 2015).
     MultiPaxos => multi_paxos::MultiPaxos,
-    /// Zab (Junqueira, Reed and Serafini 2011).
-    Zab => zab::Zab,
     /// Viewstamped Replication (Liskov and Cowling 2012).
     Viewstamped => viewstamped::Viewstamped,
     /// Zab (Junqueira, Reed and Serafini 2011).

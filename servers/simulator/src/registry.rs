@@ -1,5 +1,6 @@
 //! Which protocols can be simulated, by name. One line here is all that another needs.
 
+use partita_protocols::multi_paxos::MultiPaxos;
 use partita_protocols::paxos::Paxos;
 use partita_protocols::raft::Raft;
 use partita_protocols::viewstamped::Viewstamped;
@@ -37,6 +38,7 @@ impl Simulator {
     pub const ALL: &[Simulator] = &[
         Simulator::of::<Raft>(),
         Simulator::of::<Paxos>(),
+        Simulator::of::<MultiPaxos>(),
         Simulator::of::<Viewstamped>(),
         Simulator::of::<Zab>(),
     ];

@@ -14,20 +14,13 @@
 //! | [`ViewChangeSafety`] | what is committed is in the log of every later primary, at its op-number | Viewstamped Replication 4.2 |
 //! | [`NoStepBack`] | who has sent DoViewChange acknowledges nothing in an earlier view | Viewstamped Replication 4.2 |
 //!
-//! The first two hold for any protocol; the others are one protocol's. Those of [`paxos`] and [`zab`] are told
-//! there.
+//! The first two hold for any protocol; the others are one protocol's. Those of [`paxos`], [`multi_paxos`]
+//! and [`zab`] are told there.
 
 mod election_safety;
+pub mod multi_paxos;
 pub mod paxos;
 pub mod raft;
-//! Those of Multi-Paxos are in [`multi_paxos`].
-//!
-//! Election safety and state machine safety hold for any protocol; the others are of the paper that they name.
-
-mod election_safety;
-mod leader_completeness;
-mod log_matching;
-pub mod multi_paxos;
 mod state_machine_safety;
 mod viewstamped;
 pub mod zab;
