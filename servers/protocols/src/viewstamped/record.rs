@@ -128,11 +128,11 @@ impl Recovered {
             return;
         }
         let ops = self.log.base().op + 1..=self.log.last().op;
-        let mut groups = ops.filter_map(|op| match &self.log.entry(op)?.operation {
+        let mut groups = ops.rev().filter_map(|op| match &self.log.entry(op)?.operation {
             Operation::Reconfiguration(group) if group.epoch <= self.normal_view.epoch => Some((op, group)),
             _ => None,
         });
-        if let Some((op, group)) = groups.next_back()
+        if let Some((op, group)) = groups.next()
             && group.epoch > known
         {
             self.epoch_begun_by = op;
