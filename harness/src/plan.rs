@@ -8,6 +8,8 @@ use anyhow::{Context, bail};
 use partita_generator::faults::{self, FaultKind, PlannedFault};
 use partita_nemesis::fault;
 use partita_protocols::{Defect, ProtocolKind};
+use partita_targets::Target;
+use partita_workloads::Workload;
 use serde::{Deserialize, Serialize};
 
 /// The version of `plan.toml`.
@@ -32,6 +34,17 @@ pub(crate) enum OnViolation {
     Stop,
 }
 
+/// Which state the clients' reads are to see.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Reads {
+    /// One with all that was done before the read began.
+    #[default]
+    Linearizable,
+    /// Whatever the node that is asked has, however old: most workloads must then find violations.
+    Local,
+}
+
 /// `plan.toml`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Plan {
@@ -47,6 +60,9 @@ pub(crate) struct Plan {
     pub(crate) defect: Option<String>,
     /// What clients do.
     pub(crate) workload: String,
+    /// Which state their reads see.
+    #[serde(default)]
+    pub(crate) reads: Reads,
     /// The names of the nodes.
     pub(crate) nodes: Vec<String>,
     /// How nodes are connected: as asked, `auto` included.
@@ -78,7 +94,9 @@ pub(crate) struct Request {
     pub(crate) target: String,
     pub(crate) binary: Option<PathBuf>,
     pub(crate) defect: Option<String>,
-    pub(crate) workload: String,
+    /// None stands for the first that the target has the functions for.
+    pub(crate) workload: Option<String>,
+    pub(crate) reads: Reads,
     pub(crate) nodes: usize,
     pub(crate) network: String,
     pub(crate) nemesis: Vec<String>,
@@ -105,21 +123,19 @@ impl Plan {
                 partita_targets::ALL.iter().map(|t| t.name()),
             )
         })?;
-        let workload = partita_workloads::find(&request.workload).with_context(|| {
-            unknown(
-                "workload",
-                &request.workload,
-                partita_workloads::ALL.iter().map(|w| w.name()),
-            )
-        })?;
-        if let Some(missing) = workload
-            .functions()
-            .iter()
-            .find(|f| !target.functions().contains(f))
-        {
+        let workload = workload(request.workload.as_deref(), target)?;
+        let offered = target.functions(workload.object());
+        if let Some(missing) = workload.functions().iter().find(|f| !offered.contains(f)) {
             bail!(
-                "workload `{}` needs `{missing}`, which target `{}` does not have",
+                "workload `{}` needs `{missing}` on a {}, which target `{}` does not have",
                 workload.name(),
+                workload.object(),
+                target.name()
+            );
+        }
+        if request.reads == Reads::Local && !target.reads_locally() {
+            bail!(
+                "target `{}` has no reads from one node alone: --reads local is not for it",
                 target.name()
             );
         }
@@ -155,7 +171,7 @@ impl Plan {
         if request.time_limit.is_zero() || request.time_limit > TIME_LIMIT_MAX {
             bail!("--time-limit is out of range: more than 0, at most 24h");
         }
-        let kinds = kinds(&request.nemesis, request.nodes)?;
+        let kinds = kinds(&request.nemesis, request.nodes, target.has_leader())?;
         let time_limit_ms = millis(request.time_limit);
         Ok(Plan {
             format: FORMAT,
@@ -163,7 +179,8 @@ impl Plan {
             target: request.target,
             binary: request.binary,
             defect: request.defect,
-            workload: request.workload,
+            workload: workload.name().to_owned(),
+            reads: request.reads,
             nodes: (1..=request.nodes).map(|node| format!("n{node}")).collect(),
             network: request.network,
             concurrency: request.concurrency,
@@ -218,6 +235,11 @@ impl Plan {
             "workload",
             self.workload.clone(),
         );
+        let reads = match self.reads {
+            Reads::Linearizable => "linearizable",
+            Reads::Local => "local",
+        };
+        option(self.reads != defaults.reads, "reads", reads.to_owned());
         option(
             self.nodes.len() != defaults.nodes.len(),
             "nodes",
@@ -277,9 +299,26 @@ impl Plan {
     }
 }
 
-/// The faults asked for, in the shapes that so many nodes can have: `kill` in all its shapes, `kill:leader` in one.
+/// The workload asked for, or the first that fits the target.
+fn workload(asked: Option<&str>, target: &dyn Target) -> anyhow::Result<&'static dyn Workload> {
+    let all = partita_workloads::ALL;
+    let Some(name) = asked else {
+        let fits = |workload: &&dyn Workload| {
+            let mut needed = workload.functions().iter();
+            needed.all(|f| target.functions(workload.object()).contains(f))
+        };
+        return all.iter().copied().find(fits).with_context(|| {
+            let name = target.name();
+            format!("no workload fits target `{name}`")
+        });
+    };
+    partita_workloads::find(name)
+        .with_context(|| unknown("workload", name, all.iter().map(|workload| workload.name())))
+}
+
+/// The faults asked for, in the shapes that so many nodes, with a leader or without, can have: `kill` in all its shapes, `kill:leader` in one.
 /// `none` is none, and `all` is all.
-fn kinds(asked: &[String], nodes: usize) -> anyhow::Result<Vec<FaultKind>> {
+fn kinds(asked: &[String], nodes: usize, has_leader: bool) -> anyhow::Result<Vec<FaultKind>> {
     let all = || fault::ALL.iter().map(|fault| fault.name());
     let asked: Vec<&str> = match asked {
         [none] if none == "none" => Vec::new(),
@@ -291,7 +330,7 @@ fn kinds(asked: &[String], nodes: usize) -> anyhow::Result<Vec<FaultKind>> {
         let (name, shape) = named(asked);
         let fault =
             fault::find(name).with_context(|| unknown("fault", name, all().chain(["all", "none"])))?;
-        let mut shapes = fault::shapes(fault, nodes);
+        let mut shapes = fault::shapes(fault, nodes, has_leader);
         if let Some(shape) = shape {
             if !shapes.iter().any(|known| known == shape) {
                 let kind = format!("shape of `{name}` for {nodes} nodes");
@@ -353,7 +392,8 @@ pub(crate) mod tests {
             target: "raft".into(),
             binary: None,
             defect: None,
-            workload: "register".into(),
+            workload: None,
+            reads: Reads::Linearizable,
             nodes: 5,
             network: "auto".into(),
             nemesis: vec!["all".into()],
@@ -395,11 +435,11 @@ pub(crate) mod tests {
             ..request()
         });
         assert!(
-            error.starts_with("unknown target `raaft`; there are: raft, etcd"),
+            error.starts_with("unknown target `raaft`; there are: raft, "),
             "{error}"
         );
         let error = refused(Request {
-            workload: "x".into(),
+            workload: Some("x".into()),
             ..request()
         });
         assert!(
@@ -428,6 +468,18 @@ pub(crate) mod tests {
             ..request()
         });
         assert!(error.contains("our own servers"), "{error}");
+        let error = refused(Request {
+            target: "etcd".into(),
+            workload: Some("queue".into()),
+            ..request()
+        });
+        assert!(error.contains("needs `enqueue` on a queue"), "{error}");
+        let error = refused(Request {
+            target: "etcd".into(),
+            reads: Reads::Local,
+            ..request()
+        });
+        assert!(error.contains("--reads local is not for it"), "{error}");
     }
 
     #[test]
@@ -481,6 +533,7 @@ pub(crate) mod tests {
         let other = Plan::new(Request {
             defect: Some("stale-reads".into()),
             binary: Some("/tmp/a b".into()),
+            reads: Reads::Local,
             nemesis: vec!["none".into()],
             rate: 99.5,
             time_limit: Duration::from_secs(20),
@@ -491,8 +544,8 @@ pub(crate) mod tests {
         .unwrap();
         assert_eq!(
             other.command(&defaults),
-            "partita run raft --binary '/tmp/a b' --defect stale-reads --nemesis none --rate 99.5 \
-             --time-limit 20s --operation-timeout 250ms --on-violation stop --seed 7"
+            "partita run raft --binary '/tmp/a b' --defect stale-reads --reads local --nemesis none \
+             --rate 99.5 --time-limit 20s --operation-timeout 250ms --on-violation stop --seed 7"
         );
     }
 }

@@ -35,7 +35,7 @@
 //!     let observer = Arc::new(observer(&cluster));
 //!     let kind = |fault: &&dyn fault::Fault| FaultKind {
 //!         name: fault.name().into(),
-//!         shapes: fault::shapes(*fault, cluster.len()),
+//!         shapes: fault::shapes(*fault, cluster.len(), true),
 //!     };
 //!     let kinds: Vec<_> = fault::ALL.iter().map(kind).collect();
 //!     let planned = faults::schedule(1, &kinds, 30_000);

@@ -140,7 +140,7 @@ fn exercised(run: &Run, explained: bool) -> Case {
 }
 
 /// Text that may stand in an XML attribute or element.
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for char in text.chars() {
         match char {

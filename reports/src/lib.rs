@@ -4,6 +4,7 @@
 //! - [`load()`]: reads one, whole or half-written; [`write()`] also puts the reports into it. Only these touch
 //!   the disk.
 //! - [`Run::of_history`]: a history that was checked by itself, for [`html()`].
+//! - [`sequence`]: message sequence diagrams of simulated runs, as SVG.
 //! - [`html()`], [`text()`], [`junit()`]: the same run for a browser, a terminal, a CI system.
 //!
 //! The page is made of two halves: a view model that this crate computes (so that a million operations become
@@ -15,6 +16,7 @@ mod junit;
 mod load;
 mod recover;
 pub mod run;
+pub mod sequence;
 mod text;
 mod view;
 mod words;

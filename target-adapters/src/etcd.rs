@@ -15,7 +15,8 @@ use serde_json::json;
 
 use crate::http::{self, NoAnswer};
 use crate::{
-    BoxFuture, Client, ClientError, Completion, Node, Observer, Options, Program, Request, Status, Target,
+    BoxFuture, Client, ClientError, ClientOptions, Completion, Node, Observer, Options, Program, Request,
+    Status, Target,
 };
 
 /// etcd.
@@ -66,8 +67,11 @@ impl Target for Etcd {
         "etcd 3.4 or later (Debian: apt-get install etcd-server; another version: --binary PATH)"
     }
 
-    fn functions(&self) -> &'static [&'static str] {
-        &["read", "write", "cas"]
+    fn functions(&self, object: &str) -> &'static [&'static str] {
+        match object {
+            "register" => &["read", "write", "cas"],
+            _ => &[],
+        }
     }
 
     fn locate(&self, options: &Options) -> Result<Program, String> {
@@ -127,10 +131,10 @@ impl Target for Etcd {
         cluster: &[Node],
         node: usize,
         _name: &str,
-        timeout: Duration,
+        options: ClientOptions,
     ) -> Result<Box<dyn Client>, ClientError> {
         Ok(Box::new(EtcdClient {
-            http: http::client(timeout, None)?,
+            http: http::client(options.timeout, None)?,
             at: cluster[node].client,
         }))
     }
@@ -246,7 +250,7 @@ fn complete(request: Request<'_>, answer: &Answer) -> Completion {
         "read" => held(&answer.kvs).map_or_else(unreadable, Completion::ok),
         "cas" if !answer.succeeded => match answer.responses.first() {
             Some(response) => held(&response.response_range.kvs)
-                .map_or_else(unreadable, |observed| Completion::not_swapped(request, observed)),
+                .map_or_else(unreadable, |observed| Completion::not_applied(request, observed)),
             None => Completion::unknown(request, "a refused transaction without its range"),
         },
         _ => Completion::ok(request.value.clone()),
@@ -325,6 +329,8 @@ impl EtcdObserver {
             commit: number(&body.raft_index),
             applied: number(&body.raft_applied_index),
             log_bytes: number(&body.db_size),
+            members: None,
+            snapshot_index: None,
         })
     }
 }

@@ -25,8 +25,16 @@ pub trait Target: Sync {
     fn name(&self) -> &'static str;
     /// What it is, in one line.
     fn summary(&self) -> &'static str;
-    /// The functions that its clients can call.
-    fn functions(&self) -> &'static [&'static str];
+    /// Is one of its nodes the leader, whom all know? When it is whole, it then has exactly one.
+    fn has_leader(&self) -> bool {
+        true
+    }
+    /// The functions that clients of this type of object can call; none if it has no such objects.
+    fn functions(&self, object: &str) -> &'static [&'static str];
+    /// Can its clients read from the node that they ask, and from no other?
+    fn reads_locally(&self) -> bool {
+        false
+    }
     /// Finds the program, and says which version it is.
     ///
     /// # Errors
@@ -41,8 +49,8 @@ pub trait Target: Sync {
         node: &Node,
         data: &Path,
     ) -> Vec<String>;
-    /// A client that begins at `node` (an index into the cluster) and gives up on an operation after
-    /// `timeout`. `name` is its own: no other client of this cluster ever has it.
+    /// A client that begins at `node` (an index into the cluster). `name` is its own: no other client of this
+    /// cluster ever has it.
     ///
     /// # Errors
     /// When the client itself can't be made.
@@ -51,7 +59,7 @@ pub trait Target: Sync {
         cluster: &[Node],
         node: usize,
         name: &str,
-        timeout: Duration,
+        options: ClientOptions,
     ) -> Result<Box<dyn Client>, ClientError>;
     /// Asks nodes how they are, at their control addresses and from `source`, if it matters from where.
     ///
@@ -63,10 +71,30 @@ pub trait Target: Sync {
         source: Option<IpAddr>,
         timeout: Duration,
     ) -> Result<Box<dyn Observer>, ClientError>;
+    /// Changes the cluster itself, by way of the control addresses; nothing where the target has no such calls
+    /// that we know.
+    ///
+    /// # Errors
+    /// When the client itself can't be made.
+    fn administrator(
+        &self,
+        cluster: &[Node],
+        timeout: Duration,
+    ) -> Result<Option<Box<dyn Administrator>>, ClientError> {
+        let _ = (cluster, timeout);
+        Ok(None)
+    }
 }
 
 /// All targets.
-pub const ALL: &[&dyn Target] = &[&own::RAFT, &etcd::Etcd];
+pub const ALL: &[&dyn Target] = &[
+    &own::RAFT,
+    &own::PAXOS,
+    &own::MULTI_PAXOS,
+    &own::VIEWSTAMPED,
+    &own::ZAB,
+    &etcd::Etcd,
+];
 
 /// The target of this name.
 pub fn find(name: &str) -> Option<&'static dyn Target> {
@@ -85,6 +113,27 @@ pub struct Options {
     pub binary: Option<PathBuf>,
     /// The deliberate bug to switch on, in our own servers.
     pub defect: Option<String>,
+}
+
+/// How a client works.
+#[derive(Clone, Copy, Debug)]
+pub struct ClientOptions {
+    /// The type of the objects that it acts upon: `register`, `queue`, ...
+    pub object: &'static str,
+    /// Which state its reads see.
+    pub reads: Reads,
+    /// How long it waits for an operation before it gives up on it.
+    pub timeout: Duration,
+}
+
+/// Which state reads see.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reads {
+    /// One with all that was done before the read began.
+    #[default]
+    Linearizable,
+    /// Whatever the node that is asked has, however old.
+    Local,
 }
 
 /// The program of a target.
@@ -169,8 +218,9 @@ impl Completion {
         }
     }
 
-    /// A compare-and-set that did not, because it saw another value.
-    fn not_swapped(request: Request<'_>, observed: Value) -> Self {
+    /// The answer itself is that nothing was done, because of what was seen: the value of a register that was to
+    /// be another, the token of a lock that was to be free.
+    fn not_applied(request: Request<'_>, observed: Value) -> Self {
         Completion {
             observed: Some(observed),
             error: None,
@@ -191,6 +241,36 @@ pub trait Observer: Send + Sync {
     fn status(&self, node: usize) -> BoxFuture<'_, Result<Status, String>>;
 }
 
+/// What an operator may want of a cluster. Nodes are indexes into it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// The node, which runs and was started to join, shall become a member.
+    Add(usize),
+    /// The node shall be a member no more.
+    Remove(usize),
+    /// The leader shall hand over, to this node if one is named.
+    Transfer(Option<usize>),
+    /// This node shall take a snapshot.
+    Snapshot(usize),
+}
+
+/// What came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Changed {
+    /// It is done.
+    Done,
+    /// It certainly had no effect.
+    Rejected(String),
+    /// We can't know.
+    Unknown(String),
+}
+
+/// Does for a cluster what an operator does.
+pub trait Administrator: Send + Sync {
+    /// Makes the change, at whichever node it is for, to its end or to the timeout.
+    fn change(&self, change: Change) -> BoxFuture<'_, Changed>;
+}
+
 /// What a node says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Status {
@@ -206,6 +286,10 @@ pub struct Status {
     pub applied: u64,
     /// The size of its log or database on disk, in bytes.
     pub log_bytes: u64,
+    /// The members of the cluster, where it says so.
+    pub members: Option<Vec<String>>,
+    /// The last log position in its newest snapshot, where it says so; 0 without a snapshot.
+    pub snapshot_index: Option<u64>,
 }
 
 #[cfg(test)]
@@ -220,7 +304,7 @@ mod tests {
         assert_eq!(names.len(), ALL.len());
         for target in ALL {
             assert!(target.name().bytes().all(|b| b.is_ascii_lowercase() || b == b'-'));
-            assert!(!target.summary().is_empty() && !target.functions().is_empty());
+            assert!(!target.summary().is_empty() && !target.functions("register").is_empty());
             assert_eq!(
                 find(target.name()).map(|found| found.summary()),
                 Some(target.summary())

@@ -1,16 +1,21 @@
 //! Our own servers: `partita node PROTOCOL`, over their HTTP/JSON interface, which is the same for all.
 
+mod administrator;
+mod operation;
+
 use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use partita_history::Value;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
+use self::administrator::OwnAdministrator;
+use self::operation::{Answer, Functions, Op, STORE, WRITE_ONCE};
 use crate::http::{self, NoAnswer};
 use crate::{
-    BoxFuture, Client, ClientError, Completion, Node, Observer, Options, Program, Request, Status, Target,
+    Administrator, BoxFuture, Client, ClientError, ClientOptions, Completion, Node, Observer, Options,
+    Program, Reads, Request, Status, Target,
 };
 
 /// One of our own servers.
@@ -18,16 +23,41 @@ pub(crate) struct Own {
     /// The protocol, as `partita node` knows it.
     protocol: &'static str,
     summary: &'static str,
-    functions: &'static [&'static str],
+    functions: Functions,
 }
-
-/// What the replicated store offers.
-const STORE: &[&str] = &["read", "write", "cas", "append"];
 
 /// Raft.
 pub(crate) const RAFT: Own = Own {
     protocol: "raft",
     summary: "our own Raft: pre-vote, read index, client sessions, write-ahead log",
+    functions: STORE,
+};
+
+/// Zab.
+pub(crate) const ZAB: Own = Own {
+    protocol: "zab",
+    summary: "our own Zab: fast leader election, reads by SYNC at every node, reconfiguration",
+    functions: STORE,
+};
+
+/// Viewstamped Replication.
+pub(crate) const VIEWSTAMPED: Own = Own {
+    protocol: "viewstamped",
+    summary: "our own Viewstamped Replication: views by turn, state transfer, epochs, write-ahead log",
+    functions: STORE,
+};
+
+/// Single-decree Paxos.
+pub(crate) const PAXOS: Own = Own {
+    protocol: "paxos",
+    summary: "our own single-decree Paxos, once for each key: registers that are written once; no leader",
+    functions: WRITE_ONCE,
+};
+
+/// Multi-Paxos.
+pub(crate) const MULTI_PAXOS: Own = Own {
+    protocol: "multi-paxos",
+    summary: "our own Multi-Paxos: slots with gaps, ballots, one phase 1 for all slots, a window for changes of members",
     functions: STORE,
 };
 
@@ -46,8 +76,17 @@ impl Target for Own {
         self.summary
     }
 
-    fn functions(&self) -> &'static [&'static str] {
-        self.functions
+    fn functions(&self, object: &str) -> &'static [&'static str] {
+        let offered = self.functions.iter().find(|(offered, _)| *offered == object);
+        offered.map_or(&[], |(_, functions)| functions)
+    }
+
+    fn reads_locally(&self) -> bool {
+        true
+    }
+
+    fn has_leader(&self) -> bool {
+        self.protocol != PAXOS.protocol
     }
 
     fn locate(&self, options: &Options) -> Result<Program, String> {
@@ -98,14 +137,14 @@ impl Target for Own {
         cluster: &[Node],
         node: usize,
         name: &str,
-        timeout: Duration,
+        options: ClientOptions,
     ) -> Result<Box<dyn Client>, ClientError> {
         Ok(Box::new(OwnClient {
-            http: http::client(timeout, None)?,
+            http: http::client(options.timeout, None)?,
             cluster: cluster.to_vec(),
             home: node,
             at: node,
-            timeout,
+            options,
             session: name.to_owned(),
             sequence: 0,
         }))
@@ -122,6 +161,14 @@ impl Target for Own {
             cluster: cluster.to_vec(),
         }))
     }
+
+    fn administrator(
+        &self,
+        cluster: &[Node],
+        timeout: Duration,
+    ) -> Result<Option<Box<dyn Administrator>>, ClientError> {
+        Ok(Some(Box::new(OwnAdministrator::new(cluster, timeout)?)))
+    }
 }
 
 struct OwnClient {
@@ -131,7 +178,7 @@ struct OwnClient {
     home: usize,
     /// The node that an operation is brought to first: the one that served the last, as long as it serves.
     at: usize,
-    timeout: Duration,
+    options: ClientOptions,
     /// Under which the servers remember what was done, so that an operation tried twice is applied once.
     session: String,
     sequence: u64,
@@ -141,37 +188,9 @@ struct OwnClient {
 struct OpBody<'a> {
     session: &'a str,
     sequence: u64,
-    op: OpJson<'a>,
-}
-
-#[derive(Serialize)]
-struct OpJson<'a> {
-    f: &'a str,
-    key: &'a Value,
     #[serde(skip_serializing_if = "Option::is_none")]
-    value: Option<&'a Value>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    from: Option<&'a Value>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    to: Option<&'a Value>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Answer {
-    #[serde(deserialize_with = "present")]
-    value: Option<Value>,
-    swapped: Option<bool>,
-    #[serde(deserialize_with = "present")]
-    observed: Option<Value>,
-    error: Option<String>,
-    message: Option<String>,
-    leader: Option<String>,
-}
-
-/// A null that is there is not the same as nothing: it is what a register holds that was never written.
-fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
-    Value::deserialize(deserializer).map(Some)
+    consistency: Option<&'static str>,
+    op: Op<'a>,
 }
 
 /// What to do after one try.
@@ -193,11 +212,12 @@ impl OwnClient {
 
     async fn perform_op(&mut self, request: Request<'_>) -> Completion {
         // Reads are not remembered, and leave no gap.
-        if request.f != "read" {
+        if !operation::only_reads(request) {
             self.sequence += 1;
         }
-        let deadline = Instant::now() + self.timeout;
-        let mut at = self.at;
+        let deadline = Instant::now() + self.options.timeout;
+        let local = self.is_local(request);
+        let mut at = if local { self.home } else { self.at };
         // Once a try may have been carried out, a later refusal no longer says that nothing happened.
         let mut perhaps: Option<String> = None;
         // The node that did not answer: for a while others will still take it for the leader.
@@ -209,7 +229,9 @@ impl OwnClient {
             let node = (at != self.home).then(|| self.cluster[at].name.clone());
             let why = match tried.unwrap_or_else(|_| Try::Perhaps("timed out".into())) {
                 Try::Done(completion) => {
-                    self.at = at;
+                    if !local {
+                        self.at = at;
+                    }
                     return match (completion.error, perhaps) {
                         (Some(refusal), Some(_)) => Completion {
                             node,
@@ -267,19 +289,17 @@ impl OwnClient {
             .unwrap_or(at)
     }
 
+    /// Is it to be answered by the node asked, from what that has applied?
+    fn is_local(&self, request: Request<'_>) -> bool {
+        self.options.reads == Reads::Local && operation::only_reads(request)
+    }
+
     async fn try_at(&self, at: usize, request: Request<'_>) -> Try {
-        let (from, to) = request.value.as_pair().unzip();
-        let cas = request.f == "cas";
         let body = OpBody {
             session: &self.session,
             sequence: self.sequence,
-            op: OpJson {
-                f: request.f,
-                key: request.key.unwrap_or(&Value::Null),
-                value: (!cas && request.f != "read").then_some(request.value),
-                from: from.filter(|_| cas),
-                to: to.filter(|_| cas),
-            },
+            consistency: self.is_local(request).then_some("local"),
+            op: operation::op(self.options.object, request, &self.session),
         };
         let (status, bytes) = match http::post(&self.http, self.cluster[at].client, "/v1/op", &body).await {
             Ok(answer) => answer,
@@ -291,29 +311,9 @@ impl OwnClient {
         };
         let error = answer.error.clone().unwrap_or_default();
         match status {
-            200 => match (request.f, answer) {
-                (
-                    "read",
-                    Answer {
-                        value: Some(value), ..
-                    },
-                ) => Try::Done(Completion::ok(value)),
-                (
-                    "cas",
-                    Answer {
-                        swapped: Some(true), ..
-                    },
-                ) => Try::Done(Completion::ok(request.value.clone())),
-                (
-                    "cas",
-                    Answer {
-                        swapped: Some(false),
-                        observed: Some(observed),
-                        ..
-                    },
-                ) => Try::Done(Completion::not_swapped(request, observed)),
-                ("read" | "cas", _) => Try::Perhaps("an answer without its result".into()),
-                _ => Try::Done(Completion::ok(request.value.clone())),
+            200 => match operation::done(self.options.object, request, answer) {
+                Some(completion) => Try::Done(completion),
+                None => Try::Perhaps("an answer without its result".into()),
             },
             // The table of refusals: these, by the server's contract, had no effect.
             421 => Try::Elsewhere {
@@ -324,7 +324,7 @@ impl OwnClient {
                 leader: None,
                 why: error,
             },
-            400 => Try::Done(Completion::refused(
+            400 | 409 => Try::Done(Completion::refused(
                 request,
                 format!("{error}: {}", answer.message.unwrap_or_default()),
             )),
@@ -352,6 +352,8 @@ struct StatusBody {
     commit: u64,
     applied: u64,
     log_bytes: u64,
+    members: Option<Vec<String>>,
+    snapshot_index: Option<u64>,
 }
 
 impl Observer for OwnObserver {
@@ -367,6 +369,8 @@ impl Observer for OwnObserver {
                 commit,
                 applied,
                 log_bytes,
+                members,
+                snapshot_index,
             } = http::ask(request).await?;
             Ok(Status {
                 role,
@@ -375,6 +379,8 @@ impl Observer for OwnObserver {
                 commit,
                 applied,
                 log_bytes,
+                members,
+                snapshot_index,
             })
         })
     }

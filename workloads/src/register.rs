@@ -7,10 +7,9 @@ use partita_history::{EventType, OpEvent, Value};
 use rand::RngExt;
 
 use crate::Workload;
+use crate::keys::Keys;
 
-/// Several registers at a time, each replaced by a new one after a bounded number of operations, so that the
-/// checker's work stays bounded too. Every write writes a value of its own: what a read returned then tells
-/// which write it saw.
+/// Every write writes a value of its own: what a read returned then tells which write it saw.
 pub(crate) struct Register;
 
 /// Registers in use at a time.
@@ -22,12 +21,6 @@ const READS: u32 = 10;
 /// and this many writes; the rest are compare-and-sets.
 const WRITES: u32 = 45;
 
-/// Every second client of a node only reads. One that writes waits from the moment its node is cut off; it takes
-/// one that reads to see what a deposed leader still answers.
-fn only_reads(client: Client) -> bool {
-    client.seat % 2 == 1
-}
-
 impl Workload for Register {
     fn name(&self) -> &'static str {
         "register"
@@ -35,6 +28,10 @@ impl Workload for Register {
 
     fn summary(&self) -> &'static str {
         "reads, writes of unique values and compare-and-sets on several registers; must be linearizable"
+    }
+
+    fn object(&self) -> &'static str {
+        "register"
     }
 
     fn functions(&self) -> &'static [&'static str] {
@@ -50,33 +47,24 @@ impl Workload for Register {
     }
 }
 
-#[derive(Default)]
 struct Operations {
-    /// The keys in use, with the number of operations on each.
-    keys: Vec<(u64, u32)>,
-    next_key: u64,
+    keys: Keys,
     last_value: i64,
     /// The last value that anybody saw or wrote, by key: what a compare-and-set expects.
     seen: BTreeMap<Value, Value>,
 }
 
-impl Operations {
-    fn key(&mut self, rng: &mut Random) -> Value {
-        while self.keys.len() < KEYS {
-            self.keys.push((self.next_key, 0));
-            self.next_key += 1;
+impl Default for Operations {
+    fn default() -> Self {
+        Operations {
+            keys: Keys::new('r', KEYS, OPERATIONS_A_KEY),
+            last_value: 0,
+            seen: BTreeMap::new(),
         }
-        let slot = rng.random_range(0..KEYS);
-        let (key, operations) = &mut self.keys[slot];
-        let name = name(*key);
-        *operations += 1;
-        if *operations == OPERATIONS_A_KEY {
-            self.keys.swap_remove(slot);
-            self.seen.remove(&name);
-        }
-        name
     }
+}
 
+impl Operations {
     fn unique_value(&mut self) -> Value {
         self.last_value += 1;
         Value::Int(self.last_value)
@@ -85,9 +73,13 @@ impl Operations {
 
 impl Generator for Operations {
     fn next(&mut self, client: Client, rng: &mut Random) -> Option<Op> {
-        let key = self.key(rng);
+        let key = self.keys.pick(rng);
+        if key.is_done {
+            self.seen.remove(&key.name);
+        }
+        let key = key.name;
         let die = rng.random_range(0..100);
-        let (f, value) = if only_reads(client) || die < READS {
+        let (f, value) = if client.only_reads() || die < READS {
             ("read", Value::Null)
         } else if die < READS + WRITES {
             ("write", self.unique_value())
@@ -95,11 +87,7 @@ impl Generator for Operations {
             let from = self.seen.get(&key).cloned().unwrap_or_default();
             ("cas", Value::pair(from, self.unique_value()))
         };
-        Some(Op {
-            f,
-            key: Some(key),
-            value,
-        })
+        Some(Op::new(f, key, value))
     }
 
     fn update(&mut self, event: &OpEvent) {
@@ -118,18 +106,9 @@ impl Generator for Operations {
 
     /// Two reads of every register that was used: what was acknowledged must still be there.
     fn finally(self: Box<Self>) -> Box<dyn Generator> {
-        let read = |key| Op {
-            f: "read",
-            key: Some(name(key)),
-            value: Value::Null,
-        };
-        Box::new(UntilOk::new((0..self.next_key).map(read), 2))
+        let read = |key| Op::new("read", key, Value::Null);
+        Box::new(UntilOk::new(self.keys.all().map(read), 2))
     }
-}
-
-/// The name of the register of this number.
-fn name(key: u64) -> Value {
-    Value::Str(format!("r{key}"))
 }
 
 #[cfg(test)]

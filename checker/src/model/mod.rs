@@ -26,6 +26,7 @@ pub(crate) mod set;
 mod stack;
 pub(crate) mod versioned_register;
 mod words;
+pub(crate) mod write_once_register;
 
 use std::any::Any;
 
@@ -42,6 +43,7 @@ pub const ALL: &[Model] = &[
     register::MODEL,
     cas_register::MODEL,
     versioned_register::MODEL,
+    write_once_register::MODEL,
     multi_register::MODEL,
     kv::MODEL,
     counter::MODEL,

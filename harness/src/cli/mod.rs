@@ -9,6 +9,7 @@ mod node;
 mod reading;
 mod report;
 mod run;
+mod simulate;
 mod units;
 mod verify;
 
@@ -44,6 +45,8 @@ enum Verb {
     Check(check::Arguments),
     /// Check a linearization that `check --witness` wrote
     Verify(verify::Arguments),
+    /// Run a protocol of ours, its clients and faults in virtual time, from a seed
+    Simulate(simulate::Arguments),
     /// Build the report of a run again
     Report(report::Arguments),
     /// Measure how well planted bugs are found, and that nothing is found without them
@@ -97,6 +100,7 @@ pub(crate) fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Run(arguments) => run::main(arguments),
         Verb::Check(arguments) => check::main(arguments),
         Verb::Verify(arguments) => verify::main(&arguments),
+        Verb::Simulate(arguments) => simulate::main(&arguments),
         Verb::Report(arguments) => report::main(&arguments),
         Verb::Calibrate(arguments) => calibrate::main(&arguments),
         Verb::List(arguments) => list::main(&arguments),

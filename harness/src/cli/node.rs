@@ -29,9 +29,21 @@ pub(super) struct Arguments {
     /// Where it listens for clients
     #[arg(long)]
     listen_client: SocketAddr,
-    /// Another member, as NAME=ADDRESS
+    /// Another node, as NAME=ADDRESS: the address book of all that this node may ever talk to
     #[arg(long = "peer", value_parser = peer)]
     peers: Vec<(String, SocketAddr)>,
+    /// A member when the cluster began, if these are not the node and all its peers
+    #[arg(long = "member")]
+    members: Vec<String>,
+    /// Be no member yet, and wait to be made one (POST /v1/admin)
+    #[arg(long)]
+    join: bool,
+    /// Entries from one snapshot to the next, if not the protocol's own number
+    #[arg(long)]
+    snapshot_entries: Option<u64>,
+    /// Answer reads on a lease, which is safe only while clocks drift by 10 % at most
+    #[arg(long)]
+    lease_reads: bool,
     /// Milliseconds between a leader's heartbeats
     #[arg(long, default_value_t = 50)]
     heartbeat_ms: u64,
@@ -73,6 +85,10 @@ pub(super) fn main(arguments: Arguments) -> Result<Verdict, Failure> {
         .into_iter()
         .map(|(name, address)| (name, address.to_string()))
         .collect();
+    options.members = arguments.members.into_iter().collect();
+    options.join = arguments.join;
+    options.snapshot_entries = arguments.snapshot_entries;
+    options.lease_reads = arguments.lease_reads;
     options.heartbeat = Duration::from_millis(arguments.heartbeat_ms);
     options.election = Duration::from_millis(arguments.election_ms);
     options.defect = defect;

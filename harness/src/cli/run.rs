@@ -14,7 +14,7 @@ use partita_reports::run::Summary;
 use partita_targets::Options;
 
 use super::{Failure, print, say, units};
-use crate::plan::{OnViolation, Plan, Request};
+use crate::plan::{OnViolation, Plan, Reads, Request};
 use crate::progress::Progress;
 use crate::run::directory;
 use crate::run::phases::{self, Setting};
@@ -28,9 +28,12 @@ pub(super) struct Arguments {
     /// How many nodes
     #[arg(long, default_value_t = 5)]
     nodes: usize,
-    /// What clients do (see `partita list workloads`)
-    #[arg(long, default_value = "register")]
-    workload: String,
+    /// What clients do (see `partita list workloads`) [default: the first that fits the target]
+    #[arg(long)]
+    workload: Option<String>,
+    /// Which state reads see: one with all that was done before, or whatever the node that is asked has
+    #[arg(long, value_enum, default_value_t)]
+    reads: Reads,
     /// Faults, with commas between (see `partita list faults`); `all` or `none`
     #[arg(long, default_value = "partition,kill,pause", value_delimiter = ',')]
     nemesis: Vec<String>,
@@ -192,6 +195,7 @@ fn request(arguments: &Arguments) -> anyhow::Result<Request> {
         binary,
         defect: arguments.defect.clone(),
         workload: arguments.workload.clone(),
+        reads: arguments.reads,
         nodes: arguments.nodes,
         network: arguments.network.clone(),
         nemesis: arguments.nemesis.clone(),

@@ -1,12 +1,11 @@
 //! The clients: each worker plays one logical process after another.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context;
 use partita_generator::Client;
 use partita_history::Outcome;
-use partita_targets::{Node, Request, Target};
+use partita_targets::{ClientOptions, Node, Request, Target};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -21,8 +20,8 @@ pub(crate) struct Clients {
     pub(crate) cluster: Arc<Vec<Node>>,
     /// How many at a time.
     pub(crate) concurrency: u32,
-    /// How long each waits for an operation.
-    pub(crate) timeout: Duration,
+    /// How each works.
+    pub(crate) options: ClientOptions,
 }
 
 /// Lets the clients work until `stop` becomes true or there is nothing left to do. Processes are numbered
@@ -68,7 +67,7 @@ impl Worker {
             target,
             ref cluster,
             concurrency,
-            timeout,
+            options,
         } = self.clients;
         let home = number as usize % cluster.len();
         let seat = number / u32::try_from(cluster.len())?;
@@ -85,7 +84,7 @@ impl Worker {
             let mut client = match idle.take() {
                 Some(client) => client,
                 None => target
-                    .client(cluster, home, &format!("client-{process}"), timeout)
+                    .client(cluster, home, &format!("client-{process}"), options)
                     .map_err(|error| anyhow::anyhow!("a client can't be made: {error}"))?,
             };
             let Some(op) = self

@@ -17,7 +17,7 @@ use partita_nemesis::lab::Lab;
 use partita_nemesis::schedule::{self, Conductor};
 use partita_nemesis::{Cluster, CommandSpec, PortRole};
 use partita_reports::run::Summary;
-use partita_targets::{Node, Options, Program, Target};
+use partita_targets::{ClientOptions, Node, Options, Program, Reads, Target};
 use partita_workloads::Workload;
 use tokio::sync::watch;
 
@@ -27,7 +27,7 @@ use super::load::{self, Clients};
 use super::online::{self, Alarm, Follower, Tap};
 use super::recorder::Recorder;
 use super::watch::Watch;
-use crate::plan::{OnViolation, Plan};
+use crate::plan::{self, OnViolation, Plan};
 use crate::progress::Progress;
 
 /// How long the nodes have to become a cluster.
@@ -118,7 +118,11 @@ async fn with_cluster(
         .target
         .observer(&nodes, cluster.control_source(), STATUS_TIMEOUT)
         .map_err(anyhow::Error::from_boxed)?;
-    let watch = Arc::new(Watch::new(observer, Arc::clone(&nodes)));
+    let watch = Arc::new(Watch::new(
+        observer,
+        Arc::clone(&nodes),
+        setting.target.has_leader(),
+    ));
     setting.progress.phase("starting");
     start(setting, cluster, &nodes, &watch).await?;
 
@@ -136,7 +140,14 @@ async fn with_cluster(
         target: setting.target,
         cluster: Arc::clone(&nodes),
         concurrency: plan.concurrency,
-        timeout: Duration::from_millis(plan.operation_timeout_ms),
+        options: ClientOptions {
+            object: setting.workload.object(),
+            reads: match plan.reads {
+                plan::Reads::Linearizable => Reads::Linearizable,
+                plan::Reads::Local => Reads::Local,
+            },
+            timeout: Duration::from_millis(plan.operation_timeout_ms),
+        },
     };
     let (stop_metrics, metrics_stopped) = watch::channel(false);
     let metrics = {

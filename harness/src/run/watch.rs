@@ -22,16 +22,19 @@ const PERIOD: Duration = Duration::from_millis(200);
 pub(crate) struct Watch {
     observer: Box<dyn Observer>,
     cluster: Arc<Vec<Node>>,
+    /// Is one of the nodes the leader, when all is well?
+    has_leader: bool,
     last: Mutex<Vec<Option<Status>>>,
 }
 
 impl Watch {
     /// Nobody was asked yet.
-    pub(crate) fn new(observer: Box<dyn Observer>, cluster: Arc<Vec<Node>>) -> Self {
+    pub(crate) fn new(observer: Box<dyn Observer>, cluster: Arc<Vec<Node>>, has_leader: bool) -> Self {
         let last = Mutex::new(vec![None; cluster.len()]);
         Watch {
             observer,
             cluster,
+            has_leader,
             last,
         }
     }
@@ -102,7 +105,7 @@ impl Watch {
         }
     }
 
-    /// Waits until every node answers and all name the same leader.
+    /// Waits until every node answers and all name the same leader, if there is to be one.
     ///
     /// # Errors
     /// After `limit`, or as soon as `given_up` says why it is hopeless: what is amiss, node by node.
@@ -114,7 +117,7 @@ impl Watch {
         let deadline = tokio::time::Instant::now() + limit;
         loop {
             let answers = self.look().await;
-            match amiss(&self.cluster, &answers) {
+            match amiss(&self.cluster, &answers, self.has_leader) {
                 None => return Ok(()),
                 Some(amiss) if tokio::time::Instant::now() >= deadline => {
                     return Err(format!("after {} s: {amiss}", limit.as_secs()));
@@ -167,13 +170,16 @@ impl partita_nemesis::fault::Observer for Watch {
 }
 
 /// What keeps the cluster from being whole, in words; none if nothing does.
-fn amiss(cluster: &[Node], answers: &[Result<Status, String>]) -> Option<String> {
+fn amiss(cluster: &[Node], answers: &[Result<Status, String>], has_leader: bool) -> Option<String> {
     let silent = cluster
         .iter()
         .zip(answers)
         .find_map(|(node, answer)| Some((node, answer.as_ref().err()?)));
     if let Some((node, error)) = silent {
         return Some(format!("{} does not answer: {error}", node.name));
+    }
+    if !has_leader {
+        return None;
     }
     let mut leaders = cluster
         .iter()

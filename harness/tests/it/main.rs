@@ -5,5 +5,6 @@ mod defects;
 mod house;
 mod online;
 mod runs;
+mod simulate;
 mod support;
 mod trouble;

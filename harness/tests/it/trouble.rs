@@ -13,7 +13,7 @@ use crate::support::{has_netns, json, one_at_a_time, partita, processes_with, ru
 fn unknown_names_are_answered_with_the_valid_ones() {
     let runs = tempfile::tempdir().unwrap();
     for (arguments, expected) in [
-        (&["raaft"][..], "unknown target `raaft`; there are: raft, etcd"),
+        (&["raaft"][..], "unknown target `raaft`; there are: raft, "),
         (&["--nemesis", "flood"], "unknown fault `flood`; there are: "),
         (
             &["--workload", "nothing"],

@@ -149,12 +149,13 @@ impl From<Evidence> for Healed {
     }
 }
 
-/// The shapes of a fault that a cluster of this size can have.
-pub fn shapes(fault: &dyn Fault, nodes: usize) -> Vec<String> {
+/// The shapes of a fault that a cluster of this size, with a leader or without, can have.
+pub fn shapes(fault: &dyn Fault, nodes: usize, has_leader: bool) -> Vec<String> {
     let possible = fault
         .shapes()
         .iter()
-        .filter(|shape| selection::obstacle(shape.name, nodes).is_none());
+        .filter(|shape| selection::obstacle(shape.name, nodes).is_none())
+        .filter(|shape| has_leader || !selection::needs_leader(shape.name));
     possible.map(|shape| shape.name.to_owned()).collect()
 }
 
@@ -227,16 +228,18 @@ mod tests {
 
     #[test]
     fn a_small_cluster_is_not_planned_what_it_cannot_have() {
-        let shapes = |nodes| shapes(find("partition").unwrap(), nodes);
-        assert!(shapes(5).contains(&"majorities-ring".to_owned()));
-        assert!(!shapes(3).contains(&"majorities-ring".to_owned()));
-        assert!(shapes(3).contains(&"bridge".to_owned()));
+        let shapes = |nodes, has_leader| shapes(find("partition").unwrap(), nodes, has_leader);
+        assert!(shapes(5, true).contains(&"majorities-ring".to_owned()));
+        assert!(!shapes(3, true).contains(&"majorities-ring".to_owned()));
+        assert!(shapes(3, true).contains(&"bridge".to_owned()));
+        assert!(shapes(5, false).contains(&"halves".to_owned()));
+        assert!(!shapes(5, false).contains(&"isolate-leader".to_owned()));
         let all: Vec<_> = find("partition")
             .unwrap()
             .shapes()
             .iter()
             .map(|shape| shape.name.to_owned())
             .collect();
-        assert_eq!(shapes(5), all);
+        assert_eq!(shapes(5, true), all);
     }
 }

@@ -7,6 +7,8 @@ use crate::defect::Defect;
 
 /// How many entries are applied after a snapshot before the next, if nothing else is said.
 const SNAPSHOT_ENTRIES: u64 = 100_000;
+/// How far a leader of Multi-Paxos proposes beyond what is chosen, if nothing else is said.
+const WINDOW: u64 = 1024;
 /// By how much the fastest clock may outrun the slowest, where reads rest on leases.
 pub const CLOCK_DRIFT_PERCENT_MAX: u32 = 10;
 /// The longest name of a node, in bytes.
@@ -88,6 +90,9 @@ pub struct Config {
     /// promised not to help elect another? That is safe only while no node's clock runs faster than another's
     /// by more than [`CLOCK_DRIFT_PERCENT_MAX`].
     pub lease_reads: bool,
+    /// How many slots a leader of Multi-Paxos proposes for beyond those that are chosen, and after how many a
+    /// change of members takes effect: alpha. At least 1, and the same for all nodes, always.
+    pub window: u64,
     /// The deliberate bug to have, if any.
     pub defect: Option<&'static Defect>,
 }
@@ -139,6 +144,7 @@ impl Config {
             election_ticks,
             snapshot_entries: SNAPSHOT_ENTRIES,
             lease_reads: false,
+            window: WINDOW,
             defect: None,
         })
     }

@@ -6,7 +6,8 @@
 
 use std::fmt;
 
-use crate::raft;
+use crate::kind::ProtocolKind;
+use crate::store::{RETRIES_APPLY_TWICE, SESSIONS_LOST_IN_SNAPSHOT};
 
 /// A deliberate bug.
 #[derive(Debug, PartialEq, Eq)]
@@ -45,7 +46,9 @@ pub const UNSYNCED_ACKS: Defect = Defect {
 impl Defect {
     /// Every defect, in the order they are listed.
     pub fn all() -> impl Iterator<Item = &'static Defect> {
-        [&UNSYNCED_ACKS].into_iter().chain(raft::DEFECTS.iter().copied())
+        let of_any = [&UNSYNCED_ACKS, &SESSIONS_LOST_IN_SNAPSHOT, &RETRIES_APPLY_TWICE];
+        let of_one = ProtocolKind::ALL.iter().flat_map(|kind| kind.defects());
+        of_any.into_iter().chain(of_one.copied())
     }
 
     /// The defect of this name.
@@ -83,7 +86,6 @@ impl std::error::Error for UnknownDefect {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kind::ProtocolKind;
 
     #[test]
     fn every_defect_is_found_by_its_name_and_explained() {

@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use crate::defect::Defect;
 use crate::protocol::Protocol;
 
 macro_rules! protocols {
@@ -22,9 +23,14 @@ macro_rules! protocols {
                     $(ProtocolKind::$kind => <crate::$module::$protocol as Protocol>::NAME,)*
                 }
             }
-        }
 
-        impl ProtocolKind {
+            /// The deliberate bugs that are its own.
+            pub fn defects(self) -> &'static [&'static Defect] {
+                match self {
+                    $(ProtocolKind::$kind => crate::$module::DEFECTS,)*
+                }
+            }
+
             /// Has the visitor visit the type that implements the protocol.
             pub fn visit<V: ProtocolVisitor>(self, visitor: V) -> V::Output {
                 match self {
@@ -49,6 +55,14 @@ pub trait ProtocolVisitor {
 protocols! {
     /// Raft (Ongaro and Ousterhout 2014).
     Raft => raft::Raft,
+    /// Single-decree Paxos (Lamport 2001).
+    Paxos => paxos::Paxos,
+    /// Multi-Paxos (Lamport 2001, section 3; van Renesse and Altinbuken 2015).
+    MultiPaxos => multi_paxos::MultiPaxos,
+    /// Viewstamped Replication (Liskov and Cowling 2012).
+    Viewstamped => viewstamped::Viewstamped,
+    /// Zab (Junqueira, Reed and Serafini 2011).
+    Zab => zab::Zab,
 }
 
 /// No protocol has this name.

@@ -11,7 +11,9 @@
 //! - [`kind`]: which protocols there are.
 //! - [`durable`], [`transfer`]: what all protocols need: promises that wait for the disk, and snapshots sent
 //!   in chunks.
-//! - [`raft`]: Raft. Other protocols get folders of their own and serve the same store.
+//! - [`raft`], [`zab`]: the protocols, a folder each; all serve the same store.
+//! - [`paxos`]: single-decree Paxos, once for each key: registers that are written once.
+//! - [`raft`], [`multi_paxos`], [`zab`]: the protocols, a folder each; all serve the same store.
 //! - [`store`]: the replicated state machine: registers, and the client sessions that make retries safe.
 //! - [`defect`]: the catalogue of deliberate bugs, by which the harness is itself tested.
 //! - [`codec`]: the compact binary form of messages, records and commands, with limits when decoding.
@@ -21,10 +23,14 @@ pub mod config;
 pub mod defect;
 pub mod durable;
 pub mod kind;
+pub mod multi_paxos;
+pub mod paxos;
 pub mod protocol;
 pub mod raft;
 pub mod store;
 pub mod transfer;
+pub mod viewstamped;
+pub mod zab;
 
 pub use codec::{Decode, DecodeError, Encode};
 pub use config::{Config, ConfigError, NodeId};

@@ -4,70 +4,27 @@
 //! write to the log, one message to each peer, and one round of heartbeats serve all of them.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context as _, bail};
-use partita_protocols::store::{Answer, Store};
+use partita_protocols::store::Store;
 use partita_protocols::{
-    Command, Effect, Input, NodeId, Proposal, Protocol, Query, RequestId, Status, WriteId,
+    Administration, Command, Effect, Encode as _, Input, NodeId, Proposal, Protocol, Query, RequestId,
 };
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 use tracing::info;
 
+use crate::event::{ClientRequest, Event, Outcome, Request, SharedView, View};
 use crate::options::TICK;
 use crate::transport::Link;
-use crate::wal::{Wal, Write};
+use crate::wal::{Counters, Wal, Write};
 
 /// How many events are taken together at most.
 const BATCH_EVENTS_MAX: usize = 1024;
 /// How many bytes of commands are proposed together at most, but for the last: they become one record of the
 /// log.
 const BATCH_COMMAND_BYTES_MAX: usize = 1024 * 1024;
-
-/// What happens to the driver.
-#[derive(Debug)]
-pub(crate) enum Event<M> {
-    /// A peer's message.
-    Message { from: NodeId, message: M },
-    /// A client's request.
-    Client(ClientRequest),
-    /// This write, and all before it, are durable.
-    Persisted(WriteId),
-    /// The log can not be written any more.
-    DiskFailed(io::Error),
-}
-
-/// A client's request, on its way to its outcome.
-#[derive(Debug)]
-pub(crate) struct ClientRequest {
-    pub(crate) what: Request,
-    pub(crate) outcome: oneshot::Sender<Outcome>,
-    /// Its place among the requests that may wait. Held until there is an outcome, even if the client gave
-    /// up: what the cluster has not settled is load.
-    pub(crate) permit: OwnedSemaphorePermit,
-}
-
-/// What a client wants.
-#[derive(Debug)]
-pub(crate) enum Request {
-    /// What this command gives, which changes nothing.
-    Read(Command),
-    /// This command, applied.
-    Apply(Command),
-}
-
-/// How a client's request ended.
-#[derive(Debug)]
-pub(crate) enum Outcome {
-    /// The command was applied, or settled by its session.
-    Answer(Answer),
-    /// It had no effect: another node leads.
-    NotLeader(Option<NodeId>),
-    /// It may have an effect.
-    Unknown,
-}
 
 /// A request that waits, with what it will read when it may.
 struct Waiting {
@@ -76,21 +33,20 @@ struct Waiting {
     _permit: OwnedSemaphorePermit,
 }
 
-/// What the status page shows.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct View {
-    pub(crate) status: Status,
-    pub(crate) log_bytes: u64,
-}
-
-/// The last view, for the status page to read.
-pub(crate) type SharedView = Arc<Mutex<View>>;
-
 /// Owns the core and the store.
 pub(crate) struct Driver<P: Protocol> {
+    me: NodeId,
     core: P,
     store: Store,
+    /// The last index applied to the store.
+    applied: u64,
     wal: Wal,
+    /// By which a snapshot that was taken beside the driver comes back.
+    events: mpsc::WeakSender<Event<P::Message>>,
+    messages_sent: u64,
+    /// How long the log may become between two snapshots, and at which length one is asked for next.
+    snapshot_log_bytes: u64,
+    snapshot_due_bytes: u64,
     links: BTreeMap<NodeId, Link>,
     waiting: BTreeMap<RequestId, Waiting>,
     requests: u64,
@@ -101,22 +57,33 @@ pub(crate) struct Driver<P: Protocol> {
     reads: Vec<Query>,
 }
 
-impl<P: Protocol> Driver<P> {
+impl<P: Protocol<Message: Send> + 'static> Driver<P> {
     /// A driver that begins with the effects of the core's recovery.
     pub(crate) fn new(
+        me: NodeId,
         core: P,
         effects: Vec<Effect<P::Message>>,
+        store: Store,
         wal: Wal,
         links: BTreeMap<NodeId, Link>,
+        events: &mpsc::Sender<Event<P::Message>>,
     ) -> Driver<P> {
         let view = View {
             status: core.status(),
-            log_bytes: wal.counters().log_bytes,
+            members: core.members(),
+            log: wal.counters(),
+            messages_sent: 0,
         };
         Driver {
+            me,
             core,
-            store: Store::default(),
+            store,
+            applied: 0,
             wal,
+            events: events.downgrade(),
+            messages_sent: 0,
+            snapshot_log_bytes: u64::MAX,
+            snapshot_due_bytes: u64::MAX,
             links,
             waiting: BTreeMap::new(),
             requests: 0,
@@ -125,6 +92,15 @@ impl<P: Protocol> Driver<P> {
             proposals: Vec::new(),
             proposed_bytes: 0,
             reads: Vec::new(),
+        }
+    }
+
+    /// The same, with a snapshot whenever the log has become this long, in bytes.
+    pub(crate) fn with_snapshots_every(self, bytes: u64) -> Self {
+        Driver {
+            snapshot_log_bytes: bytes,
+            snapshot_due_bytes: bytes,
+            ..self
         }
     }
 
@@ -150,6 +126,7 @@ impl<P: Protocol> Driver<P> {
                 self.take(event)?;
             }
             self.step_clients();
+            self.consider_snapshot();
             self.carry_out()?;
             self.show();
         }
@@ -163,16 +140,17 @@ impl<P: Protocol> Driver<P> {
         match event {
             Event::Message { from, message } => self.step(Input::Receive { from, message }),
             Event::Persisted(write) => self.step(Input::Persisted(write)),
+            Event::SnapshotTaken { index, state } => self.step(Input::SnapshotTaken { index, state }),
             Event::DiskFailed(error) => {
                 return Err(error)
                     .context("failed to write the log; the node stops, since what is durable is unknown");
             }
-            Event::Client(request) => self.take_request(request),
+            Event::Client(request) => self.take_request(request)?,
         }
         Ok(())
     }
 
-    fn take_request(&mut self, request: ClientRequest) {
+    fn take_request(&mut self, request: ClientRequest) -> anyhow::Result<()> {
         let ClientRequest {
             what,
             outcome,
@@ -180,28 +158,51 @@ impl<P: Protocol> Driver<P> {
         } = request;
         self.requests += 1;
         let request = RequestId(self.requests);
-        let (query, command) = match what {
-            Request::Read(query) => (Some(query), None),
-            Request::Apply(command) => (None, Some(command)),
+        if let Request::ReadLocal(query) = &what {
+            let answer = self.store.query_bytes(query).context("failed to read")?;
+            let _ = outcome.send(Outcome::Answer(answer));
+            return Ok(());
+        }
+        let query = match &what {
+            Request::Read(query) => Some(Arc::clone(query)),
+            _ => None,
         };
         self.waiting.insert(
             request,
             Waiting {
-                query: query.clone(),
+                query,
                 outcome,
                 _permit: permit,
             },
         );
-        if let Some(command) = query {
-            self.reads.push(Query { request, command });
-        }
-        if let Some(command) = command {
-            self.proposed_bytes += command.len();
-            self.proposals.push(Proposal { request, command });
-            if self.proposed_bytes > BATCH_COMMAND_BYTES_MAX {
-                self.step_clients();
+        match what {
+            Request::Read(command) => self.reads.push(Query { request, command }),
+            Request::Apply(command) => {
+                self.proposed_bytes += command.len();
+                self.proposals.push(Proposal { request, command });
+                if self.proposed_bytes > BATCH_COMMAND_BYTES_MAX {
+                    self.step_clients();
+                }
             }
+            Request::Administer(what) => self.administer(request, what),
+            // Answered above.
+            Request::ReadLocal(_) => {}
         }
+        Ok(())
+    }
+
+    fn administer(&mut self, request: RequestId, what: Administration) {
+        let named = match what {
+            Administration::AddMember(node) | Administration::Transfer { to: Some(node) } => Some(node),
+            _ => None,
+        };
+        // The core would send to it in vain, for ever.
+        if named.is_some_and(|node| node != self.me && !self.links.contains_key(&node)) {
+            let why = "this node was not told where that one is (--peer)";
+            self.settle(request, Outcome::Rejected(why));
+            return;
+        }
+        self.step(Input::Administer { request, what });
     }
 
     /// Clients come after messages and durable writes, which may have changed who leads.
@@ -226,6 +227,7 @@ impl<P: Protocol> Driver<P> {
                 Effect::Send { to, message } => {
                     if let Some(link) = self.links.get(&to) {
                         link.send(&message);
+                        self.messages_sent += 1;
                     }
                 }
                 Effect::Apply {
@@ -236,11 +238,19 @@ impl<P: Protocol> Driver<P> {
                 Effect::ReadReady(request) => self.read(request)?,
                 Effect::Refuse { request, leader } => self.settle(request, Outcome::NotLeader(leader)),
                 Effect::Unknown(request) => self.settle(request, Outcome::Unknown),
-                Effect::Compact { .. }
-                | Effect::TakeSnapshot
-                | Effect::Restore { .. }
-                | Effect::Done(_)
-                | Effect::Reject { .. } => bail!("snapshots and administration are not served yet"),
+                Effect::Compact {
+                    write,
+                    snapshot,
+                    records,
+                } => writes.push(Write::Compact {
+                    write,
+                    snapshot,
+                    records,
+                }),
+                Effect::TakeSnapshot => self.take_snapshot(),
+                Effect::Restore { index, state } => self.restore(index, &state)?,
+                Effect::Done(request) => self.settle(request, Outcome::Done),
+                Effect::Reject { request, why } => self.settle(request, Outcome::Rejected(why)),
             }
         }
         self.effects = effects;
@@ -256,6 +266,7 @@ impl<P: Protocol> Driver<P> {
         command: Option<Command>,
         request: Option<RequestId>,
     ) -> anyhow::Result<()> {
+        self.applied = index;
         let Some(command) = command else { return Ok(()) };
         let answer = self
             .store
@@ -264,6 +275,51 @@ impl<P: Protocol> Driver<P> {
         if let Some(request) = request {
             self.settle(request, Outcome::Answer(answer));
         }
+        Ok(())
+    }
+
+    /// Asks for a snapshot when the log has become long. The protocol counts entries; this counts bytes, of
+    /// which a few entries may have many.
+    fn consider_snapshot(&mut self) {
+        let Counters {
+            log_bytes,
+            snapshot_bytes,
+            ..
+        } = self.wal.counters();
+        // At least as much log as snapshot, or a large store would be written again and again.
+        let between = self.snapshot_log_bytes.max(snapshot_bytes.saturating_mul(2));
+        if log_bytes < between {
+            self.snapshot_due_bytes = between;
+        } else if log_bytes >= self.snapshot_due_bytes {
+            self.snapshot_due_bytes = log_bytes.saturating_add(between);
+            self.requests += 1;
+            self.step(Input::Administer {
+                // Nobody waits for the answer.
+                request: RequestId(self.requests),
+                what: Administration::Snapshot,
+            });
+        }
+    }
+
+    /// Encodes a copy of the store beside the driver, which goes on meanwhile.
+    fn take_snapshot(&mut self) {
+        let (copy, index, events) = (self.store.snapshot(), self.applied, self.events.clone());
+        tokio::task::spawn_blocking(move || {
+            let state = copy.to_bytes().into();
+            drop(copy);
+            if let Some(events) = events.upgrade() {
+                // Nobody listens any more when the node stops.
+                let _ = events.blocking_send(Event::SnapshotTaken { index, state });
+            }
+        });
+    }
+
+    fn restore(&mut self, index: u64, state: &[u8]) -> anyhow::Result<()> {
+        self.store
+            .restore(state)
+            .with_context(|| format!("failed to restore the store as it was at index {index}"))?;
+        self.applied = index;
+        info!(index, bytes = state.len(), "restored from a snapshot");
         Ok(())
     }
 
@@ -290,18 +346,24 @@ impl<P: Protocol> Driver<P> {
     fn show(&self) {
         let now = View {
             status: self.core.status(),
-            log_bytes: self.wal.counters().log_bytes,
+            members: self.core.members(),
+            log: self.wal.counters(),
+            messages_sent: self.messages_sent,
         };
+        let status = now.status;
         let before = {
             let mut view = self.view.lock().unwrap_or_else(PoisonError::into_inner);
             std::mem::replace(&mut *view, now)
         };
-        let (before, now) = (before.status, now.status);
+        let (before, now) = (before.status, status);
         if (before.role, before.term, before.leader) != (now.role, now.term, now.leader) {
             let leader = now
                 .leader
                 .map_or_else(|| "nobody".to_owned(), |leader| leader.to_string());
             info!(role = now.role.name(), term = now.term, %leader, last_index = now.last_index, "now");
+        }
+        if before.snapshot_index != now.snapshot_index {
+            info!(index = now.snapshot_index, "has a snapshot");
         }
     }
 }

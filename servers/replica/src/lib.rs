@@ -3,7 +3,8 @@
 //! - `options`: what a node is told on its command line.
 //! - `run`: puts the parts together, and runs until something fails.
 //! - `driver`: the one task that owns the core and the store; everything else talks to it by one queue.
-//! - `wal`: the write-ahead log: frames with checksums, group commit by a thread of its own, recovery.
+//! - `event`: what it is told, and what it tells.
+//! - `wal`: the write-ahead log and the snapshot: checksums, group commit by a thread of its own, recovery.
 //! - `transport`: framed TCP between peers.
 //! - `api`: HTTP and JSON for clients.
 //!
@@ -13,6 +14,7 @@
 
 mod api;
 mod driver;
+mod event;
 mod options;
 mod run;
 mod transport;

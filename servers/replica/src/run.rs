@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use partita_protocols::store::Store;
 use partita_protocols::{NodeId, OnDisk, Protocol, ProtocolVisitor, Random, defect};
 use rand::SeedableRng as _;
 use tokio::net::TcpListener;
@@ -14,7 +15,8 @@ use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use crate::api::{self, Api};
-use crate::driver::{Driver, Event};
+use crate::driver::Driver;
+use crate::event::Event;
 use crate::options::NodeOptions;
 use crate::transport::{self, Link};
 use crate::wal::{self, Wal, WalEvent};
@@ -79,7 +81,6 @@ where
 {
     let config = options.config()?;
     let me = config.me;
-    let members = config.members().to_vec();
     info!(
         node = %me, protocol = P::NAME, peers = %peer_listener.local_addr()?, clients = %client_listener.local_addr()?,
         data = %options.data.display(), "starting"
@@ -102,6 +103,7 @@ where
     let status = core.status();
     info!(
         records = records.len(),
+        snapshot_index = status.snapshot_index,
         torn_bytes = opened.torn_bytes,
         term = status.term,
         last_index = status.last_index,
@@ -132,14 +134,18 @@ where
         links.insert(peer, link);
         tasks.spawn(task);
     }
-    tasks.spawn(transport::accept::<P>(peer_listener, me, members, events.clone()));
+    let known = links.keys().copied().collect();
+    tasks.spawn(transport::accept::<P>(peer_listener, me, known, events.clone()));
 
-    let driver = Driver::new(core, effects, wal, links);
+    let store = Store::with_defect(options.defect);
+    let driver = Driver::new(me, core, effects, store, wal, links, &events)
+        .with_snapshots_every(options.snapshot_log_bytes);
     let api = Api {
         me,
         defect: options.defect,
         view: driver.view(),
         permits: Arc::new(Semaphore::new(options.requests_max)),
+        connections_max: options.connections_max,
         request_timeout: options.request_timeout,
         events,
     };

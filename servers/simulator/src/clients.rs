@@ -1,17 +1,12 @@
-//! Who asks for what, and what they may be answered.
-//!
-//! Every other client owns a list, to which it alone appends 1, 2, 3 and so on, trying each again until it is
-//! acknowledged; all read all lists. (Those that only read matter: a client whose append hangs at a leader
-//! that was cut off sees nothing of what that leader serves meanwhile.) So a read must give a list `1..=k`:
-//! nothing lost in the middle, nothing twice. And it is linearizable if and only if k is at least what was
-//! acknowledged to the owner, or seen by anyone, before the read began, and no more than what the owner had
-//! begun by its end. For one writer that is all there is to check.
+//! Clients: whom they ask, and how long they wait.
 
-use partita_protocols::store::{Answer, Command, Operation, SessionSequence, Value};
-use partita_protocols::{Administration, Encode, NodeId, Proposal, Query, Random, RequestId};
+use partita_protocols::store::{self, Answer};
+use partita_protocols::{Administration, Decode, NodeId, Proposal, Query, Random, RequestId};
 use rand::RngExt;
 
+use crate::load::{Ask, Ended, Load};
 use crate::queue::{MILLISECOND, Time};
+use crate::trace::text_of;
 
 /// How long a client waits before it asks elsewhere.
 pub(crate) const CLIENT_PATIENCE: Time = 300 * MILLISECOND;
@@ -19,12 +14,27 @@ pub(crate) const CLIENT_PATIENCE: Time = 300 * MILLISECOND;
 /// A request on its way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Request {
-    Append(Proposal),
+    Apply(Proposal),
     Read(Query),
     Administer {
         request: RequestId,
         what: Administration,
     },
+}
+
+impl Request {
+    /// What is wanted, for a reader.
+    pub(crate) fn text(&self) -> String {
+        match self {
+            Request::Apply(Proposal { command, .. }) | Request::Read(Query { command, .. }) => {
+                match store::Command::from_bytes(command) {
+                    Ok(command) => text_of(&command.operation),
+                    Err(_) => format!("{} bytes", command.len()),
+                }
+            }
+            Request::Administer { what, .. } => text_of(what),
+        }
+    }
 }
 
 /// How a request ended, as far as its node knows.
@@ -39,52 +49,33 @@ pub(crate) enum Outcome {
 }
 
 /// All clients.
-#[derive(Debug)]
 pub(crate) struct Clients {
     random: Random,
     /// Whom they know of.
     pub(crate) nodes: Vec<NodeId>,
     clients: Vec<Client>,
+    load: Box<dyn Load>,
     pub(crate) writes: u64,
     pub(crate) reads: u64,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Client {
     /// Whom it takes for the leader.
     target: NodeId,
-    doing: Option<(RequestId, Doing)>,
-    /// The last value it has begun to append to its list, and the last that was acknowledged.
-    begun: i64,
-    acknowledged: i64,
-    /// The last value of its list that any read gave.
-    seen: i64,
-}
-
-#[derive(Clone, Debug)]
-enum Doing {
-    Append,
-    /// A read of this client's list, which must be at least so long.
-    Read {
-        owner: usize,
-        at_least: i64,
-    },
+    /// What it waits for, and whether that is a write.
+    doing: Option<(RequestId, bool)>,
 }
 
 impl Clients {
-    pub(crate) fn new(random: Random, nodes: Vec<NodeId>, count: usize) -> Clients {
-        let client = || Client {
-            target: nodes[0],
-            doing: None,
-            begun: 0,
-            acknowledged: 0,
-            seen: 0,
-        };
-        let clients = (0..count).map(|_| client()).collect();
+    pub(crate) fn new(random: Random, nodes: Vec<NodeId>, count: usize, load: Box<dyn Load>) -> Clients {
+        let client = |&target: &NodeId| Client { target, doing: None };
         Clients {
             random,
-            clients,
+            // Each begins where it likes: where there is a leader it is soon told of it.
+            clients: nodes.iter().map(client).cycle().take(count).collect(),
             nodes,
+            load,
             writes: 0,
             reads: 0,
         }
@@ -96,133 +87,53 @@ impl Clients {
     }
 
     /// The client's next request, and the node that it goes to.
-    pub(crate) fn next(&mut self, client: usize, request: RequestId) -> (NodeId, Request) {
-        let owner = self.random.random_range(0..self.clients.len()) / 2 * 2;
-        let unacknowledged = self.clients[client].begun > self.clients[client].acknowledged;
-        let appends = client.is_multiple_of(2) && (unacknowledged || self.random.random_bool(0.7));
-        let (doing, asked) = if appends {
-            let me = &mut self.clients[client];
-            me.begun = me.acknowledged + 1;
-            let command = Command {
-                session: Some(SessionSequence {
-                    session: name(client),
-                    sequence: me.begun.unsigned_abs(),
-                }),
-                operation: Operation::Append {
-                    key: name(client),
-                    value: Value::Int(me.begun),
-                },
-            };
-            let proposal = Proposal {
-                request,
-                command: command.to_bytes().into(),
-            };
-            (Doing::Append, Request::Append(proposal))
-        } else {
-            let at_least = self.clients[owner].acknowledged.max(self.clients[owner].seen);
-            (
-                Doing::Read { owner, at_least },
-                Request::Read(Query {
-                    request,
-                    command: read(name(owner)),
-                }),
-            )
-        };
-        self.clients[client].doing = Some((request, doing));
+    pub(crate) fn next(&mut self, client: usize, request: RequestId, now: Time) -> Option<(NodeId, Request)> {
+        let asked = self.load.ask(client, now)?;
         if self.random.random_bool(0.02) {
             // Now and then somebody asks where nobody else does, as at a leader that has been replaced.
             self.clients[client].target = self.any_node();
         }
-        (self.clients[client].target, asked)
+        let me = &mut self.clients[client];
+        me.doing = Some((request, matches!(asked, Ask::Apply(_))));
+        let asked = match asked {
+            Ask::Apply(command) => Request::Apply(Proposal { request, command }),
+            Ask::Query(command) => Request::Read(Query { request, command }),
+        };
+        Some((me.target, asked))
     }
 
     /// Is this the request that the client waits for?
     pub(crate) fn waits_for(&self, client: usize, request: RequestId) -> bool {
         self.clients[client]
             .doing
-            .as_ref()
-            .is_some_and(|(current, _)| *current == request)
+            .is_some_and(|(current, _)| current == request)
     }
 
     /// An outcome comes to a client that waits for it, or none within its patience. Gives what is wrong with
     /// it.
-    pub(crate) fn settle(&mut self, client: usize, outcome: Outcome) -> Result<(), String> {
-        let Some((_, doing)) = self.clients[client].doing.take() else {
+    pub(crate) fn settle(&mut self, client: usize, outcome: Outcome, now: Time) -> Result<(), String> {
+        let Some((_, write)) = self.clients[client].doing.take() else {
             return Ok(());
         };
-        match (doing, outcome) {
-            (Doing::Append, Outcome::Answer(Answer::Done)) => {
-                let me = &mut self.clients[client];
-                me.acknowledged = me.begun;
-                self.writes += 1;
-                Ok(())
+        let ended = match outcome {
+            Outcome::Answer(answer) => {
+                *(if write { &mut self.writes } else { &mut self.reads }) += 1;
+                Ended::Answer(answer)
             }
-            (Doing::Read { owner, at_least }, Outcome::Answer(Answer::Value(value))) => {
-                self.reads += 1;
-                self.judge(owner, at_least, &value)
+            Outcome::Refused(leader) => {
+                self.clients[client].target = leader.unwrap_or_else(|| self.any_node());
+                Ended::Refused
             }
-            (_, Outcome::Refused(Some(leader))) => {
-                self.clients[client].target = leader;
-                Ok(())
-            }
-            (_, Outcome::Refused(None) | Outcome::Unknown) => {
+            Outcome::Unknown => {
                 self.clients[client].target = self.any_node();
-                Ok(())
+                Ended::Unknown
             }
-            (doing, outcome) => Err(format!(
-                "{} was doing {doing:?} and was answered {outcome:?}",
-                name(client)
-            )),
-        }
+            Outcome::Done | Outcome::Rejected => return Err("was answered like an operator".to_owned()),
+        };
+        self.load.settle(client, ended, now)
     }
 
     fn any_node(&mut self) -> NodeId {
         self.nodes[self.random.random_range(0..self.nodes.len())]
     }
-
-    fn judge(&mut self, owner: usize, at_least: i64, value: &Value) -> Result<(), String> {
-        let items = match value {
-            Value::Null => &[][..],
-            Value::List(items) => items,
-            _ => return Err(format!("the list of {} is {value:?}", name(owner))),
-        };
-        let list = &mut self.clients[owner];
-        let length = items.len() as i64;
-        if let Some((expected, found)) = (1..)
-            .zip(items)
-            .find(|(expected, item)| **item != Value::Int(*expected))
-        {
-            return Err(format!(
-                "the list of {} has {found:?} where {expected} should be",
-                name(owner)
-            ));
-        }
-        if length < at_least {
-            let owner = name(owner);
-            return Err(format!(
-                "the list of {owner} was read up to {length}, but it had {at_least} before the read"
-            ));
-        }
-        if length > list.begun {
-            let begun = list.begun;
-            return Err(format!(
-                "the list of {} was read up to {length}; only {begun} was begun",
-                name(owner)
-            ));
-        }
-        list.seen = list.seen.max(length);
-        Ok(())
-    }
-}
-
-fn read(key: String) -> partita_protocols::Command {
-    let command = Command {
-        session: None,
-        operation: Operation::Read { key },
-    };
-    command.to_bytes().into()
-}
-
-fn name(client: usize) -> String {
-    format!("c{client}")
 }

@@ -1,4 +1,8 @@
 //! A node's disk: what is synced survives a crash, and of the rest some prefix may.
+//!
+//! A record that was torn by the crash is cut off by recovery, with all behind it: to a core that is the same
+//! as if it had been lost. A bit that rots is found by a checksum, and then the node does not start: nobody
+//! can say what it has promised.
 
 use std::sync::Arc;
 
@@ -19,6 +23,10 @@ pub(crate) struct Disk {
     /// Says that writes are durable before they are (the defect `unsynced-acks`). What it says so of is in
     /// the memory of the process, and gone with it.
     lies: bool,
+    /// A bit has rotted.
+    pub(crate) rotten: bool,
+    /// Syncs take long.
+    pub(crate) slow: bool,
 }
 
 /// A write, on its way to the disk.
@@ -79,6 +87,8 @@ impl Disk {
         self.syncing = true;
         let duration = if self.lies {
             1_500 * MILLISECOND
+        } else if self.slow {
+            random.random_range(50 * MILLISECOND..400 * MILLISECOND)
         } else if random.random_bool(0.01) {
             random.random_range(20 * MILLISECOND..150 * MILLISECOND)
         } else {

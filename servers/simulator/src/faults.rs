@@ -33,12 +33,14 @@ enum Kind {
     /// A new leader is cut off just after it began to lead.
     NewLeader,
     Clock,
+    SlowDisk,
+    Rot,
     Members,
     Transfer,
     Snapshot,
 }
 
-const KINDS: [Kind; 16] = [
+const KINDS: [Kind; 18] = [
     Kind::Crash,
     Kind::CrashMany,
     Kind::CrashAtSync,
@@ -52,6 +54,8 @@ const KINDS: [Kind; 16] = [
     Kind::Flap,
     Kind::NewLeader,
     Kind::Clock,
+    Kind::SlowDisk,
+    Kind::Rot,
     Kind::Members,
     Kind::Transfer,
     Kind::Snapshot,
@@ -157,7 +161,9 @@ impl Faults {
                 let percent = speed_percent(&mut self.random, self.clock_drift_percent);
                 entry(Fault::Clock { node: first, percent })
             }
-            Kind::Members => self.change_members(view).map_or_else(Vec::new, entry),
+            Kind::SlowDisk => entry(Fault::SlowDisk(first)),
+            Kind::Rot => entry(Fault::Rot(first)),
+            Kind::Members => self.change_members(view),
             Kind::Transfer => {
                 let to = view.members.choose(&mut self.random).copied();
                 entry(Fault::Transfer(to.filter(|_| self.random.random_bool(0.6))))
@@ -188,17 +194,45 @@ impl Faults {
         }]
     }
 
-    /// Adds or removes a member, so that there are never fewer than three of them for long.
-    fn change_members(&mut self, view: &View) -> Option<Fault> {
-        let removable: Vec<_> = view.members.iter().filter(|_| view.members.len() > 3).collect();
-        let add = removable.is_empty() || self.random.random_bool(0.5);
-        let candidate = view.candidates.choose(&mut self.random);
-        match candidate.filter(|_| add) {
-            Some(&node) => Some(Fault::AddMember(node)),
-            None => removable
-                .choose(&mut self.random)
-                .map(|&&node| Fault::RemoveMember(node)),
+    /// Adds and removes members, some shortly after another, so that there are never fewer than three of them
+    /// for long. Often the leader is cut off just then, with a change in its log that few others have.
+    fn change_members(&mut self, view: &View) -> Vec<Entry> {
+        let mut members = view.members.clone();
+        let mut candidates = view.candidates.clone();
+        let mut at_us = view.now + 1;
+        let mut entries = Vec::new();
+        let changes = self.random.random_range(1..=3);
+        for _ in 0..changes {
+            let removable = if members.len() > 3 { members.len() } else { 0 };
+            let add = removable == 0 || self.random.random_bool(0.5);
+            let fault = if add && !candidates.is_empty() {
+                let node = candidates.swap_remove(self.random.random_range(0..candidates.len()));
+                Fault::AddMember(node)
+            } else if removable > 0 {
+                Fault::RemoveMember(members.swap_remove(self.random.random_range(0..removable)))
+            } else {
+                break;
+            };
+            entries.push(Entry {
+                at_us,
+                fault,
+                for_us: 0,
+            });
+            at_us += self.random.random_range(1..300 * MILLISECOND);
         }
+        if let Some(leader) = view.leader.filter(|_| self.random.random_bool(0.4)) {
+            let mut nodes = view.nodes.clone();
+            nodes.retain(|&node| node != leader);
+            nodes.shuffle(&mut self.random);
+            nodes.insert(0, leader);
+            let size = self.random.random_range(1..=nodes.len().div_ceil(2));
+            entries.push(Entry {
+                at_us: view.now + self.random.random_range(1..30 * MILLISECOND),
+                fault: split(&nodes, size, false),
+                for_us: self.random.random_range(200 * MILLISECOND..2_500 * MILLISECOND),
+            });
+        }
+        entries
     }
 
     /// The same, some times, for a short while each.

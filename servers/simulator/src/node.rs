@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use partita_protocols::store::Store;
-use partita_protocols::{Command, Config, NodeId, Protocol, RequestId, WriteId, defect};
+use partita_protocols::{Command, Config, NodeId, Protocol, RequestId, Role, WriteId, defect};
 
 use crate::clients::Request;
 use crate::disk::Disk;
@@ -25,6 +25,8 @@ pub(crate) enum NodeEvent<M> {
     },
     Deliver {
         from: NodeId,
+        /// Names the message, in a trace.
+        number: u64,
         message: M,
     },
     /// A sync is done.
@@ -64,6 +66,8 @@ pub(crate) struct Node<P: Protocol> {
     /// What happens while the node is paused, and reaches it when it goes on.
     pub(crate) backlog: Option<Vec<NodeEvent<P::Message>>>,
     pub(crate) clock: Clock,
+    /// What it was after its last step.
+    pub(crate) role: Option<(Role, u64)>,
     /// It is to crash when it next syncs.
     pub(crate) crash_at_sync: bool,
 }
@@ -75,11 +79,12 @@ impl<P: Protocol> Node<P> {
             core: None,
             incarnation: 0,
             disk: Disk::new(lies),
-            store: Store::default(),
+            store: Store::with_defect(config.defect),
             applied: 0,
             reads: BTreeMap::new(),
             backlog: None,
             clock: Clock::new(speed_percent, config.lease_reads),
+            role: None,
             crash_at_sync: false,
             config,
         }

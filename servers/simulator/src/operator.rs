@@ -47,6 +47,11 @@ impl Operator {
         idle
     }
 
+    /// May any of these be removed by something that was asked for?
+    pub(crate) fn may_remove(&self, members: &[NodeId]) -> bool {
+        members.iter().any(|member| self.leaving.contains(member))
+    }
+
     /// How long a request travels.
     pub(crate) fn delay(&mut self) -> Time {
         self.random.random_range(MILLISECOND / 2..10 * MILLISECOND)

@@ -2,9 +2,10 @@
 
 use partita_protocols::config::CLOCK_DRIFT_PERCENT_MAX;
 use partita_protocols::{Defect, NodeId};
+use serde::{Deserialize, Serialize};
 
 /// What to run.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Options {
     /// How many nodes the cluster begins with.
     pub nodes: usize,
@@ -26,6 +27,7 @@ pub struct Options {
     /// [`CLOCK_DRIFT_PERCENT_MAX`].
     pub clock_drift_percent: u32,
     /// The deliberate bug that all nodes have, if any.
+    #[serde(with = "crate::names::defect")]
     pub defect: Option<&'static Defect>,
 }
 
@@ -124,6 +126,10 @@ counts! {
     partitions,
     /// Clocks whose speed was changed.
     clocks,
+    /// Disks that synced slowly for a while.
+    slow_disks,
+    /// Nodes that did not start because of a bit that rotted.
+    rotten,
     /// Messages lost, by chance or by a cut.
     messages_lost,
     /// What the operator asked for: members added and removed, transfers, snapshots.

@@ -3,24 +3,29 @@
 use std::collections::BTreeSet;
 
 use partita_protocols::NodeId;
+use serde::{Deserialize, Serialize};
 
+use crate::names::{maybe_node, node, nodes};
 use crate::queue::Time;
 
 /// Something that goes wrong.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Fault {
     /// Nodes crash, and start again from their disks when it ends.
-    Crash(Vec<NodeId>),
+    Crash(#[serde(with = "nodes")] Vec<NodeId>),
     /// A node crashes at some moment of its next sync, and starts again when it ends.
-    CrashAtSync(NodeId),
+    CrashAtSync(#[serde(with = "node")] NodeId),
     /// A node stops, as by SIGSTOP, and goes on when it ends.
-    Pause(NodeId),
+    Pause(#[serde(with = "node")] NodeId),
     /// The one group does not reach the other, nor, unless it is one way, the other the one. Who is in
     /// neither reaches both.
     Partition {
         /// The one group.
+        #[serde(with = "nodes")]
         one: Vec<NodeId>,
         /// The other.
+        #[serde(with = "nodes")]
         other: Vec<NodeId>,
         /// Does only what the one sends get lost?
         one_way: bool,
@@ -30,22 +35,28 @@ pub enum Fault {
     /// A node's clock has another speed, in percent of the right one.
     Clock {
         /// Whose clock.
+        #[serde(with = "node")]
         node: NodeId,
         /// Its speed.
         percent: u32,
     },
+    /// A node's disk takes long to sync.
+    SlowDisk(#[serde(with = "node")] NodeId),
+    /// A node crashes, and a bit on its disk rots, so that it does not start again: only if all other members
+    /// are well.
+    Rot(#[serde(with = "node")] NodeId),
     /// An operator wants this node to be a member; it is started if it does not run.
-    AddMember(NodeId),
+    AddMember(#[serde(with = "node")] NodeId),
     /// An operator wants this node to be a member no more.
-    RemoveMember(NodeId),
+    RemoveMember(#[serde(with = "node")] NodeId),
     /// An operator wants the leader to hand over.
-    Transfer(Option<NodeId>),
+    Transfer(#[serde(with = "maybe_node")] Option<NodeId>),
     /// An operator wants this node to take a snapshot.
-    Snapshot(NodeId),
+    Snapshot(#[serde(with = "node")] NodeId),
 }
 
 /// A fault at its time.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     /// When it begins, in virtual microseconds.
     pub at_us: Time,
@@ -56,7 +67,7 @@ pub struct Entry {
 }
 
 /// All that goes wrong in a run, in the order in which it was drawn.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Schedule(pub Vec<Entry>);
 
 /// What of a schedule is to come. Where two things fall on one moment, the entries' order decides, so that a

@@ -1,18 +1,29 @@
 //! The loop: takes the next event, whatever its kind.
 
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+
 use partita_protocols::{Administration, Config, Defect, NodeId, Random, RequestId};
 use rand::{RngExt, SeedableRng};
 
 use crate::clients::{CLIENT_PATIENCE, Clients, Outcome, Request};
 use crate::faults::{Faults, View};
 use crate::invariants::Simulated;
+use crate::load::Load;
 use crate::network::Network;
 use crate::node::{ELECTION_TICKS, HEARTBEAT_TICKS, NodeEvent};
 use crate::operator::Operator;
 use crate::queue::{MILLISECOND, Time};
 use crate::report::{Counts, Options, Report, Violation};
-use crate::schedule::{Agenda, Edge, Fault};
+use crate::schedule::{Agenda, Edge, Fault, Schedule};
+use crate::trace::{Happened, Recorder, TraceEvent, text_of};
 use crate::world::{Consequence, Consequences, Events, World};
+
+/// How long a client waits that has nothing to do.
+const IDLE: Time = 5 * MILLISECOND;
+
+/// The window of slots (alpha) of Multi-Paxos: small, so that its end is reached.
+const WINDOW: u64 = 16;
 
 /// Something that happens.
 #[derive(Debug)]
@@ -44,22 +55,61 @@ pub(crate) enum Event<M> {
     End,
 }
 
+/// What is seldom asked for.
+#[derive(Default)]
+pub struct Extras {
+    /// What goes wrong, instead of what the seed would draw.
+    pub schedule: Option<Schedule>,
+    /// What clients do, instead of what the protocol's clients do.
+    pub load: Option<Box<dyn Load>>,
+    /// Whether to keep what happens, which takes time and memory.
+    pub traced: bool,
+}
+
 /// Runs a cluster under faults, all drawn from the seed. Ends at the first violation.
 ///
 /// With a configuration that can not be (no nodes, or more than names are good for) nothing runs, and the
 /// counts are zero.
 pub fn simulate<P: Simulated>(seed: u64, options: &Options) -> Report {
-    let mut simulation = Simulation::<P>::new(seed, options);
-    let violation = simulation.run(options).err().map(|violation| Violation {
+    simulate_with::<P>(seed, options, Extras::default()).report
+}
+
+/// A run, with what is seldom asked for.
+#[derive(Debug)]
+pub struct Recorded {
+    /// What came of it.
+    pub report: Report,
+    /// What went wrong.
+    pub schedule: Schedule,
+    /// What happened, if that was asked for.
+    pub events: Vec<TraceEvent>,
+}
+
+/// The same as [`simulate`], with extras.
+pub fn simulate_with<P: Simulated>(seed: u64, options: &Options, extras: Extras) -> Recorded {
+    let mut simulation = Simulation::<P>::new(seed, options, extras);
+    // A core may check itself, too. What it was in the midst of is not looked at again.
+    let ended = std::panic::catch_unwind(AssertUnwindSafe(|| simulation.run(options)));
+    let violation = ended.unwrap_or_else(|panic| Err(assertion(&*panic))).err();
+    let violation = violation.map(|violation| Violation {
         time_us: simulation.queue.now(),
         ..violation
     });
     let Simulation {
-        world,
+        mut world,
         clients,
         calm_from,
+        agenda,
         ..
     } = simulation;
+    if let Some(violation) = &violation {
+        world
+            .recorder
+            .note(violation.time_us, violation.node, || Happened::Violated {
+                property: violation.property.to_owned(),
+                text: violation.what.clone(),
+            });
+    }
     let (writes, reads) = calm_from.unwrap_or((clients.writes, clients.reads));
     let counts = Counts {
         writes: clients.writes,
@@ -68,11 +118,28 @@ pub fn simulate<P: Simulated>(seed: u64, options: &Options) -> Report {
         calm_reads: clients.reads - reads,
         ..world.counts
     };
-    Report {
+    let report = Report {
         seed,
         violation,
         counts,
-        trace: world.trace.value(),
+        trace: world.fingerprint.value(),
+    };
+    Recorded {
+        report,
+        schedule: agenda.schedule,
+        events: world.recorder.into_events(),
+    }
+}
+
+/// A core found itself in a state that must not be.
+fn assertion(panic: &dyn Any) -> Violation {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+    Violation {
+        time_us: 0,
+        property: "assertion",
+        node: None,
+        what: text.unwrap_or_else(|| "a panic without words".to_owned()),
     }
 }
 
@@ -80,7 +147,8 @@ struct Simulation<P: Simulated> {
     queue: Events<P>,
     world: World<P>,
     clients: Clients,
-    faults: Faults,
+    /// Draws faults, unless a schedule was given.
+    faults: Option<Faults>,
     agenda: Agenda,
     operator: Operator,
     settings: Settings,
@@ -109,6 +177,7 @@ impl Settings {
         let mut config = Config::new(me, peers, HEARTBEAT_TICKS, ELECTION_TICKS).ok()?;
         config.snapshot_entries = self.snapshot_entries;
         config.lease_reads = self.lease_reads;
+        config.window = WINDOW;
         Some(config.with_defect(self.defect))
     }
 }
@@ -121,7 +190,7 @@ enum Requester {
 }
 
 impl<P: Simulated> Simulation<P> {
-    fn new(seed: u64, options: &Options) -> Self {
+    fn new(seed: u64, options: &Options, extras: Extras) -> Self {
         // One stream for each purpose: what one draws does not disturb another.
         let random = |stream: u64| {
             let mut random = Random::seed_from_u64(seed);
@@ -140,21 +209,33 @@ impl<P: Simulated> Simulation<P> {
             defect: options.defect,
             members: members.clone(),
         };
+        let load = extras.load.unwrap_or_else(|| P::load(options.clients, random(9)));
+        let faults = match extras.schedule {
+            Some(_) => None,
+            None => Some(Faults::new(random(5), options.clock_drift_percent)),
+        };
+        let mut agenda = Agenda::default();
+        let given = extras.schedule.unwrap_or_default();
+        given.0.into_iter().for_each(|entry| agenda.push(entry));
         let configs = members.iter().filter_map(|&node| settings.config(node));
+        let mut world = World::new(
+            configs.collect(),
+            Network::new(random(1)),
+            random(2),
+            random(3),
+            random(8),
+            options.clock_drift_percent,
+        );
+        if extras.traced {
+            world.recorder = Recorder::on();
+        }
         Simulation {
             queue: Events::<P>::default(),
-            world: World::new(
-                configs.collect(),
-                Network::new(random(1)),
-                random(2),
-                random(3),
-                random(8),
-                options.clock_drift_percent,
-            ),
+            world,
             settings,
-            clients: Clients::new(random(4), members, options.clients),
-            faults: Faults::new(random(5), options.clock_drift_percent),
-            agenda: Agenda::default(),
+            clients: Clients::new(random(4), members, options.clients, load),
+            faults,
+            agenda,
             operator: Operator::new(random(7), options.nodes, options.spares),
             requesters: Vec::new(),
             consequences: Vec::new(),
@@ -173,7 +254,9 @@ impl<P: Simulated> Simulation<P> {
         for client in 0..options.clients {
             self.queue.after(client as Time, Event::ClientNext(client));
         }
-        self.queue.after(self.faults.pause(), Event::NextFault);
+        if let Some(faults) = &mut self.faults {
+            self.queue.after(faults.pause(), Event::NextFault);
+        }
         self.queue.after(options.faulty_ms * MILLISECOND, Event::Healed);
         self.queue
             .after((options.faulty_ms + options.calm_ms) * MILLISECOND, Event::End);
@@ -229,9 +312,11 @@ impl<P: Simulated> Simulation<P> {
             Event::Impatience { client, request } => self.settle(client, request, Outcome::Unknown)?,
             Event::NextFault if self.calm_from.is_none() => {
                 let view = self.view();
-                let drawn = self.faults.draw(&view);
-                drawn.into_iter().for_each(|entry| self.agenda.push(entry));
-                self.queue.after(self.faults.pause(), Event::NextFault);
+                if let Some(faults) = &mut self.faults {
+                    let drawn = faults.draw(&view);
+                    drawn.into_iter().for_each(|entry| self.agenda.push(entry));
+                    self.queue.after(faults.pause(), Event::NextFault);
+                }
             }
             Event::Retire(node) => {
                 self.world.retire(node);
@@ -263,8 +348,14 @@ impl<P: Simulated> Simulation<P> {
         }
         self.leaderships_seen = self.world.counts.leaderships;
         let view = self.view();
-        let drawn = self.faults.draw_at_new_leader(&view);
-        drawn.into_iter().for_each(|entry| self.agenda.push(entry));
+        if let Some(faults) = &mut self.faults {
+            let drawn = faults.draw_at_new_leader(&view);
+            drawn.into_iter().for_each(|entry| self.agenda.push(entry));
+        }
+    }
+
+    fn note(&mut self, node: Option<NodeId>, what: impl FnOnce() -> Happened) {
+        self.world.recorder.note(self.queue.now(), node, what);
     }
 
     fn new_request(&mut self, requester: Requester) -> RequestId {
@@ -274,7 +365,15 @@ impl<P: Simulated> Simulation<P> {
 
     fn ask(&mut self, client: usize) {
         let request = self.new_request(Requester::Client(client));
-        let (node, asked) = self.clients.next(client, request);
+        let Some((node, asked)) = self.clients.next(client, request, self.queue.now()) else {
+            self.queue.after(IDLE, Event::ClientNext(client));
+            return;
+        };
+        self.note(Some(node), || Happened::Asked {
+            request: request.0,
+            by: format!("c{client}"),
+            text: asked.text(),
+        });
         let delay = self.clients.delay();
         self.queue.after(
             delay,
@@ -291,12 +390,15 @@ impl<P: Simulated> Simulation<P> {
         if !self.clients.waits_for(client, request) {
             return Ok(());
         }
-        self.clients.settle(client, outcome).map_err(|what| Violation {
-            time_us: 0,
-            property: "linearizability",
-            node: None,
-            what,
-        })?;
+        let now = self.queue.now();
+        self.clients
+            .settle(client, outcome, now)
+            .map_err(|what| Violation {
+                time_us: 0,
+                property: "linearizability",
+                node: None,
+                what,
+            })?;
         let delay = self.clients.delay();
         self.queue.after(delay, Event::ClientNext(client));
         Ok(())
@@ -307,10 +409,16 @@ impl<P: Simulated> Simulation<P> {
         let Some((fault, edge)) = self.agenda.next() else {
             return Ok(());
         };
-        self.world.trace.note(&(&fault, edge));
+        self.world.fingerprint.text(&format!("{fault:?} {edge:?}"));
         match edge {
-            Edge::Begins => self.begin(fault),
-            Edge::Ends => self.end(fault),
+            Edge::Begins => {
+                self.note(None, || Happened::FaultBegan(format!("{fault:?}")));
+                self.begin(fault)
+            }
+            Edge::Ends => {
+                self.note(None, || Happened::FaultEnded(format!("{fault:?}")));
+                self.end(fault)
+            }
         }
     }
 
@@ -332,7 +440,13 @@ impl<P: Simulated> Simulation<P> {
                 self.join(node)?;
                 self.ask_leader(Administration::AddMember(node));
             }
-            Fault::RemoveMember(node) => self.ask_leader(Administration::RemoveMember(node)),
+            // Who has a broken node replaces that one first.
+            Fault::RemoveMember(node) if self.world.rotten().is_none_or(|rotten| rotten == node) => {
+                self.ask_leader(Administration::RemoveMember(node));
+            }
+            Fault::RemoveMember(_) => {}
+            Fault::SlowDisk(node) => self.world.set_slow(node, true),
+            Fault::Rot(node) => self.rot(node),
             Fault::Transfer(to) => self.ask_leader(Administration::Transfer { to }),
             Fault::Snapshot(node) => self.administer(node, Administration::Snapshot),
         }
@@ -359,9 +473,26 @@ impl<P: Simulated> Simulation<P> {
             }
             Fault::Storm => self.world.network.stormy = false,
             Fault::Clock { node, .. } => self.world.set_clock(node, None),
-            Fault::AddMember(_) | Fault::RemoveMember(_) | Fault::Transfer(_) | Fault::Snapshot(_) => {}
+            Fault::SlowDisk(node) => self.world.set_slow(node, false),
+            Fault::Rot(_)
+            | Fault::AddMember(_)
+            | Fault::RemoveMember(_)
+            | Fault::Transfer(_)
+            | Fault::Snapshot(_) => {}
         }
         Ok(())
+    }
+
+    /// A bit rots, unless a majority could then be gone for good: because another has rotted, or because the
+    /// members are few, or becoming fewer.
+    fn rot(&mut self, node: NodeId) {
+        let members = self
+            .world
+            .leader()
+            .map_or_else(Vec::new, |leader| self.world.members(leader));
+        if members.len() >= 3 && self.world.rotten().is_none() && !self.operator.may_remove(&members) {
+            self.world.rot(node);
+        }
     }
 
     /// Starts a node that is to become a member, unless it is there.
@@ -386,7 +517,13 @@ impl<P: Simulated> Simulation<P> {
     fn administer(&mut self, node: NodeId, what: Administration) {
         let request = self.new_request(Requester::Operator);
         self.operator.ask(request, what, &mut self.world.counts);
-        let event = NodeEvent::Request(Request::Administer { request, what });
+        let asked = Request::Administer { request, what };
+        self.note(Some(node), || Happened::Asked {
+            request: request.0,
+            by: "operator".to_owned(),
+            text: asked.text(),
+        });
+        let event = NodeEvent::Request(asked);
         self.queue
             .after(self.operator.delay(), Event::Node { node, event });
     }
@@ -395,12 +532,14 @@ impl<P: Simulated> Simulation<P> {
     fn heal(&mut self) -> Result<(), Violation> {
         self.calm_from = Some((self.clients.writes, self.clients.reads));
         self.agenda.end();
-        self.world.trace.note(&"healed");
+        self.world.fingerprint.text("healed");
+        self.note(None, || Happened::Healed);
         self.world.network.heal();
         self.world.network.stormy = false;
         for node in self.world.names() {
             self.world.resume(node, &mut self.consequences);
             self.world.crash_at_sync(node, false);
+            self.world.set_slow(node, false);
             self.world.start(node, &mut self.consequences)?;
         }
         Ok(())
@@ -408,6 +547,10 @@ impl<P: Simulated> Simulation<P> {
 
     /// A request has ended, as far as its node knows: the answer travels.
     fn answer(&mut self, request: RequestId, outcome: Outcome) {
+        self.note(None, || Happened::Ended {
+            request: request.0,
+            text: text_of(&outcome),
+        });
         match self.requesters.get(request.0 as usize - 1) {
             Some(&Requester::Client(client)) => {
                 let delay = self.clients.delay();

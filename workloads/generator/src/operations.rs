@@ -17,6 +17,17 @@ pub struct Op {
     pub value: Value,
 }
 
+impl Op {
+    /// An operation on an object.
+    pub fn new(f: &'static str, key: Value, value: Value) -> Op {
+        Op {
+            f,
+            key: Some(key),
+            value,
+        }
+    }
+}
+
 /// Who asks for an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Client {
@@ -25,6 +36,14 @@ pub struct Client {
     /// Which of the clients of its node it is, from 0: so that a workload can see to it that every node has
     /// clients of every kind.
     pub seat: u32,
+}
+
+impl Client {
+    /// Every second client of a node only reads, where a workload has it so. One that writes waits from the moment
+    /// its node is cut off; it takes one that reads to see what a deposed leader still answers.
+    pub fn only_reads(self) -> bool {
+        self.seat % 2 == 1
+    }
 }
 
 /// A source of operations. It learns of every event, and so may follow what clients saw.

@@ -6,6 +6,7 @@
 
 mod collection;
 mod counter;
+mod decision;
 mod list;
 mod lock;
 mod log;
@@ -57,6 +58,7 @@ pub(crate) fn tell(
         Some("list") => list::tell(&teller),
         Some("append-log") => log::tell(&teller),
         Some("versioned-register") => version::tell(&teller),
+        Some("write-once-register") => decision::tell(&teller),
         Some("mutex" | "owned-mutex" | "semaphore" | "fenced-lock") => lock::tell(&teller),
         _ => register::tell(&teller),
     };

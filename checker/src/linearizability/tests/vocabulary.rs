@@ -16,6 +16,7 @@ pub(crate) fn functions(model: &str) -> &'static [&'static str] {
     match model {
         "register" => &["read", "write"],
         "cas-register" | "versioned-register" => &["read", "write", "cas"],
+        "write-once-register" => &["propose", "read"],
         "multi-register" => &["read", "write", "txn"],
         "kv" => &["read", "write", "append"],
         "counter" => &["read", "read", "increment", "decrement", "add"],
@@ -68,7 +69,10 @@ pub(crate) fn input(rng: &mut ChaCha8Rng, model: &str, f: &str) -> Value {
             Value::List((0..one_or_two).map(|_| part(rng)).collect())
         }
         ("kv", "write" | "append") => letter(rng),
-        (_, "write" | "append" | "add" | "remove" | "contains" | "enqueue" | "push" | "insert") => small(rng),
+        (
+            _,
+            "write" | "append" | "add" | "remove" | "contains" | "enqueue" | "push" | "insert" | "propose",
+        ) => small(rng),
         _ => Value::Null,
     }
 }
@@ -112,6 +116,12 @@ pub(crate) fn output(rng: &mut ChaCha8Rng, model: &str, f: &str, input: &Value, 
         ("set", "add" | "remove") => match rng.random_range(0..3) {
             0 => Value::Null,
             _ => Value::pair(input.clone(), Value::Int(rng.random_range(0..2))),
+        },
+        ("write-once-register", "propose") => match rng.random_range(0..4) {
+            0 => Value::Null,
+            1 => input.clone(),
+            2 => small(rng),
+            _ => state.clone(),
         },
         ("versioned-register", "read") if rng.random_range(0..3) == 0 => Value::pair(
             [Value::Null, number(rng)].choose(rng).unwrap().clone(),

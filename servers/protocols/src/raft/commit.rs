@@ -14,17 +14,24 @@ impl Raft {
         let Role::Leader(leadership) = &self.role else {
             return;
         };
-        let mut copies: Vec<u64> = leadership.peers.values().map(|peer| peer.matched).collect();
-        copies.push(self.disk.durable_index());
-        copies.sort_unstable_by(|one, other| other.cmp(one));
-        // In falling order, the q-th is the last index that q nodes hold.
+        let own = self.disk.durable_index();
+        let me = self.config.me;
+        let held_by = |node| if node == me { own } else { leadership.matched(node) };
         let held_by_majority = if self.config.has(&defects::EARLY_ACKS) {
-            self.disk.durable_index()
+            own
+        } else if self.config.has(&defects::VOTING_LEARNERS) {
+            let mut held: Vec<_> = leadership.peers.values().map(|peer| peer.matched).collect();
+            held.push(own);
+            held.sort_unstable_by(|one, other| other.cmp(one));
+            held[self.members.current().voters().len() / 2]
         } else {
-            copies[self.config.quorum() - 1]
+            self.members.deciding(&self.config).reached_by_majority(held_by)
         };
-        if self.log.term_at(held_by_majority) == Some(self.term) {
+        let of_this_term = self.log.term_at(held_by_majority) == Some(self.term)
+            || self.config.has(&defects::OLD_TERM_COMMITS);
+        if held_by_majority > self.commit && of_this_term {
             self.learn_commit(held_by_majority, effects);
+            self.go_on_with_change(effects);
             // The first commit of a term lets waiting reads begin.
             self.begin_read_round(effects);
         }
@@ -39,13 +46,14 @@ impl Raft {
                 return;
             };
             self.applied = index;
-            let command = entry.command.clone();
+            let command = entry.command().cloned();
             effects.push(Effect::Apply {
                 index,
                 command,
                 request: self.take_request(index),
             });
         }
+        self.consider_snapshot(effects);
     }
 
     /// The request of the client that proposed the entry here, in this term.

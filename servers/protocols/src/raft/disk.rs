@@ -1,6 +1,7 @@
 //! Promises that wait for the disk, and how much of the log is durable.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use super::message::Message;
 use super::record::Record;
@@ -49,16 +50,44 @@ impl Disk {
         match record {
             Record::State { .. } => self.state_write = write,
             Record::Entries { first_index, entries } => {
-                // What the log no longer has can not be durable in it any more, even when its write
-                // completes.
                 let kept = first_index - 1;
-                self.durable_index = self.durable_index.min(kept);
-                for (_, last_index) in &mut self.appends {
-                    *last_index = (*last_index).min(kept);
-                }
+                self.cut(kept);
                 self.appends.push_back((write, kept + entries.len() as u64));
             }
         }
+    }
+
+    /// Starts to replace all that the disk holds by a snapshot and these records, after which the log ends at
+    /// `last_index`. Of what the log had before, it still has what comes up to `kept`.
+    pub(super) fn compact(
+        &mut self,
+        snapshot: Arc<[u8]>,
+        records: &[Record],
+        kept: u64,
+        last_index: u64,
+        effects: &mut Vec<Effect<Message>>,
+    ) {
+        let write = self.writes.compact(snapshot, records, effects);
+        self.cut(kept);
+        self.appends.push_back((write, last_index));
+    }
+
+    /// What the log no longer has can not be durable in it any more, even when its write completes.
+    fn cut(&mut self, kept: u64) {
+        self.durable_index = self.durable_index.min(kept);
+        for (_, last_index) in &mut self.appends {
+            *last_index = (*last_index).min(kept);
+        }
+    }
+
+    /// The last write that was started.
+    pub(super) fn issued(&self) -> WriteId {
+        self.writes.issued()
+    }
+
+    /// Would this write survive a crash?
+    pub(super) fn is_durable(&self, write: WriteId) -> bool {
+        self.writes.is_durable(write)
     }
 
     /// Are the term and the vote as they were last written durable?

@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 
 use rand::RngExt;
 
+use super::change::Change;
 use super::defects;
 use super::disk::Promise;
+use super::handover::Handover;
 use super::leader::Leadership;
-use super::log::Position;
+use super::log::{Payload, Position};
 use super::message::Body;
 use super::node::{Effects, Raft, Role};
 use crate::config::NodeId;
@@ -28,8 +30,40 @@ impl Raft {
     pub(super) fn has_live_leader(&self) -> bool {
         match self.role {
             Role::Leader(_) => true,
-            _ => self.leader.is_some() && self.silence_ticks < self.config.election_ticks,
+            _ => {
+                let heard = self.leader.is_some() && self.silence_ticks < self.config.election_ticks;
+                heard || self.bound_ticks > 0
+            }
         }
+    }
+
+    /// Binds this node, where reads rest on leases, not to help replace a leader for an election timeout: by
+    /// whatever way it comes into another term meanwhile, and even if it can not know any more whether it
+    /// heard one (`read.rs` says why).
+    pub(super) fn bind(&mut self) {
+        if self.config.lease_reads {
+            self.bound_ticks = self.config.election_ticks;
+        }
+    }
+
+    /// May this node be elected? If it has a vote; or if it had one before a membership that is not known to
+    /// be committed: it may hold the one copy of that membership, without which nobody else could win (thesis
+    /// 4.2.2).
+    pub(super) fn may_stand(&self) -> bool {
+        let me = self.config.me;
+        let uncommitted = self.members.current_index() > self.commit;
+        let had_vote = self
+            .members
+            .previous()
+            .is_some_and(|previous| previous.is_voter(me));
+        self.members.current().is_voter(me) || uncommitted && had_vote
+    }
+
+    /// All others that have a vote.
+    pub(super) fn other_voters(&self) -> Vec<NodeId> {
+        let mut voters = self.members.current().voters();
+        voters.remove(&self.config.me);
+        voters.into_iter().collect()
     }
 
     /// Asks whether it could win an election, before it moves anyone to a later term (thesis 9.6).
@@ -40,7 +74,7 @@ impl Raft {
             supporters: BTreeSet::new(),
         };
         let last = self.log.last();
-        for peer in self.config.peers() {
+        for peer in self.other_voters() {
             self.send(peer, Body::PreVote { last }, effects);
         }
         self.count_pre_vote(self.config.me, true, effects);
@@ -58,15 +92,16 @@ impl Raft {
         if granted {
             supporters.insert(from);
         }
-        if supporters.len() >= self.config.quorum() {
-            self.begin_election(effects);
+        let members = self.members.deciding(&self.config);
+        if members.is_majority(|node| supporters.contains(&node)) {
+            self.begin_election(false, effects);
         }
     }
 
     /// Stands for election in the next term (paper 5.2). The requests wait for the disk, and so does its own
     /// vote: a candidate that crashed, and forgot this term or the end of the log it boasts of, could
     /// otherwise gather votes for what it is no more.
-    fn begin_election(&mut self, effects: &mut Effects) {
+    pub(super) fn begin_election(&mut self, handover: bool, effects: &mut Effects) {
         self.enter_term(self.term + 1, effects);
         self.draw_patience();
         self.voted_for = Some(self.config.me);
@@ -74,8 +109,8 @@ impl Raft {
             voters: BTreeSet::new(),
         };
         let last = self.log.last();
-        for peer in self.config.peers().collect::<Vec<_>>() {
-            self.promise_message(peer, Body::RequestVote { last }, effects);
+        for peer in self.other_voters() {
+            self.promise_message(peer, Body::RequestVote { last, handover }, effects);
         }
         self.promise(Promise::OwnVote, effects);
     }
@@ -102,7 +137,8 @@ impl Raft {
         if granted {
             voters.insert(from);
         }
-        if voters.len() >= self.config.quorum() {
+        let members = self.members.deciding(&self.config);
+        if members.is_majority(|node| voters.contains(&node)) {
             self.become_leader(effects);
         }
     }
@@ -111,7 +147,10 @@ impl Raft {
     /// and every committed entry is in some log of each majority: so a leader has them all (paper 5.4.1 and
     /// 5.4.3).
     fn is_up_to_date(&self, last: Position) -> bool {
-        self.config.has(&defects::BLIND_VOTES) || last >= self.log.last()
+        // A node that was never a member, nor sent anything, knows of no election that it could decide: it is
+        // a voter of no membership before it has caught up with a log.
+        let blank = self.log.last().index == 0 && !self.members.current().is_voter(self.config.me);
+        self.config.has(&defects::BLIND_VOTES) || (last >= self.log.last() && !blank)
     }
 
     /// Says no, in its own term.
@@ -126,10 +165,11 @@ impl Raft {
     fn become_leader(&mut self, effects: &mut Effects) {
         self.leader = Some(self.config.me);
         self.silence_ticks = 0;
-        self.role = Role::Leader(Box::new(Leadership::new(&self.config, self.log.last().index)));
+        let leadership = Leadership::new(self.other_voters(), self.log.last().index);
+        self.role = Role::Leader(Box::new(leadership));
         // An entry of its own term, since only by committing one does it learn what else is committed (paper
         // 5.4.2 and section 8; thesis 6.4).
-        self.append_own(vec![None], effects);
+        self.append_own(vec![Payload::Noop], effects);
     }
 
     /// Takes the sender for the leader of this term, as only the leader sends such messages.
@@ -148,6 +188,7 @@ impl Raft {
             self.draw_patience();
         }
         self.silence_ticks = 0;
+        self.bind();
     }
 
     /// Leads no more and stands no more. Clients of a leader learn it at once: what they proposed is in the
@@ -157,7 +198,15 @@ impl Raft {
         self.leader = None;
         if let Role::Leader(leadership) = std::mem::replace(&mut self.role, Role::Follower) {
             self.draw_patience();
-            let Leadership { proposed, reads, .. } = *leadership;
+            let Leadership {
+                proposed,
+                reads,
+                change,
+                handover,
+                ..
+            } = *leadership;
+            effects.extend(change.map(Change::broken_off));
+            effects.extend(handover.map(Handover::broken_off));
             effects.extend(proposed.into_iter().map(|(_, request)| Effect::Unknown(request)));
             effects.extend(reads.into_requests().map(|request| Effect::Refuse {
                 request,
@@ -177,7 +226,14 @@ impl Raft {
             return;
         }
         self.silence_ticks = 0;
-        if leadership.take_heard() + 1 < self.config.quorum() {
+        let me = self.config.me;
+        let heard: BTreeSet<_> = leadership
+            .peers
+            .iter_mut()
+            .filter_map(|(&peer, progress)| std::mem::take(&mut progress.heard).then_some(peer))
+            .collect();
+        let members = self.members.deciding(&self.config);
+        if !members.is_majority(|node| node == me || heard.contains(&node)) {
             self.become_follower(effects);
         }
     }

@@ -1,6 +1,7 @@
 //! The follower's side of replication.
 
-use super::log::{Entry, Position};
+use super::defects;
+use super::log::{Entry, Payload, Position};
 use super::message::Body;
 use super::node::{Effects, Raft};
 use super::record::Record;
@@ -11,11 +12,22 @@ impl Raft {
     pub(super) fn accept_entries(
         &mut self,
         leader: NodeId,
-        previous: Position,
+        mut previous: Position,
         mut entries: Vec<Entry>,
         commit: u64,
         effects: &mut Effects,
     ) {
+        let gone = self.log.base();
+        if previous.index < gone.index {
+            // What is gone was committed, so it is the leader's, too.
+            let known = usize::try_from(gone.index - previous.index).unwrap_or(usize::MAX);
+            if entries.len() < known {
+                let matched = previous.index + entries.len() as u64;
+                return self.promise_message(leader, Body::Appended { matched }, effects);
+            }
+            entries.drain(..known);
+            previous = gone;
+        }
         if !self.log.holds(previous) {
             let hint = self.conflict_hint(previous.index);
             self.promise_message(
@@ -40,17 +52,31 @@ impl Raft {
                 })
             })
             .count();
+        let same = if self.config.has(&defects::EAGER_TRUNCATION) {
+            0
+        } else {
+            same
+        };
         entries.drain(..same);
         if !entries.is_empty() {
             let first_index = previous.index + same as u64 + 1;
             self.truncate_from(first_index);
-            self.log.append(entries.iter().cloned());
+            self.append_to_log(&entries);
             self.save_state(effects);
             self.disk
                 .persist(&Record::Entries { first_index, entries }, effects);
         }
-        self.promise_message(leader, Body::Appended { matched }, effects);
+        if self.config.has(&defects::HASTY_ACKS) {
+            self.send(leader, Body::Appended { matched }, effects);
+        } else {
+            self.promise_message(leader, Body::Appended { matched }, effects);
+        }
         // Beyond `matched` the log may hold what the leader has not: it is not known to be committed here.
+        let commit = if self.config.has(&defects::EARLY_APPLY) {
+            matched
+        } else {
+            commit
+        };
         self.learn_commit(commit.min(matched), effects);
     }
 
@@ -95,8 +121,23 @@ impl Raft {
             "{} would lose the committed entry {index}",
             self.config.me
         );
-        self.commit = self.commit.min(index - 1);
-        self.applied = self.applied.min(index - 1);
+        let left = self.log.base().index.max(index - 1);
+        self.commit = self.commit.min(left);
+        self.applied = self.applied.min(left);
         self.log.truncate_from(index);
+        if !self.config.has(&defects::STUCK_MEMBERS) {
+            self.members.truncate_from(index);
+        }
+    }
+
+    /// Puts entries at the end of the log. A membership among them holds at once (paper section 6).
+    pub(super) fn append_to_log(&mut self, entries: &[Entry]) {
+        for (index, entry) in (self.log.last().index + 1..).zip(entries) {
+            if let Payload::Members(members) = &entry.payload {
+                self.members.append(index, members.clone());
+                self.welcome_voters();
+            }
+        }
+        self.log.append(entries.iter().cloned());
     }
 }

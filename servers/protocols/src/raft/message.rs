@@ -2,6 +2,7 @@
 
 use super::log::{Entry, Position};
 use crate::codec::{Decode, DecodeError, Encode, Reader, put_unsigned};
+use crate::transfer::Chunk;
 
 /// The most entries in one message or record that is decoded.
 pub(super) const ENTRIES_MAX: usize = 1 << 20;
@@ -32,6 +33,8 @@ pub enum Body {
     RequestVote {
         /// The end of the candidate's log.
         last: Position,
+        /// The leader itself wants it to be replaced (thesis 3.10), so that there is no harm in it.
+        handover: bool,
     },
     /// The answer to it.
     Vote {
@@ -72,6 +75,17 @@ pub enum Body {
         /// The round that is answered.
         round: u64,
     },
+    /// "What you need is gone from my log; here is part of a snapshot" (paper section 7).
+    Chunk(Chunk),
+    /// "Send me more of that snapshot."
+    ChunkWanted {
+        /// The last index of the snapshot.
+        index: u64,
+        /// The first byte that is missing.
+        offset: u64,
+    },
+    /// "Stand for election now, and take over from me" (thesis 3.10).
+    TimeoutNow,
 }
 
 impl Encode for Message {
@@ -86,10 +100,17 @@ impl Encode for Message {
             Body::Conflict { .. } => 6,
             Body::Heartbeat { .. } => 7,
             Body::HeartbeatReply { .. } => 8,
+            Body::Chunk(_) => 9,
+            Body::ChunkWanted { .. } => 10,
+            Body::TimeoutNow => 11,
         });
         put_unsigned(out, self.term);
         match &self.body {
-            Body::PreVote { last } | Body::RequestVote { last } => last.encode(out),
+            Body::PreVote { last } => last.encode(out),
+            Body::RequestVote { last, handover } => {
+                last.encode(out);
+                out.push(u8::from(*handover));
+            }
             Body::PreVoteReply { granted } | Body::Vote { granted } => out.push(u8::from(*granted)),
             Body::Append {
                 previous,
@@ -110,6 +131,12 @@ impl Encode for Message {
                 put_unsigned(out, *commit);
             }
             Body::HeartbeatReply { round } => put_unsigned(out, *round),
+            Body::Chunk(chunk) => chunk.encode(out),
+            Body::ChunkWanted { index, offset } => {
+                put_unsigned(out, *index);
+                put_unsigned(out, *offset);
+            }
+            Body::TimeoutNow => {}
         }
     }
 }
@@ -127,6 +154,7 @@ impl Decode for Message {
             },
             2 => Body::RequestVote {
                 last: Position::decode(input)?,
+                handover: input.boolean("a handover")?,
             },
             3 => Body::Vote {
                 granted: input.boolean("an answer")?,
@@ -150,6 +178,12 @@ impl Decode for Message {
             8 => Body::HeartbeatReply {
                 round: input.unsigned("a round")?,
             },
+            9 => Body::Chunk(Chunk::decode(input)?),
+            10 => Body::ChunkWanted {
+                index: input.unsigned("an index")?,
+                offset: input.unsigned("an offset")?,
+            },
+            11 => Body::TimeoutNow,
             tag => {
                 return Err(DecodeError::UnknownTag {
                     what: "a message",

@@ -1,11 +1,15 @@
 //! What is kept on disk: a log of changes to the state that must survive (paper figure 2, "persistent
 //! state").
 
-use super::log::{Entry, Log};
+use std::sync::Arc;
+
+use super::log::{Entry, Log, Payload, Position};
+use super::membership::{Membership, Memberships};
 use super::message::{entries, put_entries};
+use super::snapshot::Snapshot;
 use crate::codec::{Decode, DecodeError, Encode, Reader, put_optional, put_unsigned};
-use crate::config::NodeId;
-use crate::protocol::RecoverError;
+use crate::config::{Config, NodeId};
+use crate::protocol::{OnDisk, RecoverError};
 
 /// One change.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,39 +21,69 @@ pub(super) enum Record {
 }
 
 /// The state that survived.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Recovered {
     pub(super) term: u64,
     pub(super) voted_for: Option<NodeId>,
     pub(super) log: Log,
+    pub(super) members: Memberships,
+    /// The snapshot that the log goes on from, and the state of the store in it.
+    pub(super) snapshot: Option<(Snapshot, Arc<[u8]>)>,
 }
 
 impl Recovered {
-    /// Repeats the changes in order.
-    pub(super) fn from_records(records: &[Vec<u8>]) -> Result<Recovered, RecoverError> {
-        let mut recovered = Recovered::default();
-        for (number, bytes) in (1..).zip(records) {
+    /// Repeats the changes since the snapshot in order.
+    pub(super) fn from_disk(disk: OnDisk<'_>, config: &Config) -> Result<Recovered, RecoverError> {
+        let snapshot = disk.snapshot.map(|bytes| Snapshot::open(bytes.into()));
+        let snapshot = snapshot.transpose().map_err(RecoverError::BadSnapshot)?;
+        let (base, members) = match &snapshot {
+            Some((snapshot, _)) => (snapshot.last, snapshot.members.clone()),
+            None => {
+                let members = Membership::new(config.members().iter().copied());
+                (Position::default(), Arc::new(members))
+            }
+        };
+        let mut recovered = Recovered {
+            term: 0,
+            voted_for: None,
+            log: Log::after(base),
+            members: Memberships::new(base.index, members),
+            snapshot,
+        };
+        for (number, bytes) in (1..).zip(disk.records) {
             let record =
                 Record::from_bytes(bytes).map_err(|source| RecoverError::BadRecord { number, source })?;
-            match record {
-                Record::State { term, voted_for } => {
-                    (recovered.term, recovered.voted_for) = (term, voted_for)
+            recovered.repeat(number, record)?;
+        }
+        Ok(recovered)
+    }
+
+    fn repeat(&mut self, number: usize, record: Record) -> Result<(), RecoverError> {
+        match record {
+            Record::State { term, voted_for } => (self.term, self.voted_for) = (term, voted_for),
+            Record::Entries { first_index, entries } => {
+                let last_index = self.log.last().index;
+                if first_index == 0 || first_index > last_index + 1 {
+                    return Err(RecoverError::Gap {
+                        number,
+                        first_index,
+                        last_index,
+                    });
                 }
-                Record::Entries { first_index, entries } => {
-                    let last_index = recovered.log.last().index;
-                    if first_index == 0 || first_index > last_index + 1 {
-                        return Err(RecoverError::Gap {
-                            number,
-                            first_index,
-                            last_index,
-                        });
+                // What the snapshot has is not needed again.
+                let known = (self.log.base().index + 1).saturating_sub(first_index);
+                let entries = (first_index..).zip(entries).skip(known as usize);
+                self.log.truncate_from(first_index);
+                self.members.truncate_from(first_index);
+                for (index, entry) in entries {
+                    if let Payload::Members(members) = &entry.payload {
+                        self.members.append(index, members.clone());
                     }
-                    recovered.log.truncate_from(first_index);
-                    recovered.log.append(entries);
+                    self.log.append([entry]);
                 }
             }
         }
-        Ok(recovered)
+        Ok(())
     }
 }
 

@@ -1,40 +1,145 @@
 //! The state itself.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use super::command::{Answer, Command, NAME_BYTES_MAX, Operation, Refusal};
-use super::session::{SESSIONS_MAX, Sessions};
-use super::value::{DEPTH_MAX, LIST_ITEMS_MAX, Value};
-use crate::codec::{Decode, DecodeError, Encode, Reader, put_bytes, put_unsigned};
+use super::answer::{Answer, Refusal};
+use super::command::Command;
+use super::lock::Lock;
+use super::object::{Counter, Object, Typed};
+use super::operation::Operation;
+use super::queue::Queue;
+use super::register::Register;
+use super::session::Sessions;
+use super::set::Set;
+use super::shards::Shards;
+use super::snapshot::Snapshot;
+use super::transaction;
+use super::value::Value;
+use crate::codec::{Decode as _, DecodeError};
+use crate::defect::Defect;
 
-/// Registers and sessions.
-#[derive(Clone, Debug)]
+/// A snapshot is taken of the objects, and the sessions are forgotten.
+pub const SESSIONS_LOST_IN_SNAPSHOT: Defect = Defect {
+    name: "sessions-lost-in-snapshot",
+    protocol: None,
+    summary: "a snapshot leaves out the client sessions, so that a retry after it applies twice",
+    breaks: "the session table is part of the state, and of its snapshots (Ongaro's thesis, section 6.3)",
+    seen: "warned of in Ongaro's thesis (2014), section 6.3",
+    workload: "list-append",
+    faults: &["kill", "partition"],
+    anomaly: "duplicate item",
+};
+
+/// Every command applies, whether or not it has applied before.
+pub const RETRIES_APPLY_TWICE: Defect = Defect {
+    name: "retries-apply-twice",
+    protocol: None,
+    summary: "sessions are not looked at, so that a command that is tried again applies again",
+    breaks: "linearizability: each operation appears to execute exactly once (Raft, section 8)",
+    seen: "warned of in the Raft paper (2014), section 8",
+    workload: "list-append",
+    faults: &["partition", "kill", "pause"],
+    anomaly: "duplicate item",
+};
+
+/// Objects and sessions.
+#[derive(Clone, Debug, Default)]
 pub struct Store {
-    registers: BTreeMap<String, Value>,
+    objects: Objects,
     sessions: Sessions,
+    defect: Option<&'static Defect>,
 }
 
-impl Default for Store {
-    fn default() -> Self {
-        Store {
-            registers: BTreeMap::new(),
-            sessions: Sessions::new(SESSIONS_MAX),
+/// Objects by key.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Objects(Shards<Object>);
+
+impl Objects {
+    /// The object of this key; none if it was never changed. Refused if it is of another type.
+    pub(super) fn get<T: Typed>(&self, key: &str) -> Result<Option<&T>, Refusal> {
+        self.0.get(key).map(T::of).transpose().map_err(Refusal::OtherType)
+    }
+
+    /// Changes the object of this key, which is made if it is not there.
+    pub(super) fn update<T: Typed, R>(
+        &mut self,
+        key: &str,
+        change: impl FnOnce(&mut T) -> R,
+    ) -> Result<R, Refusal> {
+        if let Some(object) = self.0.get_mut(key) {
+            return T::of_mut(object).map(change).map_err(Refusal::OtherType);
         }
+        let mut fresh = T::default();
+        let result = change(&mut fresh);
+        // What changed nothing does not decide what the key holds.
+        if fresh != T::default() {
+            self.insert(key.into(), fresh.into_object());
+        }
+        Ok(result)
+    }
+
+    /// Sets the object of this key.
+    pub(super) fn put<T: Typed>(&mut self, key: &str, value: T) -> Result<(), Refusal> {
+        self.update(key, |object| *object = value)
+    }
+
+    /// What a snapshot had.
+    pub(super) fn insert(&mut self, key: Arc<str>, object: Object) {
+        self.0.insert(key, object);
     }
 }
 
 impl Store {
-    /// What the register holds; null if it was never written.
+    /// An empty store of a node that may have a defect.
+    pub fn with_defect(defect: Option<&'static Defect>) -> Store {
+        Store {
+            defect,
+            ..Store::default()
+        }
+    }
+
+    pub(super) fn of(objects: Objects, sessions: Sessions) -> Store {
+        Store {
+            objects,
+            sessions,
+            defect: None,
+        }
+    }
+
+    /// A copy of the state as it is now, made in no time.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            objects: self.objects.0.clone(),
+            sessions: self.sessions.remembered(),
+            defect: self.defect,
+        }
+    }
+
+    /// Replaces the state by that of an encoded snapshot. Fails on bytes that are none, and then changes nothing.
+    pub fn restore(&mut self, snapshot: &[u8]) -> Result<(), DecodeError> {
+        *self = Store {
+            defect: self.defect,
+            ..Store::from_bytes(snapshot)?
+        };
+        Ok(())
+    }
+
+    /// What a register holds; null if there is none.
     pub fn read(&self, key: &str) -> Value {
-        self.registers.get(key).cloned().unwrap_or_default()
+        match self.objects.get(key) {
+            Ok(Some(register)) => Register::value(register).clone(),
+            Ok(None) | Err(_) => Value::Null,
+        }
     }
 
     /// What an encoded command that changes nothing gives. Fails on bytes that are none, and on a command
-    /// that would change something.
+    /// that might change something.
     pub fn query_bytes(&self, command: &[u8]) -> Result<Answer, DecodeError> {
-        match Command::from_bytes(command)?.operation {
-            Operation::Read { key } => Ok(Answer::Value(self.read(&key))),
-            _ => Err(DecodeError::Impossible("a query that changes something")),
+        let operation = Command::from_bytes(command)?.operation;
+        match self.query(&operation) {
+            Ok(Some(answer)) => Ok(answer),
+            Ok(None) => Err(DecodeError::Impossible("a query that changes something")),
+            Err(refusal) => Ok(Answer::Refused(refusal)),
         }
     }
 
@@ -47,216 +152,120 @@ impl Store {
     /// first time.
     pub fn apply(&mut self, command: Command) -> Answer {
         let Some(session) = command.session else {
-            return self.change(command.operation);
+            return self.perform(command.operation);
         };
-        if let Some(answer) = self.sessions.settled(&session) {
+        if let Some(answer) = self.sessions.settled(&session)
+            && self.defect != Some(&RETRIES_APPLY_TWICE)
+        {
             return answer;
         }
-        let answer = self.change(command.operation);
+        let answer = self.perform(command.operation);
         self.sessions.remember(&session, &answer);
         answer
     }
 
-    fn change(&mut self, operation: Operation) -> Answer {
+    fn perform(&mut self, operation: Operation) -> Answer {
+        match self.query(&operation) {
+            Ok(Some(answer)) => Ok(answer),
+            Ok(None) => self.change(operation),
+            Err(refusal) => Err(refusal),
+        }
+        .unwrap_or_else(Answer::Refused)
+    }
+
+    /// What an operation that changes nothing gives; none if it may change something.
+    fn query(&self, operation: &Operation) -> Result<Option<Answer>, Refusal> {
+        let objects = &self.objects;
+        Ok(Some(match operation {
+            Operation::Read { key } => {
+                let register: Option<&Register> = objects.get(key)?;
+                Answer::Value(
+                    register
+                        .map(|register| register.value().clone())
+                        .unwrap_or_default(),
+                )
+            }
+            Operation::SetContains { key, element } => {
+                let set: Option<&Set> = objects.get(key)?;
+                Answer::Truth(set.is_some_and(|set| set.contains(element)))
+            }
+            Operation::SetRead { key } => {
+                let set: Option<&Set> = objects.get(key)?;
+                Answer::Value(set.map_or_else(|| Value::List(Vec::new()), Set::read))
+            }
+            Operation::CounterRead { key } => {
+                let counter: Option<&Counter> = objects.get(key)?;
+                Answer::Value(Value::Int(counter.map_or(0, Counter::count)))
+            }
+            Operation::Peek { key } => {
+                let queue: Option<&Queue> = objects.get(key)?;
+                Answer::Value(queue.map(Queue::peek).unwrap_or_default())
+            }
+            Operation::Holder { key } => {
+                let lock: Option<&Lock> = objects.get(key)?;
+                Answer::Holder(lock.and_then(Lock::holder))
+            }
+            Operation::Transaction(parts) if operation.only_reads() => transaction::query(objects, parts)?,
+            _ => return Ok(None),
+        }))
+    }
+
+    fn change(&mut self, operation: Operation) -> Result<Answer, Refusal> {
+        let objects = &mut self.objects;
         match operation {
-            Operation::Read { key } => Answer::Value(self.read(&key)),
             Operation::Write { key, value } => {
-                self.registers.insert(key, value);
-                Answer::Done
+                objects.put(&key, Register::new(value))?;
+                Ok(Answer::Done)
             }
             Operation::CompareAndSet { key, from, to } => {
-                let observed = self.read(&key);
-                if observed != from {
-                    return Answer::Kept { observed };
+                let register: Option<&Register> = objects.get(&key)?;
+                let observed = register.map_or(&Value::Null, Register::value);
+                if *observed != from {
+                    return Ok(Answer::Kept {
+                        observed: observed.clone(),
+                    });
                 }
-                self.registers.insert(key, to);
-                Answer::Swapped
+                objects.put(&key, Register::new(to))?;
+                Ok(Answer::Swapped)
             }
-            Operation::Append { key, value } => match self.registers.entry(key).or_default() {
-                register @ Value::Null => {
-                    // A value as deep as may be can be stored, but not one level deeper.
-                    if !Value::List(vec![value.clone()]).is_within_limits() {
-                        return Answer::Refused(Refusal::ListFull);
-                    }
-                    *register = Value::List(vec![value]);
-                    Answer::Done
+            Operation::Append { key, value } => {
+                objects.update(&key, |register: &mut Register| register.append(value))??;
+                Ok(Answer::Done)
+            }
+            Operation::Propose { key, value } => {
+                let register: Option<&Register> = objects.get(&key)?;
+                if let Some(decided) = register
+                    .map(Register::value)
+                    .filter(|&value| *value != Value::Null)
+                {
+                    return Ok(Answer::Value(decided.clone()));
                 }
-                Value::List(items) => {
-                    let fits = items.len() < LIST_ITEMS_MAX && depth(&value) < DEPTH_MAX;
-                    if !fits {
-                        return Answer::Refused(Refusal::ListFull);
-                    }
-                    items.push(value);
-                    Answer::Done
-                }
-                _ => Answer::Refused(Refusal::NotAList),
-            },
-        }
-    }
-}
-
-/// The whole state, as a snapshot has it.
-impl Encode for Store {
-    fn encode(&self, out: &mut Vec<u8>) {
-        put_unsigned(out, self.registers.len() as u64);
-        for (key, value) in &self.registers {
-            put_bytes(out, key.as_bytes());
-            value.encode(out);
-        }
-        self.sessions.encode(out);
-    }
-}
-
-impl Decode for Store {
-    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let mut store = Store::default();
-        for _ in 0..input.unsigned("a number of registers")? {
-            let key = input.string("a key", NAME_BYTES_MAX)?.to_owned();
-            store.registers.insert(key, Value::decode(input)?);
-        }
-        store.sessions = Sessions::decode(input)?;
-        Ok(store)
-    }
-}
-
-/// How many lists deep the value is.
-fn depth(value: &Value) -> usize {
-    match value {
-        Value::List(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
-        _ => 0,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::command::SessionSequence;
-    use super::*;
-
-    fn apply(store: &mut Store, sequence: u64, operation: Operation) -> Answer {
-        store.apply(Command {
-            session: Some(SessionSequence {
-                session: "c1".into(),
-                sequence,
-            }),
-            operation,
-        })
-    }
-
-    fn compare_and_set(from: i64, to: i64) -> Operation {
-        Operation::CompareAndSet {
-            key: "x".into(),
-            from: Value::Int(from),
-            to: Value::Int(to),
-        }
-    }
-
-    fn append(key: &str, value: i64) -> Operation {
-        Operation::Append {
-            key: key.into(),
-            value: Value::Int(value),
-        }
-    }
-
-    #[test]
-    fn a_snapshot_holds_registers_and_sessions() {
-        let mut store = Store::default();
-        let append = || Operation::Append {
-            key: "x".into(),
-            value: Value::Int(1),
-        };
-        apply(&mut store, 1, append());
-        let mut copy = Store::from_bytes(&store.to_bytes()).expect("a good snapshot");
-        assert_eq!(copy.read("x"), Value::List(vec![Value::Int(1)]));
-        apply(&mut copy, 1, append());
-        assert_eq!(
-            copy.read("x"),
-            store.read("x"),
-            "what was applied before the snapshot is not applied again"
-        );
-        let bytes = store.to_bytes();
-        for shorter in 0..bytes.len() {
-            assert!(Store::from_bytes(&bytes[..shorter]).is_err(), "cut to {shorter}");
-        }
-    }
-
-    #[test]
-    fn a_refused_compare_and_set_says_what_it_saw() {
-        let mut store = Store::default();
-        let write = Operation::Write {
-            key: "x".into(),
-            value: Value::Int(9),
-        };
-        assert_eq!(apply(&mut store, 1, write), Answer::Done);
-        assert_eq!(
-            apply(&mut store, 2, compare_and_set(1, 2)),
-            Answer::Kept {
-                observed: Value::Int(9)
+                objects.put(&key, Register::new(value.clone()))?;
+                Ok(Answer::Value(value))
             }
-        );
-        assert_eq!(apply(&mut store, 3, compare_and_set(9, 2)), Answer::Swapped);
-        assert_eq!(store.read("x"), Value::Int(2));
-        assert_eq!(store.read("never"), Value::Null);
-    }
-
-    #[test]
-    fn a_retry_applies_once_and_gets_the_same_answer() {
-        let mut store = Store::default();
-        assert_eq!(apply(&mut store, 1, append("l", 7)), Answer::Done);
-        assert_eq!(apply(&mut store, 1, append("l", 7)), Answer::Done);
-        assert_eq!(store.read("l"), Value::List(vec![Value::Int(7)]));
-
-        let write = Operation::Write {
-            key: "x".into(),
-            value: Value::Int(1),
-        };
-        assert_eq!(apply(&mut store, 2, write), Answer::Done);
-        assert_eq!(apply(&mut store, 3, compare_and_set(1, 2)), Answer::Swapped);
-        assert_eq!(apply(&mut store, 3, compare_and_set(1, 2)), Answer::Swapped);
-        assert_eq!(apply(&mut store, 2, append("l", 8)), Answer::Superseded);
-
-        let unnumbered = Command {
-            session: None,
-            operation: append("l", 9),
-        };
-        store.apply(unnumbered.clone());
-        store.apply(unnumbered);
-        assert_eq!(store.read("l"), Value::List([7, 9, 9].map(Value::Int).to_vec()));
-    }
-
-    #[test]
-    fn an_append_wants_a_list_with_room() {
-        let mut store = Store::default();
-        let write = |key: &str, value| Operation::Write {
-            key: key.into(),
-            value,
-        };
-        apply(&mut store, 1, write("x", Value::Int(1)));
-        assert_eq!(
-            apply(&mut store, 2, append("x", 2)),
-            Answer::Refused(Refusal::NotAList)
-        );
-        apply(
-            &mut store,
-            3,
-            write("l", Value::List(vec![Value::Null; LIST_ITEMS_MAX])),
-        );
-        assert_eq!(
-            apply(&mut store, 4, append("l", 2)),
-            Answer::Refused(Refusal::ListFull)
-        );
-        let deep = (0..DEPTH_MAX).fold(Value::Null, |inner, _| Value::List(vec![inner]));
-        for (sequence, key) in [(5, "absent"), (6, "empty")] {
-            if key == "empty" {
-                apply(&mut store, 50, write(key, Value::List(vec![])));
+            Operation::SetAdd { key, element } => objects
+                .update(&key, |set: &mut Set| set.add(element))?
+                .map(Answer::Truth),
+            Operation::SetRemove { key, element } => objects
+                .update(&key, |set: &mut Set| set.remove(&element))
+                .map(Answer::Truth),
+            Operation::CounterAdd { key, amount } => objects
+                .update(&key, |counter: &mut Counter| counter.add(amount))
+                .map(|count| Answer::Value(Value::Int(count))),
+            Operation::Enqueue { key, item } => {
+                objects.update(&key, |queue: &mut Queue| queue.enqueue(item))??;
+                Ok(Answer::Done)
             }
-            let operation = Operation::Append {
-                key: key.into(),
-                value: deep.clone(),
-            };
-            assert_eq!(
-                apply(&mut store, sequence * 100, operation),
-                Answer::Refused(Refusal::ListFull)
-            );
+            Operation::Dequeue { key } => objects.update(&key, Queue::dequeue).map(Answer::Value),
+            Operation::Acquire { key, owner } => objects.update(&key, |lock: &mut Lock| lock.acquire(owner)),
+            Operation::Release { key, token } => objects.update(&key, |lock: &mut Lock| lock.release(token)),
+            Operation::Transaction(parts) => transaction::transact(objects, parts),
+            Operation::Read { .. }
+            | Operation::SetContains { .. }
+            | Operation::SetRead { .. }
+            | Operation::CounterRead { .. }
+            | Operation::Peek { .. }
+            | Operation::Holder { .. } => Ok(self.perform(operation)),
         }
     }
 }

@@ -13,8 +13,12 @@ const STRING_BYTES_MAX: usize = 64 * 1024;
 /// The longest list.
 pub(super) const LIST_ITEMS_MAX: usize = 100_000;
 
+/// The most that one object may weigh: it must be answered whole, and copied when it is changed while a snapshot
+/// is being encoded.
+pub(super) const OBJECT_WEIGHT_MAX: usize = 4 * 1024 * 1024;
+
 /// What a register holds. In JSON: null, an integer, a string, or a list of them.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(
     untagged,
     expecting = "a value is null, a 64-bit integer, a string, or a list of them"
@@ -46,6 +50,26 @@ impl Value {
             }
         }
         within(self, 0)
+    }
+
+    /// How many lists deep it is.
+    pub(super) fn depth(&self) -> usize {
+        match self {
+            Value::List(items) => 1 + items.iter().map(Value::depth).max().unwrap_or(0),
+            Value::Null | Value::Int(_) | Value::Str(_) => 0,
+        }
+    }
+
+    /// What it counts against the limits on sizes: about its bytes, as they are stored. Null weighs as much as
+    /// the empty list, which it counts as where something is appended: so what a list weighs does not depend on
+    /// how it came to be.
+    pub(super) fn weight(&self) -> usize {
+        match self {
+            Value::Null => 1,
+            Value::Int(_) => 8,
+            Value::Str(string) => 2 + string.len(),
+            Value::List(items) => 1 + items.iter().map(Value::weight).sum::<usize>(),
+        }
     }
 
     fn decode_within(input: &mut Reader<'_>, depth: usize) -> Result<Value, DecodeError> {

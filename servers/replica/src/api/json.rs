@@ -1,59 +1,10 @@
-//! Requests and responses as JSON.
+//! Responses as JSON.
 
 use hyper::StatusCode;
-use partita_protocols::store::{Answer, Command, Operation, Refusal, SessionSequence, Value};
-use partita_protocols::{Defect, Encode as _, NodeId};
-use serde::{Deserialize, Serialize};
+use partita_protocols::store::{Access, Answer, Hold, Part, Refusal, Value};
+use serde::Serialize;
 
-use crate::driver::{Outcome, Request, View};
-
-/// The body of `POST /v1/op`.
-#[derive(Debug, Deserialize)]
-struct Body {
-    session: Option<String>,
-    sequence: Option<u64>,
-    op: Op,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(tag = "f", rename_all = "lowercase")]
-enum Op {
-    Read { key: String },
-    Write { key: String, value: Value },
-    Cas { key: String, from: Value, to: Value },
-    Append { key: String, value: Value },
-}
-
-/// Reads the body of a request; or says what is wrong with it.
-pub(super) fn parse(body: &[u8]) -> Result<Request, String> {
-    let Body {
-        session,
-        sequence,
-        op,
-    } = serde_json::from_slice(body).map_err(|error| error.to_string())?;
-    let reads = matches!(op, Op::Read { .. });
-    let operation = match op {
-        Op::Read { key } => Operation::Read { key },
-        Op::Write { key, value } => Operation::Write { key, value },
-        Op::Cas { key, from, to } => Operation::CompareAndSet { key, from, to },
-        Op::Append { key, value } => Operation::Append { key, value },
-    };
-    let session = match (session, sequence) {
-        (Some(session), Some(sequence)) => Some(SessionSequence { session, sequence }),
-        (None, None) => None,
-        _ => return Err("session and sequence belong together".into()),
-    };
-    let command = Command { session, operation };
-    if !command.is_within_limits() {
-        return Err("a key or session of over 256 bytes, or a value too large or too deeply nested".into());
-    }
-    let bytes = command.to_bytes().into();
-    Ok(if reads {
-        Request::Read(bytes)
-    } else {
-        Request::Apply(bytes)
-    })
-}
+use crate::event::Outcome;
 
 /// A response: its status, and its body as JSON.
 #[derive(Debug)]
@@ -63,7 +14,7 @@ pub(super) struct Response {
 }
 
 impl Response {
-    fn new(status: StatusCode, body: &impl Serialize) -> Response {
+    pub(super) fn new(status: StatusCode, body: &impl Serialize) -> Response {
         // Nothing here has a key that is no string, or a number that is no number: JSON has a form for all of
         // it.
         Response {
@@ -72,7 +23,7 @@ impl Response {
         }
     }
 
-    fn error(status: StatusCode, error: &str, message: Option<&str>) -> Response {
+    pub(super) fn error(status: StatusCode, error: &str, message: Option<&str>) -> Response {
         #[derive(Serialize)]
         struct Body<'a> {
             error: &'a str,
@@ -96,82 +47,123 @@ impl Response {
 
     pub(super) fn outcome(outcome: Outcome) -> Response {
         #[derive(Serialize)]
-        struct ReadBody {
-            value: Value,
-        }
-        #[derive(Serialize)]
-        struct SwapBody {
-            swapped: bool,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            observed: Option<Value>,
-        }
-        #[derive(Serialize)]
-        struct NotLeaderBody {
+        struct NotLeader {
             error: &'static str,
             leader: Option<String>,
         }
-        let swap = |swapped, observed| Response::new(StatusCode::OK, &SwapBody { swapped, observed });
         match outcome {
-            Outcome::Answer(Answer::Value(value)) => Response::new(StatusCode::OK, &ReadBody { value }),
-            Outcome::Answer(Answer::Done) => Response {
-                status: StatusCode::OK,
-                body: b"{}".to_vec(),
-            },
-            Outcome::Answer(Answer::Swapped) => swap(true, None),
-            Outcome::Answer(Answer::Kept { observed }) => swap(false, Some(observed)),
-            Outcome::Answer(Answer::Refused(refusal)) => Response::malformed(
-                StatusCode::BAD_REQUEST,
-                match refusal {
-                    Refusal::NotAList => "the register holds no list to append to",
-                    Refusal::ListFull => "the list would be too long or too deeply nested",
+            Outcome::Answer(answer) => Response::answer(answer),
+            Outcome::NotLeader(leader) => Response::new(
+                StatusCode::MISDIRECTED_REQUEST,
+                &NotLeader {
+                    error: "not-leader",
+                    leader: leader.map(|leader| leader.to_string()),
                 },
             ),
-            Outcome::Answer(Answer::Superseded) => {
-                Response::unknown("the session has gone on to a later sequence number")
-            }
-            Outcome::Answer(Answer::SessionExpired) => {
-                Response::unknown("the session is not known any more: begin another at sequence 1")
-            }
-            Outcome::NotLeader(leader) => {
-                let leader = leader.map(|leader| leader.to_string());
-                Response::new(
-                    StatusCode::MISDIRECTED_REQUEST,
-                    &NotLeaderBody {
-                        error: "not-leader",
-                        leader,
-                    },
-                )
-            }
+            Outcome::Done => Response::new(StatusCode::OK, &serde_json::json!({})),
+            Outcome::Rejected(why) => Response::error(StatusCode::CONFLICT, "rejected", Some(why)),
             Outcome::Unknown => Response::unknown("the node stopped leading before the entry was committed"),
         }
     }
 
-    pub(super) fn status(me: NodeId, defect: Option<&'static Defect>, view: View) -> Response {
-        #[derive(Serialize)]
-        struct Body<'a> {
-            node: &'a str,
-            role: &'static str,
-            term: u64,
-            leader: Option<&'a str>,
-            commit: u64,
-            applied: u64,
-            last_index: u64,
-            log_bytes: u64,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            defect: Option<&'static str>,
-        }
-        let View { status, log_bytes } = view;
-        let body = Body {
-            node: me.as_str(),
-            role: status.role.name(),
-            term: status.term,
-            leader: status.leader.as_ref().map(NodeId::as_str),
-            commit: status.commit,
-            applied: status.applied,
-            last_index: status.last_index,
-            log_bytes,
-            defect: defect.map(|defect| defect.name),
+    fn answer(answer: Answer) -> Response {
+        let body = match answer {
+            Answer::Refused(refusal) => return Response::refused(refusal),
+            Answer::Superseded => {
+                return Response::unknown("the session has gone on to a later sequence number");
+            }
+            Answer::SessionExpired => {
+                return Response::unknown("the session is not known any more: begin another at sequence 1");
+            }
+            Answer::Done => Body::default(),
+            Answer::Value(value) => Body::value(value),
+            Answer::Truth(truth) => Body::value(Value::Int(truth.into())),
+            Answer::Transaction(parts) => Body::value(Value::List(parts.into_iter().map(part).collect())),
+            Answer::Swapped => Body {
+                swapped: Some(true),
+                ..Body::default()
+            },
+            Answer::Kept { observed } => Body {
+                swapped: Some(false),
+                observed: Some(observed),
+                ..Body::default()
+            },
+            Answer::Acquired(token) => Body {
+                acquired: Some(true),
+                token: Some(token),
+                ..Body::default()
+            },
+            Answer::Held(hold) => Body {
+                acquired: Some(false),
+                ..Body::hold(Some(hold))
+            },
+            Answer::Released => Body {
+                released: Some(true),
+                ..Body::default()
+            },
+            Answer::NotHeld(hold) => Body {
+                released: Some(false),
+                ..Body::hold(hold)
+            },
+            Answer::Holder(hold) => Body::hold(hold),
         };
         Response::new(StatusCode::OK, &body)
     }
+
+    fn refused(refusal: Refusal) -> Response {
+        let message = match refusal {
+            Refusal::OtherType(kind) => format!("the key holds a {}", kind.name()),
+            Refusal::NotAList => "the register holds no list to append to".to_owned(),
+            Refusal::TooLarge => "something would become too large or too deeply nested".to_owned(),
+        };
+        Response::error(StatusCode::BAD_REQUEST, "refused", Some(&message))
+    }
+}
+
+/// What was done, and what it gave.
+#[derive(Default, Serialize)]
+struct Body {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    swapped: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    observed: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    acquired: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    released: Option<bool>,
+    /// Null is a lock that nobody holds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    holder: Option<Option<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<i64>,
+}
+
+impl Body {
+    fn value(value: Value) -> Body {
+        Body {
+            value: Some(value),
+            ..Body::default()
+        }
+    }
+
+    fn hold(hold: Option<Hold>) -> Body {
+        let (holder, token) = hold.map(|hold| (hold.owner, hold.token)).unzip();
+        Body {
+            holder: Some(holder),
+            token,
+            ..Body::default()
+        }
+    }
+}
+
+/// `["r", "x", 7]`
+fn part(part: Part) -> Value {
+    let f = match part.access {
+        Access::Read => "r",
+        Access::Write => "w",
+        Access::Append => "append",
+    };
+    Value::List(vec![Value::Str(f.into()), Value::Str(part.key), part.value])
 }

@@ -19,16 +19,22 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
 
-use super::json::{Response, parse};
-use crate::driver::{ClientRequest, Event, SharedView};
+use super::json::Response;
+use super::request::parse;
+use super::{admin, status};
+use crate::event::{ClientRequest, Event, Request, SharedView};
 
 /// The longest body of a request, in bytes. Any command that it can hold fits into a log entry.
 const BODY_BYTES_MAX: usize = 128 * 1024;
-/// How many connections there are at most.
-const CONNECTIONS_MAX: usize = 4096;
+/// The longest head of a request, in bytes.
+const HEAD_BYTES_MAX: usize = 16 * 1024;
 /// How long a client may take to send the head of a request, or its body; an idle connection counts as the
 /// former.
 const IDLE: Duration = Duration::from_secs(60);
+
+/// What one connection too many is told.
+const OVERLOADED: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\n\
+    content-length: 22\r\nconnection: close\r\n\r\n{\"error\":\"overloaded\"}";
 
 /// What requests need.
 pub(crate) struct Api<M> {
@@ -37,6 +43,7 @@ pub(crate) struct Api<M> {
     pub(crate) view: SharedView,
     /// One for each request that may wait.
     pub(crate) permits: Arc<Semaphore>,
+    pub(crate) connections_max: usize,
     pub(crate) request_timeout: Duration,
     pub(crate) events: mpsc::Sender<Event<M>>,
 }
@@ -57,8 +64,11 @@ pub(crate) async fn serve<M: Send + 'static>(listener: TcpListener, api: Arc<Api
                 continue;
             }
         };
-        if connections.len() >= CONNECTIONS_MAX {
+        if connections.len() >= api.connections_max {
             warn!(%address, "too many connections: closed");
+            // Nothing of it was read, so nothing had an effect. If this does not fit into the socket, nothing
+            // is said.
+            let _ = stream.try_write(OVERLOADED);
             continue;
         }
         let api = Arc::clone(&api);
@@ -69,6 +79,7 @@ pub(crate) async fn serve<M: Send + 'static>(listener: TcpListener, api: Arc<Api
             let served = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(IDLE)
+                .max_buf_size(HEAD_BYTES_MAX)
                 .serve_connection(TokioIo::new(stream), service)
                 .await;
             if let Err(error) = served {
@@ -83,15 +94,16 @@ async fn answer<M>(
     request: hyper::Request<Incoming>,
 ) -> Result<hyper::Response<Full<Bytes>>, Infallible> {
     let response = match (request.uri().path(), request.method()) {
-        ("/v1/op", &Method::POST) => operate(&api, request.into_body()).await,
+        ("/v1/op", &Method::POST) => operate(&api, request.into_body(), parse).await,
+        ("/v1/admin", &Method::POST) => operate(&api, request.into_body(), admin::parse).await,
         ("/v1/status", &Method::GET) => {
-            let view = *api.view.lock().unwrap_or_else(PoisonError::into_inner);
-            Response::status(api.me, api.defect, view)
+            let view = api.view.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            status::response(api.me, api.defect, &view)
         }
-        ("/v1/op" | "/v1/status", _) => {
-            Response::malformed(StatusCode::METHOD_NOT_ALLOWED, "POST /v1/op, GET /v1/status")
+        ("/v1/op" | "/v1/admin" | "/v1/status", _) => {
+            Response::malformed(StatusCode::METHOD_NOT_ALLOWED, PAGES)
         }
-        _ => Response::malformed(StatusCode::NOT_FOUND, "there are POST /v1/op and GET /v1/status"),
+        _ => Response::malformed(StatusCode::NOT_FOUND, PAGES),
     };
     let mut http = hyper::Response::new(Full::new(Bytes::from(response.body)));
     *http.status_mut() = response.status;
@@ -100,7 +112,10 @@ async fn answer<M>(
     Ok(http)
 }
 
-async fn operate<M>(api: &Api<M>, body: Incoming) -> Response {
+/// What there is.
+const PAGES: &str = "there are POST /v1/op, POST /v1/admin and GET /v1/status";
+
+async fn operate<M>(api: &Api<M>, body: Incoming, parse: fn(&[u8]) -> Result<Request, String>) -> Response {
     let body = match timeout(IDLE, Limited::new(body, BODY_BYTES_MAX).collect()).await {
         Ok(Ok(body)) => body.to_bytes(),
         Ok(Err(error)) => return Response::malformed(StatusCode::BAD_REQUEST, &error.to_string()),

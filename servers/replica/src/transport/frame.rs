@@ -6,8 +6,14 @@ use partita_protocols::codec::{Reader, put_bytes};
 use partita_protocols::{Decode, DecodeError, Encode, NodeId};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
-/// The longest frame, in bytes: a message carries at most some 256 KiB of entries, or one entry.
+/// The longest frame, in bytes: a message carries at most some 256 KiB of entries, one entry, or a chunk of a
+/// snapshot. Far above that, since what is longer can not be sent at all.
 pub(super) const FRAME_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// The longest hello, in bytes: until it has come, anybody may be at the other end.
+pub(super) const HELLO_BYTES_MAX: usize = 128;
+
+/// How much of a buffer is kept from one frame to the next.
+const BUFFER_BYTES_KEPT: usize = 512 * 1024;
 
 /// Says who connects, to whom, and in which language.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,12 +23,13 @@ pub(super) struct Hello {
     pub(super) to: NodeId,
 }
 
-/// The first bytes of a hello: what it is, and its version.
-const MAGIC: &[u8] = b"partita-peer\x01";
+/// The first bytes of a hello: what it is. Its version follows.
+const MAGIC: &[u8] = b"partita-peer";
+const VERSION: u8 = 1;
 
 impl Encode for Hello {
     fn encode(&self, out: &mut Vec<u8>) {
-        put_bytes(out, MAGIC);
+        put_bytes(out, &[MAGIC, &[VERSION]].concat());
         put_bytes(out, self.protocol.as_bytes());
         self.from.encode(out);
         self.to.encode(out);
@@ -31,10 +38,13 @@ impl Encode for Hello {
 
 impl Decode for Hello {
     fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        if input.bytes("a greeting", MAGIC.len())? != MAGIC {
-            return Err(DecodeError::Impossible(
-                "the greeting is not that of a peer of this version",
-            ));
+        match input.bytes("a greeting", MAGIC.len() + 1)?.strip_prefix(MAGIC) {
+            Some([VERSION]) => {}
+            Some(_) => {
+                let why = "the peer speaks another version of the transport";
+                return Err(DecodeError::Impossible(why));
+            }
+            None => return Err(DecodeError::Impossible("the greeting is not that of a peer")),
         }
         Ok(Hello {
             protocol: input.string("a protocol's name", 32)?.to_owned(),
@@ -53,10 +63,11 @@ pub(super) fn frame(content: &impl Encode) -> Vec<u8> {
     bytes
 }
 
-/// Reads one frame into `buffer`. False at the end of the stream, between frames.
+/// Reads one frame of at most `bytes_max` into `buffer`. False at the end of the stream, between frames.
 pub(super) async fn read_frame(
     stream: &mut (impl AsyncRead + Unpin),
     buffer: &mut Vec<u8>,
+    bytes_max: usize,
 ) -> io::Result<bool> {
     let mut length = [0; 4];
     if stream.read(&mut length[..1]).await? == 0 {
@@ -64,12 +75,13 @@ pub(super) async fn read_frame(
     }
     stream.read_exact(&mut length[1..]).await?;
     let length = u32::from_le_bytes(length) as usize;
-    if length > FRAME_BYTES_MAX {
-        let message = format!("a frame of {length} bytes, over the limit of {FRAME_BYTES_MAX}");
+    if length > bytes_max {
+        let message = format!("a frame of {length} bytes, over the limit of {bytes_max}");
         return Err(io::Error::new(io::ErrorKind::InvalidData, message));
     }
     // Grows with what really comes, and not on the word of the length.
     buffer.clear();
+    buffer.shrink_to(BUFFER_BYTES_KEPT);
     let read = stream.take(length as u64).read_to_end(buffer).await?;
     if read < length {
         Err(io::ErrorKind::UnexpectedEof.into())
@@ -96,7 +108,7 @@ mod tests {
             let mut stream = &bytes[..length];
             let mut frames = 0;
             let end = loop {
-                match read_frame(&mut stream, &mut buffer).await {
+                match read_frame(&mut stream, &mut buffer, HELLO_BYTES_MAX).await {
                     Ok(true) => assert_eq!(Hello::from_bytes(&buffer).as_ref(), Ok(&hello)),
                     end => break end,
                 }
@@ -114,7 +126,7 @@ mod tests {
     #[tokio::test]
     async fn an_oversize_frame_is_refused_before_it_is_read() {
         let mut stream = &u32::MAX.to_le_bytes()[..];
-        let error = read_frame(&mut stream, &mut Vec::new())
+        let error = read_frame(&mut stream, &mut Vec::new(), FRAME_BYTES_MAX)
             .await
             .expect_err("too long a frame");
         assert_eq!(error.kind(), io::ErrorKind::InvalidData);

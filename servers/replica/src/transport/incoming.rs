@@ -15,10 +15,12 @@ use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
 use super::STALL;
-use super::frame::{Hello, read_frame};
-use crate::driver::Event;
+use super::frame::{FRAME_BYTES_MAX, HELLO_BYTES_MAX, Hello, read_frame};
+use crate::event::Event;
 
-/// How many connections there are at most: each peer has one, and while it reconnects two.
+/// How many connections there are at most: each peer has one, and while it reconnects two. One that has not
+/// greeted holds a small buffer for a short time, and a later one of the same peer ends the one before: so
+/// what strangers can make a node hold is bounded, whatever they send.
 const CONNECTIONS_MAX: usize = 256;
 
 /// The connection of each peer: dropping its sender ends the one before it.
@@ -29,11 +31,11 @@ type Current = Arc<Mutex<BTreeMap<NodeId, oneshot::Sender<()>>>>;
 pub(crate) async fn accept<P: Protocol<Message: Send> + 'static>(
     listener: TcpListener,
     me: NodeId,
-    members: Vec<NodeId>,
+    known: Vec<NodeId>,
     events: mpsc::Sender<Event<P::Message>>,
 ) {
     let current = Current::default();
-    let members: Arc<[NodeId]> = members.into();
+    let known: Arc<[NodeId]> = known.into();
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -53,9 +55,9 @@ pub(crate) async fn accept<P: Protocol<Message: Send> + 'static>(
             warn!(%address, "too many connections: closed");
             continue;
         }
-        let (current, members, events) = (Arc::clone(&current), Arc::clone(&members), events.clone());
+        let (current, known, events) = (Arc::clone(&current), Arc::clone(&known), events.clone());
         connections.spawn(async move {
-            if let Err(error) = receive::<P>(stream, me, &members, &current, &events).await {
+            if let Err(error) = receive::<P>(stream, me, &known, &current, &events).await {
                 warn!(%address, "closed a peer's connection: {error:#}");
             }
         });
@@ -65,13 +67,13 @@ pub(crate) async fn accept<P: Protocol<Message: Send> + 'static>(
 async fn receive<P: Protocol>(
     stream: TcpStream,
     me: NodeId,
-    members: &[NodeId],
+    known: &[NodeId],
     current: &Current,
     events: &mpsc::Sender<Event<P::Message>>,
 ) -> anyhow::Result<()> {
     let mut stream = BufReader::with_capacity(64 * 1024, stream);
     let mut buffer = Vec::new();
-    let greeted = timeout(STALL, read_frame(&mut stream, &mut buffer))
+    let greeted = timeout(STALL, read_frame(&mut stream, &mut buffer, HELLO_BYTES_MAX))
         .await
         .context("no greeting came")?;
     ensure!(
@@ -79,7 +81,7 @@ async fn receive<P: Protocol>(
         "closed before the greeting"
     );
     let hello = Hello::from_bytes(&buffer).context("a malformed greeting")?;
-    if hello.to != me || hello.protocol != P::NAME || hello.from == me || !members.contains(&hello.from) {
+    if hello.to != me || hello.protocol != P::NAME || hello.from == me || !known.contains(&hello.from) {
         bail!(
             "{} asks for {} to speak {}, which is not this node",
             hello.from,
@@ -100,7 +102,7 @@ async fn receive<P: Protocol>(
     );
     loop {
         let more = tokio::select! {
-            more = read_frame(&mut stream, &mut buffer) => more,
+            more = read_frame(&mut stream, &mut buffer, FRAME_BYTES_MAX) => more,
             _ = &mut replaced => return Ok(()),
         };
         match more {

@@ -3,7 +3,10 @@
 //! A node opens one connection to each peer and only sends on it; what it receives comes by the connections
 //! that its peers open. So neither side ever waits for the other to agree on who connects, and a broken
 //! direction is one broken connection. Messages may be lost (a queue is full, a connection breaks), which the
-//! protocol expects; they are not damaged or forged on the way, which it does not.
+//! protocol expects; they are not damaged or forged on the way, which it does not. What is malformed or too
+//! long closes the connection, and the log says why. Where the driver is slower than the peers, they wait:
+//! nothing more is read from their sockets (back-pressure); where a peer is slower than the driver, messages
+//! to it are dropped.
 
 mod frame;
 mod incoming;

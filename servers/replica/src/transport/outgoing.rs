@@ -2,6 +2,8 @@
 
 use std::io;
 use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use partita_protocols::{Encode, NodeId};
@@ -9,13 +11,15 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::STALL;
-use super::frame::{Hello, frame};
+use super::frame::{FRAME_BYTES_MAX, Hello, frame};
 
 /// How many messages wait for a peer at most; more are dropped.
 const QUEUE_MESSAGES_MAX: usize = 1024;
+/// How many bytes wait for a peer at most, but for the last message; more are dropped.
+const QUEUE_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// How many bytes are gathered into one write.
 const WRITE_BYTES: usize = 256 * 1024;
 /// How long an attempt to connect may take.
@@ -27,7 +31,15 @@ const BACK_OFF_LAST: Duration = Duration::from_millis(200);
 /// The queue of messages to a peer.
 #[derive(Debug)]
 pub(crate) struct Link {
+    to: NodeId,
     queue: mpsc::Sender<Vec<u8>>,
+    queued_bytes: Arc<AtomicUsize>,
+}
+
+/// The other end of it.
+struct Queued {
+    queue: mpsc::Receiver<Vec<u8>>,
+    bytes: Arc<AtomicUsize>,
 }
 
 impl Link {
@@ -38,25 +50,64 @@ impl Link {
         to: NodeId,
         address: String,
     ) -> (Link, impl Future<Output = ()> + Send) {
-        let (queue, queued) = mpsc::channel(QUEUE_MESSAGES_MAX);
+        let (queue, receiver) = mpsc::channel(QUEUE_MESSAGES_MAX);
+        let queued_bytes = Arc::<AtomicUsize>::default();
+        let queued = Queued {
+            queue: receiver,
+            bytes: Arc::clone(&queued_bytes),
+        };
         let hello = frame(&Hello {
             protocol: protocol.into(),
             from,
             to,
         });
-        (Link { queue }, run(hello, to, address, queued))
+        let link = Link {
+            to,
+            queue,
+            queued_bytes,
+        };
+        (link, run(hello, to, address, queued))
     }
 
-    /// Queues a message. If the queue is full it is dropped, as by the network: the newest, since the
-    /// messages before it are what it builds on.
+    /// Queues a message. If the queue is full it is dropped, as by the network: the driver must not wait for
+    /// one slow peer while a majority of others goes on. The newest is, since the messages before it are what
+    /// it builds on.
     pub(crate) fn send(&self, message: &impl Encode) {
-        if let Ok(slot) = self.queue.try_reserve() {
-            slot.send(frame(message));
+        if self.queued_bytes.load(Ordering::Relaxed) > QUEUE_BYTES_MAX {
+            return;
         }
+        let Ok(slot) = self.queue.try_reserve() else {
+            return;
+        };
+        let frame = frame(message);
+        if frame.len() - 4 > FRAME_BYTES_MAX {
+            // The peer would close the connection, again and again.
+            error!(peer = %self.to, bytes = frame.len(), "a message is too long to be sent: dropped");
+            return;
+        }
+        self.queued_bytes.fetch_add(frame.len(), Ordering::Relaxed);
+        slot.send(frame);
     }
 }
 
-async fn run(hello: Vec<u8>, to: NodeId, address: String, mut queued: mpsc::Receiver<Vec<u8>>) {
+impl Queued {
+    async fn next(&mut self) -> Option<Vec<u8>> {
+        let frame = self.queue.recv().await?;
+        Some(self.took(frame))
+    }
+
+    fn next_now(&mut self) -> Option<Vec<u8>> {
+        let frame = self.queue.try_recv().ok()?;
+        Some(self.took(frame))
+    }
+
+    fn took(&self, frame: Vec<u8>) -> Vec<u8> {
+        self.bytes.fetch_sub(frame.len(), Ordering::Relaxed);
+        frame
+    }
+}
+
+async fn run(hello: Vec<u8>, to: NodeId, address: String, mut queued: Queued) {
     let mut back_off = BACK_OFF_FIRST;
     let mut reported = false;
     loop {
@@ -64,7 +115,7 @@ async fn run(hello: Vec<u8>, to: NodeId, address: String, mut queued: mpsc::Rece
             Ok(stream) => {
                 // What queued up while there was no connection is stale; the protocol will repeat what
                 // matters.
-                while queued.try_recv().is_ok() {}
+                while queued.next_now().is_some() {}
                 let mut sending = pin!(send_queued(stream, &mut queued));
                 // A forwarder accepts whoever dials, and breaks the connection if there is nobody behind it: only
                 // a connection that lasts is one.
@@ -119,13 +170,13 @@ fn limit_unacknowledged(stream: &TcpStream) -> io::Result<()> {
 }
 
 /// Sends what is queued, as much as there is at a time. Ends well only when the queue is closed.
-async fn send_queued(mut stream: TcpStream, queued: &mut mpsc::Receiver<Vec<u8>>) -> io::Result<()> {
+async fn send_queued(mut stream: TcpStream, queued: &mut Queued) -> io::Result<()> {
     let mut buffer = Vec::new();
     // The peer never sends on this connection: anything it does, in particular closing it, ends it.
     let mut closed = [0; 1];
     loop {
         let first = tokio::select! {
-            first = queued.recv() => first,
+            first = queued.next() => first,
             read = async { stream.readable().await?; stream.try_read(&mut closed) } => match read {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
                 Err(error) => return Err(error),
@@ -136,7 +187,7 @@ async fn send_queued(mut stream: TcpStream, queued: &mut mpsc::Receiver<Vec<u8>>
         buffer.clear();
         buffer.extend(first);
         while buffer.len() < WRITE_BYTES
-            && let Ok(next) = queued.try_recv()
+            && let Some(next) = queued.next_now()
         {
             buffer.extend(next);
         }

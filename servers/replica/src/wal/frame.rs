@@ -49,21 +49,8 @@ impl FrameBuilder {
     }
 }
 
-/// A frame that was read.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Frame<'a> {
-    pub(super) sequence: u64,
-    pub(super) payload: &'a [u8],
-}
-
-impl Frame<'_> {
-    pub(super) fn bytes(&self) -> usize {
-        FRAME_HEADER_BYTES + self.payload.len()
-    }
-}
-
-/// The good frame at the start of `bytes`, if it has a sequence number that it may have.
-pub(super) fn read(bytes: &[u8], salt: u64, may_have: impl Fn(u64) -> bool) -> Option<Frame<'_>> {
+/// The payload of the good frame at the start of `bytes`, if it has a sequence number that it may have.
+pub(super) fn read(bytes: &[u8], salt: u64, may_have: impl Fn(u64) -> bool) -> Option<&[u8]> {
     let (length, rest) = bytes.split_first_chunk::<4>()?;
     let (expected, rest) = rest.split_first_chunk::<4>()?;
     let (sequence_bytes, rest) = rest.split_first_chunk::<8>()?;
@@ -75,7 +62,7 @@ pub(super) fn read(bytes: &[u8], salt: u64, may_have: impl Fn(u64) -> bool) -> O
     }
     let payload = rest.get(..bytes)?;
     let good = checksum(salt, *length, *sequence_bytes, payload) == u32::from_le_bytes(*expected);
-    good.then_some(Frame { sequence, payload })
+    good.then_some(payload)
 }
 
 /// The records of a payload; nothing if they do not fill it exactly.

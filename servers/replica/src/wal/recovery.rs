@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, ensure};
 
 use super::directory::{self, Listing, segment_path, snapshot_path};
-use super::segment::{Segment, scan};
+use super::segment::{self, Segment, scan};
 use super::snapshot;
 
 /// A log that has been opened.
@@ -64,6 +64,7 @@ fn open_segments(
     let mut recovered = Vec::new();
     let mut earlier_bytes = 0;
     let mut expected = None;
+    let mut content = Vec::new();
     for (number, &found) in (first..).zip(numbers) {
         ensure!(
             found == number,
@@ -73,7 +74,8 @@ fn open_segments(
             segment_path(directory, found).display()
         );
         let path = segment_path(directory, number);
-        let content = fs::read(&path).with_context(|| format!("failed to read {}", path.display()))?;
+        let length = segment::read(&path, &mut content)
+            .with_context(|| format!("failed to read {}", path.display()))?;
         let last = Some(&number) == numbers.last();
         let mut scan = scan(&path, &content, number, last)?;
         ensure!(
@@ -87,7 +89,7 @@ fn open_segments(
         expected = Some(scan.next_sequence);
         recovered.append(&mut scan.records);
         if last {
-            let segment = Segment::open(&path, &scan, &content)
+            let segment = Segment::open(&path, &scan, &content, length)
                 .with_context(|| format!("failed to open {}", path.display()))?;
             return Ok(Opened {
                 snapshot: None,

@@ -2,15 +2,15 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::hash::{BuildHasher as _, RandomState};
-use std::io;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{bail, ensure};
 
 use super::ahead::Ahead;
 use super::directory::{self, segment_path, temporary};
-use super::frame::{self, FrameBuilder};
+use super::frame::{self, FRAME_HEADER_BYTES, FrameBuilder};
 
 /// The first bytes of a segment, and the version after them.
 const MAGIC: &[u8; 7] = b"PARTLOG";
@@ -141,7 +141,7 @@ impl Segment {
     }
 
     /// Opens a segment that was read, to go on where it ends. What is torn is written over with zeros.
-    pub(super) fn open(path: &Path, scan: &Scan, content: &[u8]) -> io::Result<Segment> {
+    pub(super) fn open(path: &Path, scan: &Scan, content: &[u8], length: u64) -> io::Result<Segment> {
         let file = OpenOptions::new().read(true).write(true).open(path)?;
         // Writes the end once more, as it was read. If the fsync of the last life failed, its pages may be marked
         // clean though they never reached the disk; then no later fsync would write them ("Can Applications
@@ -158,7 +158,7 @@ impl Segment {
             end: scan.good_bytes as u64,
             next_sequence: scan.next_sequence,
             // How much of the rest is zeros that were written, and how much was never written, is not known.
-            ahead: Ahead::new(torn_end as u64, content.len() as u64),
+            ahead: Ahead::new(torn_end as u64, length),
         })
     }
 
@@ -193,6 +193,36 @@ impl Segment {
         self.file.set_len(self.end)?;
         self.file.sync_all()
     }
+}
+
+/// Reads what was ever written to the segment; gives its length with what was not. Most of a segment may be
+/// blocks that were reserved and never written, which need not be read to know that they are zeros.
+pub(super) fn read(path: &Path, content: &mut Vec<u8>) -> io::Result<u64> {
+    let mut file = File::open(path)?;
+    let length = file.metadata()?.len();
+    content.clear();
+    #[cfg(target_os = "linux")]
+    {
+        use nix::errno::Errno;
+        use nix::unistd::{Whence, lseek};
+        let mut end = 0;
+        loop {
+            let start = match lseek(&file, end, Whence::SeekData) {
+                Err(Errno::ENXIO) => break,
+                start => start?,
+            };
+            end = lseek(&file, start, Whence::SeekHole)?;
+            content.resize(usize::try_from(start).map_err(io::Error::other)?, 0);
+            file.seek(SeekFrom::Start(start.cast_unsigned()))?;
+            let data = (end - start).cast_unsigned();
+            if (&file).take(data).read_to_end(content)? as u64 != data {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    file.read_to_end(content)?;
+    Ok(length)
 }
 
 /// A longer one recovery would take for damage.
@@ -256,8 +286,8 @@ pub(super) fn scan(path: &Path, content: &[u8], number: u64, last: bool) -> anyh
         next_sequence: header.first_sequence,
     };
     let next = |at: usize, sequence| frame::read(&content[at..], header.salt, |its| its == sequence);
-    while let Some(frame) = next(scan.good_bytes, scan.next_sequence) {
-        let Some(records) = frame::records(frame.payload) else {
+    while let Some(payload) = next(scan.good_bytes, scan.next_sequence) {
+        let Some(records) = frame::records(payload) else {
             bail!(
                 "{}: the frame at offset {} is malformed",
                 path.display(),
@@ -265,7 +295,7 @@ pub(super) fn scan(path: &Path, content: &[u8], number: u64, last: bool) -> anyh
             );
         };
         scan.records.extend(records);
-        scan.good_bytes += frame.bytes();
+        scan.good_bytes += FRAME_HEADER_BYTES + payload.len();
         scan.next_sequence += 1;
     }
     ensure!(

@@ -1,7 +1,7 @@
 //! Snapshots, as files.
 
-use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::fs::File;
+use std::io::{self, Read as _, Write as _};
 use std::path::Path;
 
 use anyhow::{Context as _, bail, ensure};
@@ -21,9 +21,9 @@ pub(super) fn write(temporary: &Path, number: u64, content: &[u8]) -> io::Result
 
 /// Reads the snapshot back.
 pub(super) fn read(path: &Path, number: u64) -> anyhow::Result<Vec<u8>> {
-    let mut bytes = fs::read(path).with_context(|| format!("failed to read {}", path.display()))?;
-    if let Some((found, &[version, ..])) = bytes.split_first_chunk::<7>()
-        && found == MAGIC
+    let (found, content) = read_parts(path).with_context(|| format!("failed to read {}", path.display()))?;
+    if let Some((magic, &[version, ..])) = found.split_first_chunk::<7>()
+        && magic == MAGIC
         && version != VERSION
     {
         bail!(
@@ -31,18 +31,25 @@ pub(super) fn read(path: &Path, number: u64) -> anyhow::Result<Vec<u8>> {
             path.display()
         );
     }
-    let good = bytes
-        .split_at_checked(HEADER_BYTES)
-        .is_some_and(|(found, content)| found == header(number, content));
     ensure!(
-        good,
+        found == header(number, &content),
         "{}: the snapshot is damaged: its {} bytes do not have the checksum in its first {HEADER_BYTES}. What it \
          took the place of is gone, so the node can not start from anything else; restore the file, or remove the \
          node from the cluster and add it again with an empty directory",
         path.display(),
-        bytes.len()
+        found.len() + content.len()
     );
-    Ok(bytes.split_off(HEADER_BYTES))
+    Ok(content)
+}
+
+/// The header, as far as there is one, and what follows it: apart, so that the content is not copied again.
+fn read_parts(path: &Path) -> io::Result<(Vec<u8>, Vec<u8>)> {
+    let mut file = File::open(path)?;
+    let mut header = Vec::new();
+    (&file).take(HEADER_BYTES as u64).read_to_end(&mut header)?;
+    let mut content = Vec::new();
+    file.read_to_end(&mut content)?;
+    Ok((header, content))
 }
 
 fn header(number: u64, content: &[u8]) -> [u8; HEADER_BYTES] {

@@ -25,6 +25,36 @@ const NODE: &str = "PARTITA_TEST_NODE";
 const PEERS: &str = "PARTITA_TEST_PEERS";
 const DATA: &str = "PARTITA_TEST_DATA";
 const DEFECT: &str = "PARTITA_TEST_DEFECT";
+const PROTOCOL: &str = "PARTITA_TEST_PROTOCOL";
+const MEMBERS: &str = "PARTITA_TEST_MEMBERS";
+const SNAPSHOT_ENTRIES: &str = "PARTITA_TEST_SNAPSHOT_ENTRIES";
+
+/// What a cluster is like.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Setup {
+    pub(crate) protocol: ProtocolKind,
+    /// How many nodes there are.
+    pub(crate) size: usize,
+    /// How many of them, the first, are members from the start; the others wait to be made some.
+    pub(crate) members: usize,
+    pub(crate) defect: Option<&'static str>,
+    pub(crate) snapshot_entries: u64,
+    /// Do the nodes have but a small disk, in memory, that is gone when they are?
+    pub(crate) small_disk: bool,
+}
+
+impl Setup {
+    pub(crate) fn new(size: usize) -> Setup {
+        Setup {
+            protocol: ProtocolKind::Raft,
+            size,
+            members: size,
+            defect: None,
+            snapshot_entries: 100_000,
+            small_disk: false,
+        }
+    }
+}
 
 /// What a child process runs; nothing in the test process itself.
 #[test]
@@ -45,7 +75,7 @@ fn node_process() {
         serde_json::from_str(&variable(PEERS)).expect("the peers as JSON");
     let (peer, client) = peers.remove(&me).expect("the node itself among them");
     let mut options = NodeOptions::new(
-        ProtocolKind::Raft,
+        variable(PROTOCOL).parse().expect("a protocol"),
         me,
         variable(DATA),
         peer.parse().expect("an address"),
@@ -55,6 +85,11 @@ fn node_process() {
     options.defect = std::env::var(DEFECT)
         .ok()
         .map(|defect| Defect::by_name(&defect).expect("a defect"));
+    options.snapshot_entries = std::env::var(SNAPSHOT_ENTRIES)
+        .ok()
+        .map(|entries| entries.parse().expect("a number"));
+    options.members = variable(MEMBERS).split(',').map(str::to_owned).collect();
+    options.join = !options.members.contains(&options.id);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -70,13 +105,20 @@ pub(crate) struct Cluster {
     directory: tempfile::TempDir,
     addresses: BTreeMap<String, (SocketAddr, SocketAddr)>,
     running: BTreeMap<String, Child>,
-    defect: Option<&'static str>,
+    setup: Setup,
 }
 
 impl Cluster {
     pub(crate) fn start(size: usize, defect: Option<&'static str>) -> Cluster {
+        Cluster::start_with(Setup {
+            defect,
+            ..Setup::new(size)
+        })
+    }
+
+    pub(crate) fn start_with(setup: Setup) -> Cluster {
         let host = own_host();
-        let addresses = (1..=size)
+        let addresses = (1..=setup.size)
             .map(|number| (format!("n{number}"), (free(host), free(host))))
             .collect();
         let directory = tempfile::tempdir().expect("a temporary directory");
@@ -84,7 +126,7 @@ impl Cluster {
             directory,
             addresses,
             running: BTreeMap::new(),
-            defect,
+            setup,
         };
         cluster.start_all();
         cluster
@@ -110,7 +152,18 @@ impl Cluster {
             .create(true)
             .open(self.log(name))
             .expect("a log file");
-        let mut command = Command::new(std::env::current_exe().expect("this test's path"));
+        let program = std::env::current_exe().expect("this test's path");
+        let mut command = if self.setup.small_disk {
+            let mut command = Command::new("unshare");
+            let script = r#"mkdir -p "$0" && mount -t tmpfs -o size=1m none "$0" && exec "$@""#;
+            command
+                .args(["-Urm", "sh", "-c", script])
+                .arg(self.data(name))
+                .arg(program);
+            command
+        } else {
+            Command::new(program)
+        };
         command
             .args([
                 "cluster::node_process",
@@ -123,11 +176,14 @@ impl Cluster {
                 PEERS,
                 serde_json::to_string(&self.addresses).expect("addresses as JSON"),
             )
-            .env(DATA, self.directory.path().join(name))
+            .env(DATA, self.data(name))
+            .env(PROTOCOL, self.setup.protocol.name())
+            .env(MEMBERS, self.names()[..self.setup.members].join(","))
+            .env(SNAPSHOT_ENTRIES, self.setup.snapshot_entries.to_string())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log);
-        if let Some(defect) = self.defect {
+        if let Some(defect) = self.setup.defect {
             command.env(DEFECT, defect);
         }
         self.running
@@ -156,6 +212,26 @@ impl Cluster {
 
     pub(crate) fn client(&self, name: &str) -> Client {
         Client::new(self.addresses[name].1)
+    }
+
+    /// Where the node listens for peers, and for clients.
+    pub(crate) fn addresses(&self, name: &str) -> (SocketAddr, SocketAddr) {
+        self.addresses[name]
+    }
+
+    pub(crate) fn status(&self, name: &str) -> Option<Value> {
+        Some(self.client(name).get("/v1/status").ok()?.1)
+    }
+
+    /// Waits until the process has ended by itself.
+    pub(crate) fn wait_for_end(&mut self, name: &str) {
+        let mut child = self.running.remove(name).expect("a running node");
+        self.wait_for("the node's end", || child.try_wait().expect("a state"));
+    }
+
+    /// Where the node keeps what must survive.
+    pub(crate) fn data(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
     }
 
     /// A running node that says it leads, in the highest term.

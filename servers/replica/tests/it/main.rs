@@ -1,13 +1,18 @@
 //! Real clusters of real processes, as clients see them.
 
+mod administration;
 mod cluster;
 mod defects;
+mod disk;
+mod fuzz;
 mod http;
 mod limits;
+mod node;
+mod protocols;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use cluster::Cluster;
+use cluster::{Cluster, PATIENCE};
 use serde_json::json;
 
 #[test]
@@ -80,6 +85,59 @@ fn a_cluster_serves_and_keeps_what_it_acknowledged_over_kills() {
 }
 
 #[test]
+fn every_type_of_object_is_served_and_nodes_read_what_they_have_applied() {
+    let cluster = Cluster::start(3, None);
+    let perform = |op: serde_json::Value| cluster.perform(&json!({"op": op}));
+    let set = |f: &str| perform(json!({"type": "set", "f": f, "key": "s", "value": 1}));
+    assert_eq!(
+        [set("add"), set("add"), set("contains")],
+        [1, 0, 1].map(|value| json!({"value": value}))
+    );
+    assert_eq!(
+        perform(json!({"type": "set", "f": "read", "key": "s"})),
+        json!({"value": [1]})
+    );
+    assert_eq!(
+        perform(json!({"type": "counter", "f": "add", "key": "c", "value": 5})),
+        json!({"value": 5})
+    );
+    assert_eq!(
+        perform(json!({"type": "queue", "f": "enqueue", "key": "q", "value": "a"})),
+        json!({})
+    );
+    let dequeue = || perform(json!({"type": "queue", "f": "dequeue", "key": "q"}));
+    assert_eq!(
+        [dequeue(), dequeue()],
+        [json!({"value": "a"}), json!({"value": null})]
+    );
+    let acquire = |owner: &str| perform(json!({"type": "lock", "f": "acquire", "key": "l", "owner": owner}));
+    assert_eq!(acquire("a"), json!({"acquired": true, "token": 1}));
+    assert_eq!(
+        acquire("b"),
+        json!({"acquired": false, "holder": "a", "token": 1})
+    );
+    let release = || perform(json!({"type": "lock", "f": "release", "key": "l", "token": 1}));
+    assert_eq!(release(), json!({"released": true}));
+    assert_eq!(release(), json!({"released": false, "holder": null}));
+    let txn = json!({"f": "txn", "value": [["w", "x", 1], ["append", "y", 2], ["r", "y", null]]});
+    let done = json!({"value": [["w", "x", 1], ["append", "y", 2], ["r", "y", [2]]]});
+    assert_eq!(perform(txn), done);
+    for node in ["n1", "n2", "n3"] {
+        let read = json!({"consistency": "local", "op": {"f": "read", "key": "x"}});
+        let start = Instant::now();
+        loop {
+            let (status, answer) = cluster.client(node).post("/v1/op", &read).expect("an answer");
+            assert_eq!(status, 200, "{node} asks nobody: {answer}");
+            if answer == json!({"value": 1}) {
+                break;
+            }
+            assert!(start.elapsed() < PATIENCE, "{node} has not applied it: {answer}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+#[test]
 fn a_retry_applies_once_even_at_another_leader() {
     let mut cluster = Cluster::start(3, None);
     for sequence in 1..=3 {
@@ -101,14 +159,13 @@ fn bad_requests_are_told_so_and_change_nothing() {
     for (body, expected) in [
         ("", "EOF"),
         ("{", "EOF"),
-        (r#"{"op":{"f":"fly","key":"x"}}"#, "unknown variant `fly`"),
+        (r#"{"op":{"f":"fly","key":"x"}}"#, "no function `fly`"),
         (r#"{"op":{"f":"write","key":"x"}}"#, "missing field `value`"),
         (r#"{"op":{"f":"write","key":"x","value":1.5}}"#, "a value is null"),
         (
             r#"{"session":"s","op":{"f":"write","key":"x","value":2}}"#,
             "belong together",
         ),
-        (r#"{"op":{"f":"append","key":"x","value":2}}"#, "no list"),
         (
             &format!(r#"{{"op":{{"f":"write","key":"x","value":{too_deep}}}}}"#),
             "nested",
@@ -122,6 +179,22 @@ fn bad_requests_are_told_so_and_change_nothing() {
         );
         let message = answer["message"].as_str().unwrap_or_default();
         assert!(message.contains(expected), "{body}: {message}");
+    }
+    for (op, expected) in [
+        (json!({"f": "append", "key": "x", "value": 2}), "no list"),
+        (
+            json!({"f": "add", "type": "set", "key": "x", "value": 2}),
+            "holds a register",
+        ),
+    ] {
+        let (status, answer) = client.post("/v1/op", &json!({"op": op})).expect("an answer");
+        assert_eq!(
+            (status, &answer["error"]),
+            (400, &json!("refused")),
+            "{op}: {answer}"
+        );
+        let message = answer["message"].as_str().unwrap_or_default();
+        assert!(message.contains(expected), "{op}: {message}");
     }
     let (status, _) = client.exchange("GET", "/v1/op", "").expect("an answer");
     assert_eq!(status, 405);

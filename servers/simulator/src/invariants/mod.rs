@@ -3,24 +3,36 @@
 //! | property | says | paper |
 //! |---|---|---|
 //! | [`ElectionSafety`] | at most one leader in a term | Raft 5.2 |
-//! | [`LogMatching`] | an entry's index and term determine it and all before it | Raft 5.3 |
-//! | [`LeaderCompleteness`] | what is committed is in the log of every later leader | Raft 5.4.3 |
 //! | [`StateMachineSafety`] | no two nodes apply different commands at one index | Raft 5.4.3 |
+//! | [`Votes`](raft::Votes) | nobody votes twice in a term; who leads has a majority's votes | Raft 5.2 |
+//! | [`LogMatching`](raft::LogMatching) | an entry's index and term determine it and all before it | Raft 5.3 |
+//! | [`Acknowledgements`](raft::Acknowledgements) | what was acknowledged in a term stays while it lasts | Raft figure 2 |
+//! | [`Commitment`](raft::Commitment) | committed is what majorities have, up to an entry of the term | Raft 5.3, 5.4.2, 6 |
+//! | [`Configuration`](raft::Configuration) | who is a member is what the log says | Raft 6, 7 |
+//! | [`LeaderCompleteness`](raft::LeaderCompleteness) | what is committed is in the log of every later leader | Raft 5.4.3 |
+//! | [`Lease`](raft::Lease) | who answers reads by a lease is the newest leader | Raft thesis 6.4.1 |
+//! | [`ViewChangeSafety`] | what is committed is in the log of every later primary, at its op-number | Viewstamped Replication 4.2 |
+//! | [`NoStepBack`] | who has sent DoViewChange acknowledges nothing in an earlier view | Viewstamped Replication 4.2 |
 //!
-//! The first and the last hold for any protocol; the other two are Raft's.
+//! The first two hold for any protocol; the others are one protocol's. Those of [`paxos`], [`multi_paxos`]
+//! and [`zab`] are told there.
 
 mod election_safety;
-mod leader_completeness;
-mod log_matching;
+pub mod multi_paxos;
+pub mod paxos;
+pub mod raft;
 mod state_machine_safety;
+mod viewstamped;
+pub mod zab;
 
 pub use election_safety::ElectionSafety;
-pub use leader_completeness::LeaderCompleteness;
-pub use log_matching::LogMatching;
 pub use state_machine_safety::StateMachineSafety;
+pub use viewstamped::{NoStepBack, ViewChangeSafety};
 
-use partita_protocols::raft::Raft;
-use partita_protocols::{Effect, NodeId, Protocol};
+use partita_protocols::{Effect, NodeId, Protocol, Random};
+
+use crate::lists::Lists;
+use crate::load::Load;
 
 /// A node just after a step, or just after it recovered (then without effects).
 #[derive(Debug)]
@@ -46,15 +58,9 @@ pub trait Invariant<P: Protocol> {
 pub trait Simulated: Protocol {
     /// The properties, as at the start of a run.
     fn invariants() -> Vec<Box<dyn Invariant<Self>>>;
-}
 
-impl Simulated for Raft {
-    fn invariants() -> Vec<Box<dyn Invariant<Raft>>> {
-        vec![
-            Box::new(ElectionSafety::default()),
-            Box::new(LogMatching::default()),
-            Box::new(LeaderCompleteness::default()),
-            Box::new(StateMachineSafety::default()),
-        ]
+    /// What clients do if nothing else is said.
+    fn load(clients: usize, random: Random) -> Box<dyn Load> {
+        Box::new(Lists::new(clients, random))
     }
 }

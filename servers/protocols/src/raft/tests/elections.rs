@@ -5,7 +5,10 @@ use super::*;
 #[test]
 fn a_vote_waits_for_its_fsync_and_is_given_once() {
     let mut raft = recovered(3, 1, &[1], None);
-    let ask = Body::RequestVote { last: at(1, 1) };
+    let ask = Body::RequestVote {
+        last: at(1, 1),
+        handover: false,
+    };
     assert_eq!(
         step(&mut raft, receive(2, 2, ask.clone())),
         [persist_state(1, 2, Some(2))]
@@ -32,7 +35,10 @@ fn a_vote_survives_a_restart() {
     .to_bytes()];
     let config = Config::new(n(1), [n(2), n(3)], HEARTBEAT_TICKS, ELECTION_TICKS).expect("a configuration");
     let mut raft = recover(config, &records).expect("a good log");
-    let ask = Body::RequestVote { last: at(9, 9) };
+    let ask = Body::RequestVote {
+        last: at(9, 9),
+        handover: false,
+    };
     assert_eq!(
         step(&mut raft, receive(3, 2, ask)),
         [send(3, 2, Body::Vote { granted: false })]
@@ -54,7 +60,17 @@ fn no_vote_for_a_log_that_is_behind_unless_votes_are_blind() {
                 [send(2, 3, Body::PreVoteReply { granted })],
                 "a pre-vote for {last:?} with {defect:?}"
             );
-            step(&mut raft, receive(2, 3, Body::RequestVote { last }));
+            step(
+                &mut raft,
+                receive(
+                    2,
+                    3,
+                    Body::RequestVote {
+                        last,
+                        handover: false,
+                    },
+                ),
+            );
             assert_eq!(
                 raft.voted_for,
                 granted.then_some(n(2)),
@@ -74,7 +90,17 @@ fn whoever_hears_a_leader_does_not_help_to_replace_it() {
         [send(3, 1, Body::PreVoteReply { granted: false })]
     );
     assert_eq!(
-        step(&mut raft, receive(3, 7, Body::RequestVote { last })),
+        step(
+            &mut raft,
+            receive(
+                3,
+                7,
+                Body::RequestVote {
+                    last,
+                    handover: false
+                }
+            )
+        ),
         [send(3, 1, Body::Vote { granted: false })]
     );
     assert_eq!((raft.term, raft.leader), (1, Some(n(2))), "it has not moved");
@@ -110,12 +136,12 @@ fn a_candidate_asks_when_its_own_vote_is_durable_and_begins_its_term_with_an_ent
         step(&mut raft, receive(2, 1, Body::PreVoteReply { granted: true })),
         [persist_state(1, 2, Some(1))]
     );
-    let ask = Body::RequestVote { last: at(1, 1) };
-    assert_eq!(persist_all(&mut raft), [send(2, 2, ask.clone()), send(3, 2, ask)]);
-    let noop = Entry {
-        term: 2,
-        command: None,
+    let ask = Body::RequestVote {
+        last: at(1, 1),
+        handover: false,
     };
+    assert_eq!(persist_all(&mut raft), [send(2, 2, ask.clone()), send(3, 2, ask)]);
+    let noop = noop(2);
     let append = Body::Append {
         previous: at(1, 1),
         entries: vec![noop.clone()],
@@ -136,10 +162,7 @@ fn a_candidate_asks_when_its_own_vote_is_durable_and_begins_its_term_with_an_ent
 fn a_single_node_leads_once_its_vote_is_durable() {
     let mut raft = recovered(1, 0, &[], None);
     assert_eq!(lose_patience(&mut raft), [persist_state(1, 1, Some(1))]);
-    let noop = Entry {
-        term: 1,
-        command: None,
-    };
+    let noop = noop(1);
     assert_eq!(
         persist_all(&mut raft),
         [persist_entries(2, 1, vec![noop.clone()])]
@@ -215,9 +238,12 @@ fn a_leader_of_an_earlier_term_is_told() {
         [],
         "answers are not answered"
     );
-    assert_eq!(
-        step(&mut raft, receive(9, 9, Body::PreVote { last: at(9, 9) })),
-        [],
-        "nor are strangers"
-    );
+}
+
+/// The sender may be a member by an entry that is not here yet (section 6).
+#[test]
+fn a_stranger_is_answered_like_any_other() {
+    let mut raft = recovered(3, 5, &[], None);
+    let asked = step(&mut raft, receive(9, 5, Body::PreVote { last: at(9, 9) }));
+    assert_eq!(asked, [send(9, 5, Body::PreVoteReply { granted: true })]);
 }

@@ -5,12 +5,17 @@ use rand::{Rng, RngExt};
 use super::*;
 use crate::codec::{Decode, DecodeError};
 use crate::protocol::RecoverError;
+use crate::raft::membership::Membership;
+use crate::transfer::Chunk;
 
 fn messages() -> Vec<Message> {
     let bodies = [
         Body::PreVote { last: at(1, 300) },
         Body::PreVoteReply { granted: true },
-        Body::RequestVote { last: at(0, 0) },
+        Body::RequestVote {
+            last: at(0, 0),
+            handover: false,
+        },
         Body::Vote { granted: false },
         Body::Append {
             previous: at(3, 7),
@@ -19,10 +24,7 @@ fn messages() -> Vec<Message> {
         },
         Body::Append {
             previous: at(3, 7),
-            entries: vec![Entry {
-                term: 9,
-                command: None,
-            }],
+            entries: vec![noop(9)],
             commit: 0,
         },
         Body::Appended { matched: u64::MAX },
@@ -32,6 +34,25 @@ fn messages() -> Vec<Message> {
         },
         Body::Heartbeat { round: 5, commit: 4 },
         Body::HeartbeatReply { round: 5 },
+        Body::Append {
+            previous: at(3, 7),
+            entries: vec![Entry {
+                term: 4,
+                payload: Payload::Members(Arc::new(Membership::new([n(1), n(2)]).joint([n(2), n(3)]))),
+            }],
+            commit: 0,
+        },
+        Body::Chunk(Chunk {
+            index: 300,
+            offset: 2,
+            total: 5,
+            bytes: vec![1, 2, 3],
+        }),
+        Body::ChunkWanted {
+            index: 300,
+            offset: 5,
+        },
+        Body::TimeoutNow,
     ];
     bodies
         .into_iter()
@@ -75,7 +96,10 @@ fn damaged_messages_are_errors_or_messages_but_never_worse() {
             elect(&mut leader);
             // Two leaders of one term can't come of damage that a checksum would find, and end the node.
             if !(message.term == leader.status().term
-                && matches!(message.body, Body::Append { .. } | Body::Heartbeat { .. }))
+                && matches!(
+                    message.body,
+                    Body::Append { .. } | Body::Heartbeat { .. } | Body::Chunk(_)
+                ))
             {
                 step(&mut leader, Input::Receive { from: n(2), message });
             }

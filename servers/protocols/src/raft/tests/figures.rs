@@ -59,10 +59,7 @@ fn figure_7_every_follower_comes_to_agree() {
         let mut follower = node(7, 7, 7, log, None);
         let first = step(&mut leader, receive(7, 8, Body::HeartbeatReply { round: 0 }));
         assert_eq!(first, [], "({name}) the probe is under way already");
-        let noop = Entry {
-            term: 8,
-            command: None,
-        };
+        let noop = noop(8);
         let probe = Body::Append {
             previous: at(6, 10),
             entries: vec![noop],
@@ -117,10 +114,7 @@ fn figure_8_entries_of_earlier_terms_are_not_committed_by_counting() {
         "(e), two of five"
     );
     let log = entries(&[1, 2]);
-    let noop = Entry {
-        term: 4,
-        command: None,
-    };
+    let noop = noop(4);
     assert_eq!(
         step(&mut s1, receive(3, 4, Body::Appended { matched: 3 })),
         [
@@ -131,6 +125,16 @@ fn figure_8_entries_of_earlier_terms_are_not_committed_by_counting() {
         "(e), three of five"
     );
     let mut voter = node(3, 5, 4, &[1, 2, 4], None);
-    step(&mut voter, receive(5, 5, Body::RequestVote { last: at(3, 2) }));
+    step(
+        &mut voter,
+        receive(
+            5,
+            5,
+            Body::RequestVote {
+                last: at(3, 2),
+                handover: false,
+            },
+        ),
+    );
     assert_eq!(voter.voted_for, None, "(e): S5 can not be elected any more");
 }

@@ -3,13 +3,20 @@
 mod elections;
 mod encoding;
 mod figures;
+mod handover;
+mod leases;
+mod members;
+mod planted;
 mod reads;
 mod replication;
+mod snapshots;
+
+use std::sync::Arc;
 
 use rand::SeedableRng;
 
 use super::defects;
-use super::log::{Entry, Position};
+use super::log::{Entry, Payload, Position};
 use super::message::{Body, Message};
 use super::node::Raft;
 use super::record::Record;
@@ -18,7 +25,8 @@ use crate::codec::Encode;
 use crate::config::{Config, NodeId};
 use crate::defect::Defect;
 use crate::protocol::{
-    Command, Effect, Input, OnDisk, Proposal, Protocol, Query, RecoverError, RequestId, Role, WriteId,
+    Administration, Command, Effect, Input, OnDisk, Proposal, Protocol, Query, RecoverError, RequestId, Role,
+    WriteId,
 };
 
 const HEARTBEAT_TICKS: u32 = 5;
@@ -36,7 +44,14 @@ fn command(text: &str) -> Command {
 fn entry(term: u64, text: &str) -> Entry {
     Entry {
         term,
-        command: Some(command(text)),
+        payload: Payload::Command(command(text)),
+    }
+}
+
+fn noop(term: u64) -> Entry {
+    Entry {
+        term,
+        payload: Payload::Noop,
     }
 }
 
@@ -90,7 +105,7 @@ fn persist_entries(write: u64, first_index: u64, entries: Vec<Entry>) -> Effect<
 fn apply(index: u64, entry: &Entry, request: Option<u64>) -> Effect<Message> {
     Effect::Apply {
         index,
-        command: entry.command.clone(),
+        command: entry.command().cloned(),
         request: request.map(RequestId),
     }
 }

@@ -30,10 +30,7 @@ fn a_read_waits_for_an_entry_of_the_term_and_then_for_a_quorum() {
     assert_eq!(old, [], "no round has begun");
 
     let effects = step(&mut raft, receive(2, 2, Body::Appended { matched: 2 }));
-    let noop = Entry {
-        term: 2,
-        command: None,
-    };
+    let noop = noop(2);
     let committed = [apply(1, &entries(&[1])[0], None), apply(2, &noop, None)];
     assert_eq!(effects, [&committed[..], &heartbeats(1, 2)].concat());
     let stale = step(&mut raft, receive(3, 2, Body::HeartbeatReply { round: 0 }));

@@ -108,10 +108,7 @@ fn what_was_cut_off_is_not_durable_when_its_write_completes() {
 
 #[test]
 fn a_leader_counts_its_own_copy_only_when_durable() {
-    let noop = Entry {
-        term: 2,
-        command: None,
-    };
+    let noop = noop(2);
     let mut raft = recovered(3, 1, &[], None);
     elect(&mut raft);
     let one = step(&mut raft, receive(2, 2, Body::Appended { matched: 1 }));
@@ -131,10 +128,7 @@ fn a_leader_counts_its_own_copy_only_when_durable() {
 
 #[test]
 fn early_acks_commits_by_the_leaders_copy_alone() {
-    let noop = Entry {
-        term: 2,
-        command: None,
-    };
+    let noop = noop(2);
     for (defect, expected) in [
         (None, vec![]),
         (Some(&defects::EARLY_ACKS), vec![apply(1, &noop, None)]),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use partita_protocols::raft::Raft;
 use partita_protocols::{NodeId, Protocol, Role};
 
-use super::{Invariant, Observed};
+use crate::invariants::{Invariant, Observed};
 
 /// An entry that was committed in some term is in the log of whoever leads a later one (Raft paper 5.4.3).
 ///
@@ -37,7 +37,10 @@ impl Invariant<Raft> for LeaderCompleteness {
         let status = core.status();
         // Before its commit index is taken in: a leader must have what was committed before it led.
         if status.role == Role::Leader && self.led.insert(node, status.term) != Some(status.term) {
-            for (index, entry) in (1..).zip(&self.committed) {
+            // What is gone from its log is in its snapshot, and was committed and applied: state machine
+            // safety answers for that.
+            let gone = core.log().base().index;
+            for (index, entry) in (1..).zip(&self.committed).skip(gone as usize) {
                 if entry.committed_in < status.term && core.log().term_at(index) != Some(entry.term) {
                     return Err(format!(
                         "{node} leads term {} without the entry {index} of term {}, committed in term {}; its log ends \

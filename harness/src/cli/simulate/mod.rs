@@ -1,0 +1,293 @@
+//! `partita simulate PROTOCOL`: our own protocols in virtual time.
+
+mod sweep;
+mod view;
+mod workload;
+
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use partita_checker::Verdict;
+use partita_protocols::Defect;
+use partita_protocols::defect::UnknownDefect;
+use partita_simulator::{Extras, Options, Scenario, Simulator};
+use partita_workloads::Workload;
+
+use super::{Failure, print, say, units};
+use sweep::{Found, Sweep, Tally};
+
+/// How many violations are told one by one.
+const TOLD_MAX: usize = 5;
+/// How many smaller runs `--minimize` tries.
+const MINIMIZING_RUNS: u64 = 3_000;
+
+/// Arguments of `simulate`.
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    /// The protocol
+    protocol: String,
+    /// How many seeds
+    #[arg(long, default_value_t = 1_000, conflicts_with_all = ["seed", "scenario"])]
+    seeds: u64,
+    /// The first of them
+    #[arg(long, default_value_t = 0)]
+    first: u64,
+    /// This seed only
+    #[arg(long)]
+    seed: Option<u64>,
+    /// The run that `--minimize` wrote to this file
+    #[arg(long, conflicts_with_all = ["seed", "nodes", "spares", "clients", "faulty", "calm", "defect"])]
+    scenario: Option<PathBuf>,
+    /// How many nodes the cluster begins with
+    #[arg(long)]
+    nodes: Option<usize>,
+    /// How many nodes more may be made members
+    #[arg(long)]
+    spares: Option<usize>,
+    /// How many clients work at a time
+    #[arg(long)]
+    clients: Option<usize>,
+    /// For how long of virtual time things go wrong
+    #[arg(long, value_parser = units::duration)]
+    faulty: Option<Duration>,
+    /// For how long of virtual time the cluster then has to show that it works
+    #[arg(long, value_parser = units::duration)]
+    calm: Option<Duration>,
+    /// What clients do, instead of single-writer lists; its checker judges what they saw
+    #[arg(long, conflicts_with_all = ["scenario", "minimize", "trace", "svg"])]
+    workload: Option<String>,
+    /// Let reads rest on leases, or not; each seed draws it if nothing is said
+    #[arg(long)]
+    lease_reads: Option<bool>,
+    /// By how many percent the fastest clock may outrun the slowest; leases assume 10
+    #[arg(long)]
+    clock_drift: Option<u32>,
+    /// A deliberate bug to switch on in all nodes (see `partita list defects`)
+    #[arg(long)]
+    defect: Option<String>,
+    /// Look for a smaller run that fails like the first that did, and write it to this file
+    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "scenario.json")]
+    minimize: Option<PathBuf>,
+    /// Write all that happens in the run to this file: that of --seed, or the first that failed
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
+    /// Draw its end to this file, as a message sequence diagram
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+    /// How many seeds run at a time; one a core if nothing is said
+    #[arg(long)]
+    jobs: Option<NonZeroUsize>,
+    /// Begin no further seed after this time
+    #[arg(long, value_parser = units::duration)]
+    time_limit: Option<Duration>,
+    /// Print one JSON object on standard output, and nothing else
+    #[arg(long)]
+    json: bool,
+    /// Tell nothing on the way
+    #[arg(long)]
+    quiet: bool,
+}
+
+pub(super) fn main(arguments: &Arguments) -> Result<Verdict, Failure> {
+    let simulator = Simulator::by_name(&arguments.protocol).ok_or_else(|| {
+        let names: Vec<_> = Simulator::ALL.iter().map(|simulator| simulator.name).collect();
+        Failure::usage(anyhow!(
+            "{:?} is no protocol of ours; there are: {}",
+            arguments.protocol,
+            names.join(", ")
+        ))
+    })?;
+    // What a core's own check finds is told as a violation.
+    std::panic::set_hook(Box::new(|_| {}));
+    let scenario = arguments.scenario.as_deref().map(read).transpose()?;
+    if let Some(other) = scenario.as_ref().filter(|it| it.protocol != simulator.name) {
+        let what = anyhow!(
+            "that scenario is one of {}, not of {}",
+            other.protocol,
+            simulator.name
+        );
+        return Err(Failure::usage(what));
+    }
+    let options = match &scenario {
+        Some(scenario) => scenario.options.clone(),
+        None => options(arguments, simulator)?,
+    };
+    let workload = arguments.workload.as_deref().map(workload).transpose()?;
+    let alone = scenario.as_ref().map(|it| it.seed).or(arguments.seed);
+    let tally = match (&scenario, alone) {
+        (Some(scenario), _) => {
+            let recorded = (simulator.simulate_with)(scenario.seed, &options, scenario.extras());
+            Tally::of(recorded.report, &options)
+        }
+        (None, alone) => sweep::run(&Sweep {
+            simulator,
+            options: &options,
+            workload,
+            seeds: match alone {
+                Some(seed) => seed..seed.saturating_add(1),
+                None => arguments.first..arguments.first.saturating_add(arguments.seeds),
+            },
+            jobs: arguments.jobs,
+            time_limit: arguments.time_limit,
+            quiet: arguments.quiet,
+        })?,
+    };
+    let verdict = tally.verdict(alone.is_some());
+    if arguments.json {
+        print(&format!("{}\n", tally.json(simulator.name, &options, verdict)));
+    } else {
+        for found in tally.found.iter().take(TOLD_MAX) {
+            print(&tell(found, arguments, scenario.is_some()));
+        }
+        print(&tally.text(&options, verdict));
+    }
+    let to_show = alone.or_else(|| tally.found.first().map(|found| found.seed));
+    if let Some(seed) = to_show.filter(|_| workload.is_none()) {
+        let mut shown = match scenario {
+            Some(scenario) => scenario,
+            None => Scenario {
+                protocol: simulator.name.to_owned(),
+                seed,
+                schedule: (simulator.simulate_with)(seed, &options, Extras::default()).schedule,
+                options,
+            },
+        };
+        if let Some(file) = &arguments.minimize {
+            shown = minimize(simulator, shown, file, arguments)?;
+        }
+        show(simulator, &shown, arguments)?;
+    }
+    Ok(verdict)
+}
+
+fn options(arguments: &Arguments, simulator: &Simulator) -> Result<Options, Failure> {
+    let mut options = Options::default();
+    let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX / 2_000);
+    options.nodes = arguments.nodes.unwrap_or(options.nodes);
+    options.spares = arguments.spares.unwrap_or(options.spares);
+    options.clients = arguments.clients.unwrap_or(options.clients);
+    options.faulty_ms = arguments.faulty.map_or(options.faulty_ms, milliseconds);
+    options.calm_ms = arguments.calm.map_or(options.calm_ms, milliseconds);
+    options.lease_reads = arguments.lease_reads;
+    options.clock_drift_percent = arguments.clock_drift.unwrap_or(options.clock_drift_percent);
+    let defect = arguments.defect.as_deref().map(Defect::by_name).transpose();
+    options.defect = defect.map_err(|error: UnknownDefect| Failure::usage(error))?;
+    if options.nodes == 0 || options.clients == 0 {
+        return Err(Failure::usage(anyhow!(
+            "at least one node and one client are wanted"
+        )));
+    }
+    match options.defect.filter(|defect| !defect.fits(simulator.name)) {
+        Some(defect) => Err(Failure::usage(anyhow!(
+            "{} can not have the defect {defect}",
+            simulator.name
+        ))),
+        None => Ok(options),
+    }
+}
+
+fn workload(name: &str) -> Result<&'static dyn Workload, Failure> {
+    let workload = partita_workloads::find(name);
+    let fitting = workload.filter(|workload| workload::fits(*workload));
+    fitting.ok_or_else(|| Failure::usage(anyhow!("{name:?} is no workload of simulated clients")))
+}
+
+/// A violation, and the command that repeats it.
+fn tell(found: &Found, arguments: &Arguments, is_scenario: bool) -> String {
+    let violation = &found.violation;
+    let at = violation.node.map_or(String::new(), |node| format!(" at {node}"));
+    let seconds = violation.time_us as f64 / 1e6;
+    let mut text = format!(
+        "seed {}: {} violated{at} after {seconds:.3} s: {}\n",
+        found.seed, violation.property, violation.what
+    );
+    if !is_scenario {
+        text += &format!("  again: {}\n", repeat(found.seed, arguments));
+    }
+    text
+}
+
+/// The command that repeats a seed.
+fn repeat(seed: u64, arguments: &Arguments) -> String {
+    let mut command = format!("partita simulate {} --seed {seed}", arguments.protocol);
+    let mut add = |option: &str, value: Option<String>| {
+        if let Some(value) = value {
+            command += &format!(" --{option} {value}");
+        }
+    };
+    let milliseconds = |time: Duration| format!("{}ms", time.as_millis());
+    add("nodes", arguments.nodes.map(|it| it.to_string()));
+    add("spares", arguments.spares.map(|it| it.to_string()));
+    add("clients", arguments.clients.map(|it| it.to_string()));
+    add("faulty", arguments.faulty.map(milliseconds));
+    add("calm", arguments.calm.map(milliseconds));
+    add("lease-reads", arguments.lease_reads.map(|it| it.to_string()));
+    add("clock-drift", arguments.clock_drift.map(|it| it.to_string()));
+    add("defect", arguments.defect.clone());
+    add("workload", arguments.workload.clone());
+    command
+}
+
+fn read(file: &Path) -> Result<Scenario, Failure> {
+    let text = std::fs::read_to_string(file)
+        .with_context(|| format!("{} can't be read", file.display()))
+        .map_err(Failure::Usage)?;
+    serde_json::from_str(&text)
+        .with_context(|| format!("{} is no scenario", file.display()))
+        .map_err(Failure::Usage)
+}
+
+fn write(file: &Path, text: &str) -> Result<(), Failure> {
+    std::fs::write(file, text).with_context(|| format!("{} can't be written", file.display()))?;
+    Ok(())
+}
+
+/// Looks for a smaller run that fails alike, and writes it.
+fn minimize(
+    simulator: &Simulator,
+    scenario: Scenario,
+    file: &Path,
+    arguments: &Arguments,
+) -> Result<Scenario, Failure> {
+    let Some((small, violation)) = (simulator.minimize)(&scenario, MINIMIZING_RUNS) else {
+        say("nothing is violated there, so nothing is made smaller");
+        return Ok(scenario);
+    };
+    let text = serde_json::to_string_pretty(&small).context("a scenario as JSON")?;
+    write(file, &(text + "\n"))?;
+    if !arguments.json {
+        let (before, after) = (&scenario, &small);
+        print(&format!(
+            "smaller: {} of {} faults, {} nodes, {} clients: {}\n  again: partita simulate {} --scenario {}\n",
+            after.schedule.0.len(),
+            before.schedule.0.len(),
+            after.options.nodes,
+            after.options.clients,
+            violation.what,
+            simulator.name,
+            file.display()
+        ));
+    }
+    Ok(small)
+}
+
+/// Writes and draws what happens in a run, if that is asked for.
+fn show(simulator: &Simulator, scenario: &Scenario, arguments: &Arguments) -> Result<(), Failure> {
+    if arguments.trace.is_none() && arguments.svg.is_none() {
+        return Ok(());
+    }
+    let extras = Extras {
+        traced: true,
+        ..scenario.extras()
+    };
+    let recorded = (simulator.simulate_with)(scenario.seed, &scenario.options, extras);
+    if let Some(file) = &arguments.trace {
+        write(file, &view::text(&recorded.events))?;
+    }
+    if let Some(file) = &arguments.svg {
+        write(file, &view::diagram(simulator.name, &recorded).svg())?;
+    }
+    Ok(())
+}
