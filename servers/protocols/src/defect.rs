@@ -7,6 +7,8 @@
 use std::fmt;
 
 use crate::kind::ProtocolKind;
+use crate::paxos::Paxos;
+use crate::protocol::Protocol as _;
 use crate::store::{RETRIES_APPLY_TWICE, SESSIONS_LOST_IN_SNAPSHOT};
 
 /// A deliberate bug.
@@ -60,7 +62,11 @@ impl Defect {
 
     /// Can nodes of this protocol have it?
     pub fn fits(&self, protocol: &str) -> bool {
-        self.protocol.is_none_or(|its| its == protocol)
+        match self.protocol {
+            Some(its) => its == protocol,
+            // Single-decree Paxos serves no sessions, whose bugs these are.
+            None => protocol != Paxos::NAME || *self == UNSYNCED_ACKS,
+        }
     }
 }
 

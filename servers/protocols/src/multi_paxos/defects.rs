@@ -60,7 +60,7 @@ pub(super) const ACCEPTS_CUT_OFF: Defect = Defect {
 
 /// A proposer that restarts uses the number of a ballot that it used before.
 pub(super) const BALLOT_REUSE: Defect = Defect {
-    name: "ballot-reuse",
+    name: "recycled-ballots",
     protocol: Some(MultiPaxos::NAME),
     summary: "a proposer remembers its own ballots in memory only, and after a crash uses the number of one again",
     breaks: "a proposer remembers the highest number it has tried, and begins with a higher one (Lamport 2001, 2.5)",

@@ -30,6 +30,8 @@ pub(super) struct Election {
     /// Ticks until it is decided, if a quorum agrees.
     decide_in: Option<u32>,
     to_heartbeat: u32,
+    /// Ticks until it is begun anew, if nothing comes of it.
+    ticks_left: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -43,9 +45,13 @@ impl Zab {
     /// Looks for a leader, in a new round; unless it is no member, and waits for one to come.
     pub(super) fn look(&mut self, effects: &mut Effects) {
         self.leave(effects);
-        if !self.takes_part() {
-            return;
+        self.waited_ticks = 0;
+        if self.ensemble().contains(self.config.me) {
+            self.stand(effects);
         }
+    }
+
+    fn stand(&mut self, effects: &mut Effects) {
         self.round += 1;
         self.vote = self.own_vote();
         self.state = State::Looking(Election {
@@ -53,9 +59,20 @@ impl Zab {
             elsewhere: BTreeMap::new(),
             decide_in: None,
             to_heartbeat: self.config.heartbeat_ticks,
+            ticks_left: self.config.election_ticks,
         });
         self.notify_all(effects);
         self.consider_votes(effects);
+    }
+
+    /// A node that was removed, but does not know that to be committed, lets the others elect one of them
+    /// first: they would not agree on it, unless they need it.
+    pub(super) fn tick_waiting(&mut self, effects: &mut Effects) {
+        self.waited_ticks = self.waited_ticks.saturating_add(1);
+        if self.takes_part() && self.waited_ticks >= self.config.election_ticks.saturating_mul(2) {
+            self.waited_ticks = 0;
+            self.stand(effects);
+        }
     }
 
     /// Does it take part in elections? So does a node whose removal is not known to be committed: it may be
@@ -88,8 +105,12 @@ impl Zab {
             }
             None => false,
         };
+        election.ticks_left = election.ticks_left.saturating_sub(1);
+        let stuck = election.ticks_left == 0;
         if decided {
             self.conclude(effects);
+        } else if stuck {
+            self.look(effects);
         } else if notify {
             self.notify_all(effects);
         }

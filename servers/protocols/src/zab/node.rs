@@ -39,6 +39,8 @@ pub struct Zab {
     pub(super) round: u64,
     pub(super) vote: Vote,
     pub(super) state: State,
+    /// For how many ticks it has waited, as no member.
+    pub(super) waited_ticks: u32,
 }
 
 /// What the node is doing.
@@ -106,6 +108,7 @@ impl Protocol for Zab {
             applied,
             round: 0,
             state: State::Waiting,
+            waited_ticks: 0,
         };
         zab.look(effects);
         Ok(zab)
@@ -184,7 +187,7 @@ impl Zab {
             State::Looking(_) => self.tick_looking(effects),
             State::Following(_) => self.tick_following(effects),
             State::Leading(_) => self.tick_leading(effects),
-            State::Waiting => {}
+            State::Waiting => self.tick_waiting(effects),
         }
     }
 
