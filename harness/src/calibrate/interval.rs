@@ -37,7 +37,10 @@ mod tests {
         ] {
             let (found_low, found_high) = wilson(hits, trials);
             assert!((found_low - low).abs() < 5e-5, "{hits} of {trials}: {found_low}");
-            assert!((found_high - high).abs() < 5e-5, "{hits} of {trials}: {found_high}");
+            assert!(
+                (found_high - high).abs() < 5e-5,
+                "{hits} of {trials}: {found_high}"
+            );
         }
         assert_eq!(wilson(0, 0), (0.0, 1.0));
         assert!(wilson(20, 20).1 <= 1.0);

@@ -62,7 +62,11 @@ pub(crate) fn run(run: Run<'_>) -> anyhow::Result<Trial> {
     })?;
     let found = match outcome.verdict.as_str() {
         "invalid" => {
-            let mut names: Vec<_> = outcome.anomalies.into_iter().map(|anomaly| anomaly.name).collect();
+            let mut names: Vec<_> = outcome
+                .anomalies
+                .into_iter()
+                .map(|anomaly| anomaly.name)
+                .collect();
             names.sort();
             names.dedup();
             // Such as a node that ended by itself, or a cluster that did not recover.

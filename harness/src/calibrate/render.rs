@@ -53,7 +53,11 @@ pub(crate) fn markdown(calibration: &Calibration) -> String {
             let (low, high) = row.interval;
             let mut found: Vec<_> = row.anomalies.iter().collect();
             found.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
-            let found: Vec<_> = found.iter().take(3).map(|(name, count)| format!("{name} {count}")).collect();
+            let found: Vec<_> = found
+                .iter()
+                .take(3)
+                .map(|(name, count)| format!("{name} {count}"))
+                .collect();
             let failed = match row.failed {
                 0 => String::new(),
                 failed => format!(" ({failed} more came to no verdict)"),
@@ -64,7 +68,7 @@ pub(crate) fn markdown(calibration: &Calibration) -> String {
                 row.protocol,
                 row.defect.unwrap_or("*none*"),
                 row.faults,
-                row.expected,
+                row.hits(),
                 row.trials,
                 100.0 * low,
                 100.0 * high,
@@ -79,7 +83,11 @@ pub(crate) fn markdown(calibration: &Calibration) -> String {
 
 fn parts(calibration: &Calibration) -> impl Iterator<Item = (&'static str, &'static str, &[Row])> {
     [
-        ("In virtual time", "virtual seconds", calibration.simulated.as_slice()),
+        (
+            "In virtual time",
+            "virtual seconds",
+            calibration.simulated.as_slice(),
+        ),
         ("In real processes", "seconds", calibration.processes.as_slice()),
     ]
     .into_iter()
@@ -115,16 +123,26 @@ pub(crate) fn html(calibration: &Calibration) -> String {
                 lines.push(line);
             }
         }
-        let _ = write!(out, "<h2>{title}</h2>\n<table><thead><tr><th scope=\"col\">protocol<th scope=\"col\">defect");
+        let _ = write!(
+            out,
+            "<h2>{title}</h2>\n<table><thead><tr><th scope=\"col\">protocol<th scope=\"col\">defect"
+        );
         for fault in &faults {
             let _ = write!(out, "<th scope=\"col\">{}", escaped(fault));
         }
         out.push_str("</thead>\n");
         for (protocol, defect) in lines {
-            let _ = write!(out, "<tr><th scope=\"row\">{}<th scope=\"row\">{}", escaped(protocol), escaped(defect));
+            let _ = write!(
+                out,
+                "<tr><th scope=\"row\">{}<th scope=\"row\">{}",
+                escaped(protocol),
+                escaped(defect)
+            );
             for fault in &faults {
                 let row = rows.iter().find(|row| {
-                    row.protocol == protocol && row.defect.unwrap_or("no defect") == defect && row.faults == *fault
+                    row.protocol == protocol
+                        && row.defect.unwrap_or("no defect") == defect
+                        && row.faults == *fault
                 });
                 out.push_str(&row.map_or_else(|| "<td class=\"cell\">".to_owned(), |row| cell(row, seconds)));
             }
@@ -138,8 +156,16 @@ pub(crate) fn html(calibration: &Calibration) -> String {
 /// One cell. Its colour is one hue of rising strength, which also a colour-blind eye orders; an alarm without a
 /// defect is framed.
 fn cell(row: &Row, seconds: &str) -> String {
-    let hits = if row.defect.is_some() { row.expected } else { row.found };
-    let share = if row.trials == 0 { 0.0 } else { hits as f64 / row.trials as f64 };
+    let hits = if row.defect.is_some() {
+        row.expected
+    } else {
+        row.found
+    };
+    let share = if row.trials == 0 {
+        0.0
+    } else {
+        hits as f64 / row.trials as f64
+    };
     let alarm = match row.defect {
         None if row.found > 0 => "; outline: 3px solid #d55e00",
         _ => "",
@@ -156,7 +182,9 @@ fn cell(row: &Row, seconds: &str) -> String {
 }
 
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('"', "&quot;")
 }
 
 #[cfg(test)]
@@ -171,12 +199,17 @@ mod tests {
                 seconds: 2.5,
             })
         };
-        let row = |defect, faults, trials| Row::new("raft", defect, faults, trials, |name| name == "stale read");
+        let row =
+            |defect, faults, trials| Row::new("raft", defect, faults, trials, |name| name == "stale read");
         Calibration {
             format: 1,
             version: "0",
             simulated: vec![
-                row(Some("stale-reads"), "partition", vec![trial("stale read"), trial("lost write")]),
+                row(
+                    Some("stale-reads"),
+                    "partition",
+                    vec![trial("stale read"), trial("lost write")],
+                ),
                 row(Some("deaf"), "kill<", vec![]),
                 row(None, "partition", vec![trial("a lie")]),
             ],
@@ -195,9 +228,15 @@ mod tests {
     fn tables_and_maps_show_every_row() {
         let calibration = calibration();
         let table = markdown(&calibration);
-        assert!(table.contains("| raft | stale-reads | partition | 1 of 2 | 9 to 91 % | 2.5 | 2.5 | "), "{table}");
+        assert!(
+            table.contains("| raft | stale-reads | partition | 1 of 2 | 9 to 91 % | 2.5 | 2.5 | "),
+            "{table}"
+        );
         assert!(!table.contains("In real processes"), "{table}");
         let map = html(&calibration);
-        assert!(map.contains("kill&lt;") && map.contains("1 of 2") && map.contains("outline"), "{map}");
+        assert!(
+            map.contains("kill&lt;") && map.contains("1 of 2") && map.contains("outline"),
+            "{map}"
+        );
     }
 }

@@ -41,6 +41,14 @@ pub(crate) struct Row {
 }
 
 impl Row {
+    /// The trials that count: those that found what is expected, or, where nothing should be, anything.
+    pub(crate) fn hits(&self) -> u64 {
+        match self.defect {
+            Some(_) => self.expected,
+            None => self.found,
+        }
+    }
+
     /// Sums trials up. Those that failed are no trials.
     pub(crate) fn new(
         protocol: &'static str,
@@ -70,7 +78,14 @@ impl Row {
             trials: trials.len() as u64,
             found: found.len() as u64,
             expected: expected as u64,
-            interval: wilson(expected as u64, trials.len() as u64),
+            interval: wilson(
+                if defect.is_some() {
+                    expected as u64
+                } else {
+                    found.len() as u64
+                },
+                trials.len() as u64,
+            ),
             seconds_median: quantile(&seconds, 0.5),
             seconds_p90: quantile(&seconds, 0.9),
             anomalies,
@@ -104,7 +119,9 @@ mod tests {
             trial(&[], 8.0),
             Err(anyhow::anyhow!("no network")),
         ];
-        let row = Row::new("raft", Some("stale-reads"), "partition", trials, |name| name == "stale read");
+        let row = Row::new("raft", Some("stale-reads"), "partition", trials, |name| {
+            name == "stale read"
+        });
         assert_eq!((row.trials, row.found, row.expected, row.failed), (4, 3, 2, 1));
         assert_eq!((row.seconds_median, row.seconds_p90), (Some(2.0), Some(3.0)));
         assert_eq!(row.anomalies["stale read"], 2);

@@ -9,12 +9,15 @@ use anyhow::{Context, anyhow};
 use jiff::Timestamp;
 use partita_checker::Verdict;
 use partita_protocols::{Defect, ProtocolKind};
-use partita_simulator as simulator;
+use partita_simulator::{Options, Simulator};
 
 use super::{Failure, print, say, units};
 use crate::calibrate::processes::{self, Run};
 use crate::calibrate::render::{Calibration, html, markdown};
 use crate::calibrate::trial::{Row, Trial};
+
+/// What a simulation may report that is not a property of safety: a defect is found by these only if it says so.
+const NOT_SAFETY: [&str; 4] = ["progress", "assertion", "recovery", "decoding"];
 
 /// Arguments of `calibrate`.
 #[derive(clap::Args)]
@@ -54,7 +57,9 @@ pub(super) struct Arguments {
 pub(super) fn main(arguments: &Arguments) -> Result<Verdict, Failure> {
     let (protocols, defects) = chosen(arguments).map_err(Failure::Usage)?;
     if arguments.seeds == 0 && arguments.runs == 0 {
-        return Err(Failure::usage(anyhow!("with --seeds 0 and --runs 0 nothing is tried")));
+        return Err(Failure::usage(anyhow!(
+            "with --seeds 0 and --runs 0 nothing is tried"
+        )));
     }
     let name = format!("calibration-{}", Timestamp::now().strftime("%Y%m%dT%H%M%SZ"));
     let directory = arguments.runs_dir.join(name);
@@ -66,10 +71,15 @@ pub(super) fn main(arguments: &Arguments) -> Result<Verdict, Failure> {
         processes: Vec::new(),
     };
     for &protocol in &protocols {
-        let fitting: Vec<_> = defects.iter().copied().filter(|defect| defect.fits(protocol.name())).collect();
+        let fitting: Vec<_> = defects
+            .iter()
+            .copied()
+            .filter(|defect| defect.fits(protocol.name()))
+            .collect();
         for defect in fitting.iter().copied().map(Some).chain([None]) {
             if arguments.seeds > 0 {
-                let row = simulated(arguments, protocol, defect);
+                let simulator = Simulator::by_name(protocol.name()).context("it can't be simulated")?;
+                let row = simulated(arguments, simulator, defect);
                 tell(arguments, &row, "virtual time");
                 calibration.simulated.push(row);
             }
@@ -91,7 +101,10 @@ pub(super) fn main(arguments: &Arguments) -> Result<Verdict, Failure> {
         print(&format!("{text}\n"));
     } else {
         print(&markdown(&calibration));
-        print(&format!("\n{alarms} false alarms; never found: {}\n", list(&never)));
+        print(&format!(
+            "\n{alarms} false alarms; never found: {}\n",
+            list(&never)
+        ));
         print(&format!("in {}\n", directory.display()));
     }
     Ok(if alarms > 0 {
@@ -113,7 +126,10 @@ fn list(names: &[&str]) -> String {
 fn chosen(arguments: &Arguments) -> anyhow::Result<(Vec<ProtocolKind>, Vec<&'static Defect>)> {
     let defects: Vec<&'static Defect> = match arguments.defect.as_slice() {
         [] => Defect::all().collect(),
-        names => names.iter().map(|name| Defect::by_name(name)).collect::<Result<_, _>>()?,
+        names => names
+            .iter()
+            .map(|name| Defect::by_name(name))
+            .collect::<Result<_, _>>()?,
     };
     let protocols: Vec<ProtocolKind> = match arguments.protocol.as_slice() {
         // Those that the defects are bugs of.
@@ -136,20 +152,27 @@ fn chosen(arguments: &Arguments) -> anyhow::Result<(Vec<ProtocolKind>, Vec<&'sta
 fn kinds(defect: Option<&'static Defect>, all: &[&'static Defect]) -> Vec<&'static str> {
     let mut kinds: Vec<&'static str> = match defect {
         Some(defect) => defect.faults.to_vec(),
-        None => all.iter().flat_map(|defect| defect.faults.iter().copied()).collect(),
+        None => all
+            .iter()
+            .flat_map(|defect| defect.faults.iter().copied())
+            .collect(),
     };
     kinds.sort_unstable();
     kinds.dedup();
     // Not all that a simulator can do, real processes can be made to suffer.
-    kinds.retain(|kind| partita_nemesis::fault::ALL.iter().any(|fault| fault.name() == *kind));
+    kinds.retain(|kind| {
+        partita_nemesis::fault::ALL
+            .iter()
+            .any(|fault| fault.name() == *kind)
+    });
     kinds
 }
 
-fn simulated(arguments: &Arguments, protocol: ProtocolKind, defect: Option<&'static Defect>) -> Row {
-    let options = simulator::Options {
+fn simulated(arguments: &Arguments, simulator: &Simulator, defect: Option<&'static Defect>) -> Row {
+    let options = Options {
         nodes: arguments.nodes,
         defect,
-        ..simulator::Options::default()
+        ..Options::default()
     };
     let next = AtomicU64::new(0);
     let trials = Mutex::new(Vec::new());
@@ -165,7 +188,7 @@ fn simulated(arguments: &Arguments, protocol: ProtocolKind, defect: Option<&'sta
                     if number >= arguments.seeds {
                         break;
                     }
-                    let report = simulator::simulate_kind(protocol, arguments.seed + number, &options);
+                    let report = (simulator.simulate)(arguments.seed + number, &options);
                     let trial = match report.violation {
                         Some(violation) => Trial {
                             found: vec![violation.property.to_owned()],
@@ -176,14 +199,25 @@ fn simulated(arguments: &Arguments, protocol: ProtocolKind, defect: Option<&'sta
                             seconds: 0.0,
                         },
                     };
-                    trials.lock().unwrap_or_else(PoisonError::into_inner).push(Ok(trial));
+                    trials
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .push(Ok(trial));
                 }
             });
         }
     });
     let trials = trials.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let is_expected = |found: &str| defect.is_some_and(|defect| defect.shows_as(found));
-    Row::new(protocol.name(), defect.map(|defect| defect.name), "all", trials, is_expected)
+    // The protocol's own properties see the cause before any client sees the effect.
+    let is_expected =
+        |found: &str| defect.is_some_and(|defect| found == defect.anomaly || !NOT_SAFETY.contains(&found));
+    Row::new(
+        simulator.name,
+        defect.map(|defect| defect.name),
+        "all",
+        trials,
+        is_expected,
+    )
 }
 
 fn in_processes(
@@ -211,14 +245,24 @@ fn in_processes(
             tried
         })
         .collect();
-    let is_expected = |found: &str| defect.is_some_and(|defect| defect.shows_as(found));
-    Row::new(protocol.name(), defect.map(|defect| defect.name), faults, trials, is_expected)
+    let is_expected = |found: &str| defect.is_some_and(|defect| found == defect.anomaly);
+    Row::new(
+        protocol.name(),
+        defect.map(|defect| defect.name),
+        faults,
+        trials,
+        is_expected,
+    )
 }
 
 fn tell(arguments: &Arguments, row: &Row, place: &str) {
     if !arguments.json {
         let defect = row.defect.unwrap_or("no defect");
-        let hits = if row.defect.is_some() { row.expected } else { row.found };
+        let hits = if row.defect.is_some() {
+            row.expected
+        } else {
+            row.found
+        };
         say(&format!(
             "{}: {defect}, {place}, {}: {hits} of {}",
             row.protocol, row.faults, row.trials
