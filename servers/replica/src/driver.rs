@@ -12,11 +12,10 @@ use partita_protocols::{
     Administration, Command, Effect, Encode as _, Input, NodeId, Proposal, Protocol, Query, RequestId,
 };
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
-use tokio::time::{Interval, MissedTickBehavior, interval};
 use tracing::info;
 
 use crate::event::{ClientRequest, Event, Outcome, Request, SharedView, View};
-use crate::options::TICK;
+use crate::ticks::Ticks;
 use crate::transport::Link;
 use crate::wal::{Counters, Wal, Write};
 
@@ -55,6 +54,7 @@ pub(crate) struct Driver<P: Protocol> {
     proposals: Vec<Proposal>,
     proposed_bytes: usize,
     reads: Vec<Query>,
+    ticks: Ticks,
 }
 
 impl<P: Protocol<Message: Send> + 'static> Driver<P> {
@@ -92,6 +92,15 @@ impl<P: Protocol<Message: Send> + 'static> Driver<P> {
             proposals: Vec::new(),
             proposed_bytes: 0,
             reads: Vec::new(),
+            ticks: Ticks::new(false),
+        }
+    }
+
+    /// The same, with no tick lost, as leases want it.
+    pub(crate) fn with_leases(self, leases: bool) -> Self {
+        Driver {
+            ticks: Ticks::new(leases),
+            ..self
         }
     }
 
@@ -110,12 +119,11 @@ impl<P: Protocol<Message: Send> + 'static> Driver<P> {
 
     /// Runs until the disk fails, or all senders of events are gone.
     pub(crate) async fn run(mut self, mut events: mpsc::Receiver<Event<P::Message>>) -> anyhow::Result<()> {
-        let mut ticker = ticker();
         self.carry_out()?;
         loop {
             tokio::select! {
                 biased;
-                _ = ticker.tick() => self.step(Input::Tick),
+                () = self.ticks.wait() => {}
                 event = events.recv() => {
                     let Some(event) = event else { return Ok(()) };
                     self.take(event)?;
@@ -124,6 +132,10 @@ impl<P: Protocol<Message: Send> + 'static> Driver<P> {
             for _ in 1..BATCH_EVENTS_MAX {
                 let Ok(event) = events.try_recv() else { break };
                 self.take(event)?;
+            }
+            // Before clients' reads, which may rest on a lease.
+            for _ in 0..self.ticks.take_due() {
+                self.step(Input::Tick);
             }
             self.step_clients();
             self.consider_snapshot();
@@ -366,12 +378,4 @@ impl<P: Protocol<Message: Send> + 'static> Driver<P> {
             info!(index = now.snapshot_index, "has a snapshot");
         }
     }
-}
-
-/// A process that was stopped for a while has missed many ticks. They come as one: it can not know what
-/// happened meanwhile, and a burst of them would only make it stand for election in haste.
-fn ticker() -> Interval {
-    let mut ticker = interval(TICK);
-    ticker.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    ticker
 }

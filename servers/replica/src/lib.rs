@@ -3,7 +3,7 @@
 //! - `options`: what a node is told on its command line.
 //! - `run`: puts the parts together, and runs until something fails.
 //! - `driver`: the one task that owns the core and the store; everything else talks to it by one queue.
-//! - `event`: what it is told, and what it tells.
+//! - `event`: what it is told, and what it tells. `ticks`: when ticks are due.
 //! - `wal`: the write-ahead log and the snapshot: checksums, group commit by a thread of its own, recovery.
 //! - `transport`: framed TCP between peers.
 //! - `api`: HTTP and JSON for clients.
@@ -17,6 +17,7 @@ mod driver;
 mod event;
 mod options;
 mod run;
+mod ticks;
 mod transport;
 mod wal;
 

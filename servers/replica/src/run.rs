@@ -139,6 +139,7 @@ where
 
     let store = Store::with_defect(options.defect);
     let driver = Driver::new(me, core, effects, store, wal, links, &events)
+        .with_leases(options.lease_reads)
         .with_snapshots_every(options.snapshot_log_bytes);
     let api = Api {
         me,

@@ -1,0 +1,62 @@
+//! When ticks are due.
+
+use tokio::time::{Instant, sleep_until};
+
+use crate::options::TICK;
+
+/// A node's ticks.
+///
+/// A process that was stopped for a while has missed many. Normally they come as one: the node can not know
+/// what happened meanwhile, and a burst of them would only make it stand for election in haste. But where
+/// reads rest on leases none may be lost, since a lease is counted in ticks: a leader that was stopped would
+/// take an old one for a new one.
+#[derive(Debug)]
+pub(crate) struct Ticks {
+    next: Instant,
+    lose_none: bool,
+}
+
+impl Ticks {
+    pub(crate) fn new(lose_none: bool) -> Ticks {
+        Ticks {
+            next: Instant::now() + TICK,
+            lose_none,
+        }
+    }
+
+    /// Ends when the next is due.
+    pub(crate) async fn wait(&self) {
+        sleep_until(self.next).await;
+    }
+
+    /// How many are due by now. They are then taken to have been given.
+    pub(crate) fn take_due(&mut self) -> u32 {
+        self.take_due_at(Instant::now())
+    }
+
+    fn take_due_at(&mut self, now: Instant) -> u32 {
+        let mut due = 0;
+        while self.next <= now {
+            due += 1;
+            self.next = if self.lose_none { self.next } else { now } + TICK;
+        }
+        due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_ticks_that_were_missed_one_counts_or_all() {
+        for (lose_none, expected) in [(false, 1), (true, 50)] {
+            let mut ticks = Ticks::new(lose_none);
+            let begin = ticks.next - TICK;
+            assert_eq!(ticks.take_due_at(begin + TICK / 2), 0);
+            let late = begin + TICK * 50 + TICK / 2;
+            assert_eq!((ticks.take_due_at(late), ticks.take_due_at(late)), (expected, 0));
+            assert_eq!(ticks.take_due_at(late + TICK), 1);
+        }
+    }
+}
