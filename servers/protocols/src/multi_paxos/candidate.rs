@@ -62,7 +62,7 @@ impl MultiPaxos {
 
     /// Notes that there is this ballot: the next one here shall be later.
     pub(super) fn hear_of(&mut self, ballot: Ballot) {
-        let own_forgotten = self.config.has(&defects::BALLOT_REUSE) && ballot.node == self.config.me;
+        let own_forgotten = self.config.has(&defects::BALLOT_LED_TWICE) && ballot.node == self.config.me;
         if !own_forgotten {
             self.round_seen = self.round_seen.max(ballot.round);
         }

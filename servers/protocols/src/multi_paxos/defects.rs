@@ -9,7 +9,7 @@ pub const DEFECTS: &[&Defect] = &[
     &PROMISES_FORGOTTEN,
     &ACCEPTS_FORGOTTEN,
     &ACCEPTS_CUT_OFF,
-    &BALLOT_REUSE,
+    &BALLOT_LED_TWICE,
     &PROMISES_IGNORED,
     &VOTES_IGNORED,
     &CHOSEN_LEFT_OUT,
@@ -59,8 +59,8 @@ pub(super) const ACCEPTS_CUT_OFF: Defect = Defect {
 };
 
 /// A proposer that restarts uses the number of a ballot that it used before.
-pub(super) const BALLOT_REUSE: Defect = Defect {
-    name: "recycled-ballots",
+pub(super) const BALLOT_LED_TWICE: Defect = Defect {
+    name: "ballot-led-twice",
     protocol: Some(MultiPaxos::NAME),
     summary: "a proposer remembers its own ballots in memory only, and after a crash uses the number of one again",
     breaks: "a proposer remembers the highest number it has tried, and begins with a higher one (Lamport 2001, 2.5)",
