@@ -78,6 +78,16 @@ impl<T> Writes<T> {
         None
     }
 
+    /// The same for a promise that stands on this write and those before it, but on none that came after.
+    pub fn promise_after(&mut self, write: WriteId, promise: T) -> Option<T> {
+        if self.is_durable(write) {
+            return Some(promise);
+        }
+        let place = self.waiting.partition_point(|(wanted, _)| *wanted <= write);
+        self.waiting.insert(place, (write, promise));
+        None
+    }
+
     /// The write and all before it are durable: what may be promised now, in the order it was to be?
     pub fn persisted(&mut self, write: WriteId) -> Vec<T> {
         self.durable = self.durable.max(write.min(self.issued));

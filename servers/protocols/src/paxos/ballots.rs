@@ -38,7 +38,7 @@ pub(super) struct Rounds {
     /// The last round that is reserved.
     pub(super) reserved: u64,
     /// The write that says so.
-    write: WriteId,
+    pub(super) write: WriteId,
     /// The highest round that this node has heard of.
     pub(super) highest: u64,
 }

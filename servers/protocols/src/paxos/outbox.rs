@@ -26,6 +26,8 @@ pub(super) struct Outbox {
     changes: Vec<Change>,
     /// What promises nothing.
     at_once: BTreeMap<NodeId, Vec<Body>>,
+    /// What uses a ballot whose round is not yet durably reserved.
+    when_reserved: BTreeMap<NodeId, Vec<Body>>,
     /// What may be said when all that was written is durable.
     when_durable: BTreeMap<NodeId, Vec<Body>>,
     /// What this node says to itself.
@@ -53,6 +55,19 @@ impl Paxos {
         self.outbox.when_durable.entry(to).or_default().push(body);
     }
 
+    /// Says something that uses a ballot: to others not before it is certain never to be used for anything else.
+    /// What this node writes about it is written after that.
+    ///
+    /// All of it waits for the reservation, and not for whatever else was written since: so it leaves in the
+    /// order in which it was said, and no request for a promise after the proposal that followed from it.
+    pub(super) fn say_with_ballot(&mut self, to: NodeId, body: Body) {
+        if to == self.config.me || self.rounds_are_durable() {
+            self.say(to, body);
+        } else {
+            self.outbox.when_reserved.entry(to).or_default().push(body);
+        }
+    }
+
     /// Says it to every other member.
     pub(super) fn say_to_peers(&mut self, body: &Body) {
         for peer in self.peers() {
@@ -74,6 +89,14 @@ impl Paxos {
             for (to, bodies) in std::mem::take(&mut self.outbox.at_once) {
                 let messages = messages(bodies);
                 effects.extend(messages.map(|message| Effect::Send { to, message }));
+            }
+            for (to, bodies) in std::mem::take(&mut self.outbox.when_reserved) {
+                for message in messages(bodies) {
+                    let promise = Promise::Send { to, message };
+                    if let Some(promise) = self.writes.promise_after(self.rounds.write, promise) {
+                        self.keep(promise, effects);
+                    }
+                }
             }
             for (to, bodies) in std::mem::take(&mut self.outbox.when_durable) {
                 for message in messages(bodies) {

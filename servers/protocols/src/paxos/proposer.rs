@@ -179,16 +179,6 @@ impl Paxos {
         self.wake_attempt(&key, self.answer_ticks());
     }
 
-    /// Says something that uses a ballot: to others not before it is certain never to be used for anything else.
-    /// What this node writes about it is written after that.
-    fn say_with_ballot(&mut self, to: NodeId, body: Body) {
-        if to == self.config.me || self.rounds_are_durable() {
-            self.say(to, body);
-        } else {
-            self.say_when_durable(to, body);
-        }
-    }
-
     /// An acceptor has promised: when a majority has, phase 2 begins.
     pub(super) fn count_promise(
         &mut self,

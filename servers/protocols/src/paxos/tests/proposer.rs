@@ -146,6 +146,33 @@ fn what_is_lost_is_said_again_to_those_that_have_not_answered() {
     );
 }
 
+/// While a slow disk still reserves the rounds, the requests for promises are repeated; other writes come
+/// between. What was repeated must not leave after phase 2 has begun.
+#[test]
+fn no_promise_is_asked_for_after_the_proposal() {
+    let mut paxos = node(1, 3, None);
+    step(&mut paxos, propose(1, 7));
+    let of_another = Body::Prepare {
+        key: Key::from("y"),
+        ballot: ballot(1, 2),
+    };
+    step(&mut paxos, hear(2, of_another));
+    assert_eq!(said(&tick(&mut paxos, 2 * HEARTBEAT_TICKS)), []);
+    // The first write holds the rounds, the second the promise to n2.
+    let asked = said(&step(&mut paxos, Input::Persisted(WriteId(1))));
+    let once = to(&[2, 3], &prepare(ballot(1, 1)));
+    assert_eq!(asked, [once.clone(), once].concat());
+    let issued = step(&mut paxos, hear(3, promise(ballot(1, 1), None)));
+    assert_eq!(said(&issued), to(&[2, 3], &accept(ballot(1, 1), 7)));
+    let later = said(&step(&mut paxos, Input::Persisted(WriteId(2))));
+    let promised = Body::Promise {
+        key: Key::from("y"),
+        ballot: ballot(1, 2),
+        accepted: None,
+    };
+    assert_eq!(later, [(n(2), promised)]);
+}
+
 /// Without a majority a request ends, in the way that its issuing allows.
 #[test]
 fn a_hopeless_proposal_is_refused_if_it_was_never_issued() {
