@@ -106,7 +106,7 @@ impl Zab {
         following.silence_ticks = 0;
         let synchronizing = following.stage == Stage::Synchronization;
         match body {
-            Body::Truncate { to } if synchronizing => self.truncate(leader, to, effects),
+            Body::Truncate { to } => self.truncate(leader, to, effects),
             Body::Snapshot(chunk) => self.snapshot_arrives(leader, chunk, effects),
             Body::Propose {
                 previous,
@@ -164,11 +164,18 @@ impl Zab {
     }
 
     /// Cuts what the leader does not have (TRUNC). What this leader does not have was never committed, or a
-    /// quorum could not have promised it its epoch.
+    /// quorum could not have promised it its epoch. Where the history is the leader's already, the message is
+    /// a late one, or answers one: what would be cut may count as acknowledged. The leader is told how far the
+    /// history goes, and goes on from there.
     fn truncate(&mut self, leader: NodeId, to: Zxid, effects: &mut Effects) {
         let Some(index) = self.history.floor(to) else {
             return;
         };
+        if self.goes_by_this_leader() {
+            let last = self.history.last();
+            self.send(leader, Body::Lacks { last }, effects);
+            return;
+        }
         if index < self.history.last_index() && !self.config.has(&defects::SYNC_WITHOUT_TRUNCATION) {
             assert!(
                 index >= self.commit || self.config.defect.is_some(),
@@ -184,6 +191,13 @@ impl Zab {
         // Where this node's history ends now, the leader's may have gone on in another way, too.
         let last = self.history.zxid_at(index).unwrap_or(Zxid::ZERO);
         self.send(leader, Body::Lacks { last }, effects);
+    }
+
+    /// Is its history, to its end, one that the leader of this epoch has? So it is from NEWLEADER on, and
+    /// before that once it ends in a transaction of this epoch, which follows but what this leader has.
+    fn goes_by_this_leader(&self) -> bool {
+        let epoch = self.accepted.epoch;
+        self.current == epoch || self.history.last().epoch == epoch
     }
 
     /// Accepts proposals that follow what it has (paper step f.3.1), skips what it has already, and asks for

@@ -128,12 +128,15 @@ impl Zab {
             // One that was removed, and has not heard of it, is told like any other, for a while.
             leading.peers.entry(from).or_insert_with(Peer::new);
         }
+        let Some((leading, source)) = self.leading() else {
+            return;
+        };
         let Some(peer) = leading.peers.get_mut(&from) else {
             return;
         };
         peer.inform(accepted.epoch);
         if leading.promised {
-            self.send(from, Body::NewEpoch, effects);
+            peer.propose_epoch(from, &source, effects);
         } else {
             self.choose_epoch(effects);
         }
@@ -175,19 +178,17 @@ impl Zab {
     }
 
     pub(super) fn own_epoch_is_durable(&mut self, epoch: u64, effects: &mut Effects) {
-        let State::Leading(leading) = &mut self.state else {
+        let Some((leading, source)) = self.leading() else {
             return;
         };
         if leading.epoch != epoch {
             return;
         }
         leading.promised = true;
-        let came = leading
-            .peers
-            .iter()
-            .filter(|(_, peer)| peer.step == Step::Informed);
-        for to in came.map(|(&to, _)| to).collect::<Vec<_>>() {
-            self.send(to, Body::NewEpoch, effects);
+        for (&to, peer) in &mut leading.peers {
+            if peer.step == Step::Informed {
+                peer.propose_epoch(to, &source, effects);
+            }
         }
         self.begin_synchronization(effects);
     }

@@ -3,7 +3,9 @@
 //! Zab assumes channels that deliver in order what they deliver (paper section 2); ours lose, double and
 //! reorder. So proposals name the transaction before them, and a follower takes only what follows its last
 //! one; it says what it lacks where there is a gap, and acknowledgements name the last transaction that they
-//! cover. What is not answered for some heartbeats is sent again. Within an epoch, a follower that is
+//! cover. What is not answered for some heartbeats is sent again, NEWEPOCH too: on a channel in order either it
+//! and its answer arrive or the channel breaks, and both sides look for a leader; here pings go on arriving, so
+//! neither would, and the follower would never come to count. Within an epoch, a follower that is
 //! synchronized therefore always holds a prefix of its leader's history, which is all that the channels were
 //! needed for.
 
@@ -70,6 +72,8 @@ pub(super) struct Peer {
 enum Link {
     /// Nothing yet.
     Idle,
+    /// The epoch that it shall promise.
+    Epoch,
     /// That it must cut its history.
     Truncating(Zxid),
     /// The snapshot, now from this byte on.
@@ -123,6 +127,13 @@ impl Peer {
             round: self.round,
             ..Peer::new()
         };
+    }
+
+    /// Proposes the epoch to it (NEWEPOCH). It can promise the epoch any number of times.
+    pub(super) fn propose_epoch(&mut self, to: NodeId, source: &Source<'_>, effects: &mut Effects) {
+        self.link = Link::Epoch;
+        self.unanswered = 0;
+        source.send(to, Body::NewEpoch, effects);
     }
 
     /// The last index up to which its history counts: none before it goes by the leader's (it would not win
@@ -232,6 +243,7 @@ impl Peer {
     pub(super) fn beat(&mut self, to: NodeId, source: &Source<'_>, effects: &mut Effects) {
         let waits = match self.link {
             Link::Idle => false,
+            Link::Epoch => self.step == Step::Informed,
             Link::Truncating(_) | Link::Snapshot { .. } => true,
             Link::Proposing { .. } => !self.under_way.is_empty() || self.step < Step::Synchronized,
         };
@@ -246,6 +258,7 @@ impl Peer {
         self.unanswered = 0;
         match self.link {
             Link::Idle => {}
+            Link::Epoch => self.propose_epoch(to, source, effects),
             Link::Truncating(zxid) => source.send(to, Body::Truncate { to: zxid }, effects),
             Link::Snapshot { offset } => self.send_chunk(to, offset, source, effects),
             Link::Proposing { .. } => {

@@ -280,3 +280,52 @@ fn commit_before_sync_delivers_what_is_nobody_elses() {
     let mut zab = follower(&[(1, 1)], 2, Some(&defects::COMMIT_BEFORE_SYNC));
     assert_eq!(step(&mut zab, commit()), [apply(1, (1, 1))]);
 }
+
+#[test]
+fn a_follower_whose_promise_was_lost_is_asked_for_it_again() {
+    let mut zab = leader(&[(1, 1)], None);
+    let new_epoch = send(1, 2, Body::NewEpoch);
+    let came = step(&mut zab, from(1, current_epoch(1, None)));
+    assert_eq!(came, std::slice::from_ref(&new_epoch));
+    // NEWEPOCH or its answer is lost. The follower hears pings and answers them, so it does not ask to be led
+    // again, and the leader does not miss it.
+    let asked = |zab: &mut Zab, count| {
+        let effects = ticks(zab, count * HEARTBEAT_TICKS);
+        effects.iter().filter(|effect| **effect == new_epoch).count()
+    };
+    assert_eq!(asked(&mut zab, 2), 0);
+    assert_eq!(asked(&mut zab, 1), 1);
+    let recency = recency(1, z(1, 1));
+    step(&mut zab, receive(1, 2, Body::AckEpoch { recency }));
+    assert_eq!(asked(&mut zab, 6), 0, "it has promised");
+}
+
+#[test]
+fn a_late_truncation_cuts_nothing_that_was_acknowledged_to_this_leader() {
+    let late = || receive(3, 2, Body::Truncate { to: Zxid::ZERO });
+    // It goes by the leader's history, and nothing was proposed since.
+    let mut zab = follower(&[(1, 1)], 2, None);
+    step(&mut zab, receive(3, 2, Body::NewLeader { last: z(1, 1) }));
+    persist_all(&mut zab);
+    assert_eq!(
+        step(&mut zab, late()),
+        [send(3, 2, Body::Lacks { last: z(1, 1) })]
+    );
+    step(&mut zab, receive(3, 2, proposal(z(1, 1), &[(2, 1)], z(1, 1))));
+    persist_all(&mut zab);
+    // It comes to the same leader again, and is being synchronized again.
+    let config = zab.config.clone();
+    let records = [
+        epochs(2, 3, 2).to_bytes(),
+        history(0, Zxid::ZERO, &[(1, 1), (2, 1)]).to_bytes(),
+    ];
+    let mut zab = recover(config, None, &records);
+    let vote = (9, z(9, 9), 3);
+    step(&mut zab, from(3, notification(1, vote, Standing::Looking)));
+    step(&mut zab, from(2, notification(1, vote, Standing::Looking)));
+    step(&mut zab, receive(3, 2, Body::NewEpoch));
+    assert_eq!(
+        step(&mut zab, late()),
+        [send(3, 2, Body::Lacks { last: z(2, 1) })]
+    );
+}
