@@ -255,7 +255,7 @@ impl<P: Protocol> Cluster<P> {
             .iter()
             .map(|word| Proposal {
                 request: self.request(),
-                command: write(word),
+                command: write(word, P::NAME),
             })
             .collect();
         self.step(id, Input::Propose(proposals))
@@ -429,21 +429,30 @@ fn command(operation: Operation) -> Command {
     command.to_bytes().into()
 }
 
-/// `x` writes x to the register x, `x=1` writes 1 there.
-fn write(word: &str) -> Command {
+/// `x` writes x to the register x, `x=1` writes 1 there. Single-decree Paxos has registers that are written once.
+fn write(word: &str, protocol: &str) -> Command {
     let (key, value) = word.split_once('=').unwrap_or((word, word));
     let key = key.to_owned();
     let value = Value::Str(value.to_owned());
-    command(Operation::Write { key, value })
+    command(match protocol {
+        "paxos" => Operation::Propose { key, value },
+        _ => Operation::Write { key, value },
+    })
 }
 
 /// A command as `x=1`, as it was proposed.
 fn text(bytes: &[u8]) -> String {
     match store::Command::from_bytes(bytes).map(|command| command.operation) {
-        Ok(Operation::Write {
-            key,
-            value: Value::Str(value),
-        }) => format!("{key}={value}"),
+        Ok(
+            Operation::Write {
+                key,
+                value: Value::Str(value),
+            }
+            | Operation::Propose {
+                key,
+                value: Value::Str(value),
+            },
+        ) => format!("{key}={value}"),
         Ok(operation) => format!("{operation:?}"),
         Err(_) => format!("{bytes:?}"),
     }
