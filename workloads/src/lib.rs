@@ -150,7 +150,7 @@ mod tests {
             let keys = |asked: &[Op]| asked.iter().map(|op| op.key.clone()).collect::<BTreeSet<_>>();
             let finally = run(&mut *generator.finally(), 100_000);
             assert!(finally.len() < 5_000, "{name} does not end");
-            assert_eq!(keys(&finally), keys(&asked), "{name}");
+            assert!(keys(&finally).is_superset(&keys(&asked)), "{name}");
         }
     }
 

@@ -234,6 +234,16 @@ mod tests {
                 Fail,
                 "null",
             ),
+            // What a proposer is told is what is decided, which may be another's value.
+            ("write-once-register", "propose", "1", r#"{"value":2}"#, Ok, "2"),
+            (
+                "write-once-register",
+                "read",
+                "null",
+                r#"{"value":null}"#,
+                Ok,
+                "null",
+            ),
             ("list", "append", "1", "{}", Ok, "1"),
             ("list", "read", "null", r#"{"value":[1]}"#, Ok, "[1]"),
             ("set", "add", "5", r#"{"value":1}"#, Ok, "[5,1]"),
