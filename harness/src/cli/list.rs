@@ -1,5 +1,7 @@
 //! `partita list`: everything that is registered.
 
+use std::fmt::Write as _;
+
 use partita_checker::Verdict;
 
 use super::{Failure, print};
@@ -15,6 +17,10 @@ pub(super) struct Arguments {
 pub(super) fn main(arguments: &Arguments) -> Result<Verdict, Failure> {
     let wanted =
         |(kind, _): &&(&str, Vec<(String, &str)>)| arguments.kind.as_deref().is_none_or(|only| only == *kind);
+    if arguments.kind.as_deref() == Some("defects") {
+        print(&catalogue());
+        return Ok(Verdict::Valid);
+    }
     for (kind, rows) in registered().iter().filter(wanted) {
         print(&format!("{kind}\n"));
         let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
@@ -23,6 +29,25 @@ pub(super) fn main(arguments: &Arguments) -> Result<Verdict, Failure> {
         }
     }
     Ok(Verdict::Valid)
+}
+
+/// All that is known of each defect.
+fn catalogue() -> String {
+    let mut out = String::new();
+    for defect in partita_protocols::Defect::all() {
+        let _ = writeln!(
+            out,
+            "{defect} ({})\n  {}\n  breaks    {}\n  seen      {}\n  shows as  {}, under {}, with the workload {}\n",
+            defect.protocol.unwrap_or("any protocol"),
+            defect.summary,
+            defect.breaks,
+            defect.seen,
+            defect.anomaly,
+            defect.faults.join(" or "),
+            defect.workload,
+        );
+    }
+    out
 }
 
 /// Every registry, with the name and summary of each entry.
