@@ -289,6 +289,11 @@ impl Zab {
         {
             self.round = round;
             self.follow(leader, effects);
+        } else if round == self.round && standing == Standing::Following {
+            // It was decided for it in this round: its vote counts, and may have been lost (Medeiros, section
+            // 4.2). So does a node learn that it was elected itself.
+            election.votes.insert(from, vote);
+            self.consider_votes(effects);
         }
     }
 

@@ -125,3 +125,12 @@ fn who_is_asked_by_one_that_is_ahead_votes_though_it_knows_of_no_membership() {
     );
     assert!(!asked((3, 1)), "who knows no more than it has no reason to ask");
 }
+
+#[test]
+fn a_vote_that_was_lost_counts_when_its_sender_follows_already() {
+    let mut zab = node(3, 3, &[(1, 1)], None);
+    let vote = notification(1, (1, z(1, 1), 3), Standing::Following);
+    step(&mut zab, from(1, vote));
+    ticks(&mut zab, 3);
+    assert_eq!(zab.standing(), Standing::Leading);
+}
