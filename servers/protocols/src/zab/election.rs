@@ -7,6 +7,12 @@
 //!
 //! **Nothing rests on the outcome but progress.** Two nodes may take themselves for elected, or one with an
 //! old history: discovery finds that out.
+//!
+//! **Members may know different ensembles.** Whoever has the more recent history knows better who the members
+//! are; one that is behind may wait for a quorum of nodes that are gone, while it is needed itself for a quorum
+//! that it does not know of. ZooKeeper's notifications carry the configuration, and who is behind takes over
+//! the later one. Here who is behind takes the word of who is ahead: it votes when it is asked to, member or
+//! not as far as it knows, and joins whoever is ahead of it and says that it leads.
 
 use std::collections::BTreeMap;
 
@@ -139,7 +145,12 @@ impl Zab {
     }
 
     fn notify_all(&self, effects: &mut Effects) {
-        for to in self.ensemble().voters() {
+        let mut voters = self.ensemble().voters();
+        if !voters.contains(&self.vote.leader) {
+            // It became a member in what this node lacks, and counts on this vote.
+            voters.push(self.vote.leader);
+        }
+        for to in voters {
             if to != self.config.me {
                 self.notify(to, effects);
             }
@@ -166,6 +177,11 @@ impl Zab {
                 self.count_vote(from, round, vote, effects);
             }
             (State::Following(_) | State::Leading(_), Standing::Looking) => self.notify(from, effects),
+            (State::Waiting, Standing::Looking) if vote.recency > self.recency() => {
+                // Only voters are asked: there is a reconfiguration, not known here, that makes this node one.
+                self.stand(effects);
+                self.count_vote(from, round, vote, effects);
+            }
             _ => {}
         }
     }
@@ -242,7 +258,8 @@ impl Zab {
         }
     }
 
-    /// Somebody has a leader. If a quorum has that one, and it says itself that it leads, it is joined.
+    /// Somebody has a leader. If a quorum has that one, and it says itself that it leads, it is joined. What a
+    /// quorum is, a leader knows better whose history is the more recent: its own word is enough.
     fn note_elsewhere(
         &mut self,
         from: NodeId,
@@ -251,6 +268,7 @@ impl Zab {
         standing: Standing,
         effects: &mut Effects,
     ) {
+        let ahead = vote.recency > self.recency();
         let State::Looking(election) = &mut self.state else {
             return;
         };
@@ -266,9 +284,16 @@ impl Zab {
             said.is_some_and(|said| said.leader == leader && said.round == round)
         };
         let leads = election.elsewhere.get(&leader).is_some_and(|said| said.leads);
-        if leader != self.config.me && leads && self.ensembles.current().is_quorum(follows) {
+        let knows_better = leader == from && ahead;
+        if leader != self.config.me && leads && (knows_better || self.ensembles.current().is_quorum(follows))
+        {
             self.round = round;
             self.follow(leader, effects);
+        } else if round == self.round && standing == Standing::Following {
+            // It was decided for it in this round: its vote counts, and may have been lost (Medeiros, section
+            // 4.2). So does a node learn that it was elected itself.
+            election.votes.insert(from, vote);
+            self.consider_votes(effects);
         }
     }
 

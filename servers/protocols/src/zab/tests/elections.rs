@@ -83,3 +83,54 @@ fn a_node_that_is_no_member_does_not_stand_for_election() {
         "an established leader contacts it"
     );
 }
+
+#[test]
+fn who_is_behind_joins_a_leader_that_is_ahead_without_a_quorum_of_its_own() {
+    // It takes n1 to n3 for the members; n4 has become one, and some of the others may be gone.
+    let mut zab = node(1, 3, &[(1, 1)], None);
+    let vote = |standing| notification(2, (1, z(1, 2), 4), standing);
+    let effects = step(&mut zab, from(4, vote(Standing::Looking)));
+    assert!(
+        effects.contains(&notify(4, vote(Standing::Looking))),
+        "it has the vote, and is told: {effects:?}"
+    );
+    assert_eq!(
+        step(&mut zab, from(2, vote(Standing::Following))),
+        [],
+        "that another takes it for the leader is not enough"
+    );
+    assert_eq!(
+        step(&mut zab, from(4, vote(Standing::Leading))),
+        [notify(4, current_epoch(1, None))]
+    );
+}
+
+#[test]
+fn who_is_asked_by_one_that_is_ahead_votes_though_it_knows_of_no_membership() {
+    let asked = |recency: (u64, u64)| {
+        let config = Config::new(n(4), (1..=3).map(n), HEARTBEAT_TICKS, ELECTION_TICKS);
+        let config = config.expect("a good configuration").joining();
+        let records = [
+            epochs(3, 2, 3).to_bytes(),
+            history(0, Zxid::ZERO, &[(3, 1)]).to_bytes(),
+        ];
+        let mut zab = recover(config, None, &records);
+        let vote = notification(5, (3, z(recency.0, recency.1), 2), Standing::Looking);
+        let effects = step(&mut zab, from(2, vote.clone()));
+        effects.contains(&notify(2, vote))
+    };
+    assert!(
+        asked((3, 2)),
+        "the reconfiguration that makes it a member is pending"
+    );
+    assert!(!asked((3, 1)), "who knows no more than it has no reason to ask");
+}
+
+#[test]
+fn a_vote_that_was_lost_counts_when_its_sender_follows_already() {
+    let mut zab = node(3, 3, &[(1, 1)], None);
+    let vote = notification(1, (1, z(1, 1), 3), Standing::Following);
+    step(&mut zab, from(1, vote));
+    ticks(&mut zab, 3);
+    assert_eq!(zab.standing(), Standing::Leading);
+}
