@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use partita_history::Value;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::jute::{Reader, Writer};
 use super::session::{Answer, Kind, Session};
@@ -28,6 +28,9 @@ mod refusal {
         THROTTLED,
     ];
 }
+
+/// How long a client waits that got no session, before it says so and tries the next thing.
+const TURNED_AWAY_WAIT: Duration = Duration::from_millis(100);
 
 /// Whatever version a znode has.
 const ANY_VERSION: i32 = -1;
@@ -169,10 +172,15 @@ impl ZooKeeperClient {
         let session = self.session.take().filter(|session| !session.is_closed());
         let mut session = match session {
             Some(session) => session,
-            None => timeout_at(deadline, Session::open(self.at))
-                .await
-                .map_err(|_| trouble("timed out making a session".into(), false))?
-                .map_err(|error| trouble(format!("no session: {error}"), false))?,
+            None => match timeout_at(deadline, Session::open(self.at)).await {
+                Ok(Ok(session)) => session,
+                Ok(Err(error)) => {
+                    // A server without a quorum turns everybody away at once.
+                    sleep_until(deadline.min(Instant::now() + TURNED_AWAY_WAIT)).await;
+                    return Err(trouble(format!("no session: {error}"), false));
+                }
+                Err(_) => return Err(trouble("timed out making a session".into(), false)),
+            },
         };
         let answer = timeout_at(deadline, session.ask(kind, record))
             .await
