@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::disk;
 use crate::host::{CommandSpec, Host, ProcessState, Room, UnexpectedExit};
 use crate::lab::{Lab, NetworkKind};
 use crate::mark::Mark;
@@ -28,6 +29,14 @@ pub enum ClusterError {
         node: String,
         /// Its program.
         program: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A disk can't be put under a node.
+    #[error("can't mount the disk of {node}: {source}")]
+    Disk {
+        /// The node.
+        node: String,
         /// What the system said.
         source: io::Error,
     },
@@ -54,6 +63,8 @@ pub struct Cluster {
     hosts: Vec<Host>,
     mark: Mark,
     facts: BTreeMap<String, String>,
+    /// The nodes of which a fault has spoilt a file. What a server makes of that is not undone by healing.
+    spoilt: Mutex<BTreeSet<usize>>,
 }
 
 impl Cluster {
@@ -106,7 +117,25 @@ impl Cluster {
             hosts,
             mark: lab.mark().clone(),
             facts,
+            spoilt: Mutex::default(),
         }))
+    }
+
+    /// Has each node keep its data, in the folder `data` in its own folder, on a disk that can be made to fail.
+    /// Before the first is started.
+    pub fn mount_disks(&self, options: disk::Options) -> Result<(), ClusterError> {
+        for host in &self.hosts {
+            host.mount_disk(options).map_err(|source| ClusterError::Disk {
+                node: host.name.clone(),
+                source,
+            })?;
+        }
+        Ok(())
+    }
+
+    /// The path by which the controller gets at a node's data, whatever is done to its disk.
+    pub fn data(&self, node: usize) -> std::path::PathBuf {
+        self.hosts[node].data()
     }
 
     /// How many nodes there are.
@@ -203,7 +232,7 @@ impl Cluster {
 
     /// Sends SIGKILL to a node with all its children. Returns its pid, if it ran.
     pub fn kill(&self, node: usize) -> Option<i32> {
-        self.hosts[node].process.kill()
+        self.hosts[node].kill()
     }
 
     /// Sends SIGSTOP to a node with all its children. Returns its pid, if it ran.
@@ -275,6 +304,34 @@ impl Cluster {
         format!("{}>{}", name(link.from), name(link.to))
     }
 
+    /// Of these nodes, those of which a fault may spoil a file, so that most nodes of the run never see that happen;
+    /// if none of them may be, as many that have seen it before.
+    pub(crate) fn may_be_spoilt(&self, nodes: Vec<usize>) -> Vec<usize> {
+        let mut spoilt = self.spoilt.lock().unwrap_or_else(PoisonError::into_inner);
+        let (most, wanted) = ((self.len() - 1) / 2, nodes.len());
+        let mut may = |node: &usize| spoilt.contains(node) || (spoilt.len() < most && spoilt.insert(*node));
+        let fitting: Vec<usize> = nodes.into_iter().filter(|node| may(node)).collect();
+        if fitting.is_empty() {
+            spoilt.iter().copied().take(wanted).collect()
+        } else {
+            fitting
+        }
+    }
+
+    /// What ended by itself because of what a fault did to it, in words.
+    pub fn excused_exits(&self) -> Vec<String> {
+        let of_host = |host: &Host| {
+            let name = host.name.clone();
+            let excused = host.process.excused().into_iter();
+            excused.map(move |text| format!("{name} ({text})"))
+        };
+        self.hosts.iter().flat_map(of_host).collect()
+    }
+
+    pub(crate) fn host(&self, node: usize) -> &Host {
+        &self.hosts[node]
+    }
+
     pub(crate) fn network(&self) -> &Network {
         &self.network
     }
@@ -289,6 +346,10 @@ impl Cluster {
         }
         for node in 0..self.len() {
             let name = self.name(node);
+            let mended = self.mend_disk(node);
+            if mended > 0 {
+                done.push(format!("ended {mended} troubles of {name}'s disk"));
+            }
             if self.resume(node).is_some() {
                 done.push(format!("continued {name}"));
             }
@@ -299,6 +360,15 @@ impl Cluster {
             }
         }
         Ok(done)
+    }
+
+    /// Ends all that ails a disk, and gives back how much that was.
+    fn mend_disk(&self, node: usize) -> usize {
+        let Some(disk) = self.hosts[node].disk() else {
+            return 0;
+        };
+        let faults = disk.faults();
+        faults.into_iter().filter_map(|fault| disk.end(fault)).count()
     }
 
     /// Kills every node with all its children. Returns the names of those that were not gone in time.

@@ -3,6 +3,7 @@
 //! - [`lab`]: the namespaces, or what stands in for them, that a run happens in. Entered first of all.
 //! - [`Cluster`]: the nodes of a run and the network between them.
 //! - [`fault`]: what can be done to a cluster, one file each, and the registry [`fault::ALL`].
+//! - [`disk`]: what lies under the nodes' data when a fault is to make disks fail.
 //! - [`schedule`]: carries out a planned schedule of faults, and heals all of them whatever happens.
 //! - [`clean`]: removes what a dead run left.
 //!
@@ -61,6 +62,7 @@
 
 pub mod clean;
 mod cluster;
+pub mod disk;
 pub mod fault;
 mod host;
 pub mod lab;

@@ -246,6 +246,11 @@ pub async fn clean_bill(cluster: &Cluster) -> Result<(), Vec<String>> {
     amiss.extend(cluster.network().leftovers(cluster.len()).await);
     for node in 0..cluster.len() {
         let name = cluster.name(node);
+        if let Some(disk) = cluster.host(node).disk()
+            && !disk.faults().is_empty()
+        {
+            amiss.push(format!("the disk of {name} is still troubled"));
+        }
         match cluster.status(node).pid() {
             None => amiss.push(format!("{name} does not run: {:?}", cluster.status(node))),
             Some(pid) => {

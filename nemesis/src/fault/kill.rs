@@ -48,8 +48,7 @@ async fn inject(context: &Context, shape: &str, seed: u64) -> Injected {
         Ok(victims) => victims,
         Err(reason) => return Injected::skipped(shape, reason),
     };
-    // All at once first; questions later.
-    let killed: Vec<(usize, Option<i32>)> = victims.iter().map(|&node| (node, cluster.kill(node))).collect();
+    let killed = strike(context, &victims);
     let names = |nodes: &mut dyn Iterator<Item = usize>| -> Vec<String> {
         nodes.map(|node| cluster.name(node).to_owned()).collect()
     };
@@ -68,9 +67,35 @@ async fn inject(context: &Context, shape: &str, seed: u64) -> Injected {
     if nodes.is_empty() {
         return Injected::skipped(shape, format!("{} did not run", down.join(", ")));
     }
+    let (certain, mut words) = gone(context, &killed).await;
+    if !down.is_empty() {
+        words.push(format!("{} did not run before", down.join(", ")));
+    }
+    let evidence = Evidence::new(certain, words.join("; "));
+    Injected {
+        what: nodes.join(", "),
+        roles: roles_of(&roles, &nodes),
+        nodes,
+        links: Vec::new(),
+        outcome: evidence.outcome,
+        evidence: evidence.text,
+        undo: Some(Box::new(move |context| Box::pin(restart(context, victims)))),
+    }
+}
+
+/// Kills all at once; questions later. Gives the pids of those that ran.
+pub(super) fn strike(context: &Context, victims: &[usize]) -> Vec<(usize, Option<i32>)> {
+    let kill = |&node: &usize| (node, context.cluster.kill(node));
+    victims.iter().map(kill).collect()
+}
+
+/// Waits until nothing is left of those that were killed. Says whether all ended as killed ones do, and how each
+/// did.
+pub(super) async fn gone(context: &Context, killed: &[(usize, Option<i32>)]) -> (bool, Vec<String>) {
+    let cluster = &context.cluster;
     let mut words = Vec::new();
     let mut certain = true;
-    for (node, pid) in killed {
+    for &(node, pid) in killed {
         let Some(pid) = pid else { continue };
         let name = cluster.name(node);
         match cluster.gone(node, pid, GONE).await {
@@ -90,23 +115,11 @@ async fn inject(context: &Context, shape: &str, seed: u64) -> Injected {
             }
         }
     }
-    if !down.is_empty() {
-        words.push(format!("{} did not run before", down.join(", ")));
-    }
-    let evidence = Evidence::new(certain, words.join("; "));
-    Injected {
-        what: nodes.join(", "),
-        roles: roles_of(&roles, &nodes),
-        nodes,
-        links: Vec::new(),
-        outcome: evidence.outcome,
-        evidence: evidence.text,
-        undo: Some(Box::new(move |context| Box::pin(heal(context, victims)))),
-    }
+    (certain, words)
 }
 
 /// Starts those that are down, all at once, and waits until each answers.
-async fn heal(context: Context, victims: Vec<usize>) -> Healed {
+pub(super) async fn restart(context: Context, victims: Vec<usize>) -> Healed {
     let cluster = &context.cluster;
     let mut words = Vec::new();
     let mut certain = true;

@@ -1,9 +1,17 @@
 //! Everything that can be done to a cluster: one file each, and one line in [`ALL`].
 
+mod bit_rot;
+mod disk_full;
+mod io_errors;
 mod kill;
 mod partition;
 mod pause;
+mod power_cut;
 mod selection;
+mod slow_fsync;
+mod stuck_fsync;
+mod torn_writes;
+mod troubled_disk;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,7 +28,18 @@ use crate::network::Evidence;
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Every fault there is.
-pub const ALL: &[&dyn Fault] = &[&partition::Partition, &kill::Kill, &pause::Pause];
+pub const ALL: &[&dyn Fault] = &[
+    &partition::Partition,
+    &kill::Kill,
+    &pause::Pause,
+    &power_cut::PowerCut,
+    &torn_writes::TornWrites,
+    &slow_fsync::SlowFsync,
+    &stuck_fsync::StuckFsync,
+    &io_errors::IoErrors,
+    &disk_full::DiskFull,
+    &bit_rot::BitRot,
+];
 
 /// The fault of this name.
 pub fn find(name: &str) -> Option<&'static dyn Fault> {
@@ -65,6 +84,11 @@ pub trait Fault: Sync {
 
     /// The shapes that it comes in.
     fn shapes(&self) -> &'static [Shape];
+
+    /// Must the nodes keep their data on [disks that can be made to fail](crate::Cluster::mount_disks)?
+    fn needs_disks(&self) -> bool {
+        false
+    }
 
     /// Does it, and probes that it took. A fault that can't apply is skipped, with the reason as its evidence.
     ///

@@ -7,13 +7,14 @@ mod room;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-pub(crate) use process::Process;
 pub use process::{CommandSpec, Exit, ProcessState, UnexpectedExit};
+pub(crate) use process::{Excuse, Process};
 pub(crate) use room::Room;
 
+use crate::disk::{self, Disk};
 use crate::mark::Mark;
 use crate::procfs;
 
@@ -24,8 +25,14 @@ pub(crate) struct Host {
     pub(crate) room: Arc<Room>,
     pub(crate) process: Arc<Process>,
     folder: PathBuf,
+    disk: OnceLock<Arc<Disk>>,
     spec: Mutex<Option<CommandSpec>>,
 }
+
+/// Where a node keeps its data, in its folder.
+const DATA: &str = "data";
+/// Where its disk keeps what has lost its name and may get it back.
+const ATTIC: &str = "attic";
 
 impl Host {
     pub(crate) fn new(name: &str, room: Arc<Room>, run_dir: &Path) -> Host {
@@ -34,6 +41,7 @@ impl Host {
             room,
             process: Process::new(),
             folder: run_dir.join("nodes").join(name),
+            disk: OnceLock::new(),
             spec: Mutex::new(None),
         }
     }
@@ -41,7 +49,40 @@ impl Host {
     pub(crate) fn start(&self, spec: CommandSpec, mark: &Mark) -> io::Result<Option<i32>> {
         let command = process::command(&spec, &self.folder, mark)?;
         *self.spec.lock().unwrap_or_else(PoisonError::into_inner) = Some(spec);
+        if self.process.state().pid().is_none()
+            && let Some(disk) = self.disk.get()
+        {
+            disk.power_on();
+        }
         self.process.spawn(&self.room, command)
+    }
+
+    /// Sends SIGKILL to it with all its children. Returns its pid, if it ran.
+    pub(crate) fn kill(&self) -> Option<i32> {
+        let pid = self.process.kill();
+        if let Some(disk) = self.disk.get() {
+            disk.release();
+        }
+        pid
+    }
+
+    /// Has it keep its data on a disk that can be made to fail.
+    pub(crate) fn mount_disk(&self, options: disk::Options) -> io::Result<()> {
+        let disk = Disk::mount(&self.folder.join(DATA), &self.folder.join(ATTIC), options)?;
+        self.disk
+            .set(Arc::new(disk))
+            .map_err(|_| io::ErrorKind::AlreadyExists.into())
+    }
+
+    /// Its disk, if it has one that can be made to fail.
+    pub(crate) fn disk(&self) -> Option<&Arc<Disk>> {
+        self.disk.get()
+    }
+
+    /// The path by which we get at its data, whatever is done to its disk.
+    pub(crate) fn data(&self) -> PathBuf {
+        let plain = || self.folder.join(DATA);
+        self.disk.get().map_or_else(plain, |disk| disk.beneath())
     }
 
     /// Starts it as it was last started. `None` if it runs, or never was started.

@@ -18,6 +18,7 @@ use nix::unistd::{Pid, getpid, getppid};
 use tokio::sync::watch;
 
 use super::room::Room;
+use crate::disk::Disk;
 use crate::mark::{Mark, VARIABLE};
 use crate::procfs;
 
@@ -100,6 +101,30 @@ pub struct UnexpectedExit {
     pub at: Instant,
 }
 
+/// What was done to a process that it may well end of by itself: an answer of its disk, or what it reads there.
+#[derive(Debug)]
+pub(crate) enum Excuse {
+    /// It was met by this fault's trouble of its disk, if it was.
+    Trouble(Arc<Disk>, u64, String),
+    /// It was met by something, but a process that is started later will not be.
+    OfThisProcess(String),
+    /// Whatever process is started meets it, until the excuse is taken back.
+    Lasting(String),
+}
+
+impl Excuse {
+    /// What to say, if it holds.
+    fn words(&self) -> Option<String> {
+        match self {
+            Excuse::Trouble(disk, fault, words) => {
+                let calls = disk.hits(*fault).map_or(0, |hits| hits.calls);
+                (calls > 0).then(|| words.clone())
+            }
+            Excuse::OfThisProcess(words) | Excuse::Lasting(words) => Some(words.clone()),
+        }
+    }
+}
+
 /// What is known of a node's process. Shared with the thread that waits for its end.
 #[derive(Debug)]
 pub(crate) struct Process {
@@ -112,6 +137,10 @@ struct Inner {
     /// The end that comes next is our doing.
     doomed: bool,
     exits: Vec<(i32, Exit, Instant)>,
+    /// What was done to it that it may well end of.
+    excuse: Option<Excuse>,
+    /// The ends that had an excuse, in words.
+    excused: Vec<String>,
 }
 
 impl Process {
@@ -120,6 +149,8 @@ impl Process {
             inner: Mutex::new(Inner {
                 doomed: false,
                 exits: Vec::new(),
+                excuse: None,
+                excused: Vec::new(),
             }),
             state: watch::Sender::new(ProcessState::NotStarted),
         })
@@ -138,6 +169,16 @@ impl Process {
         self.lock().exits.clone()
     }
 
+    /// From now on the process may end by itself, if this was done to it.
+    pub(crate) fn excuse(&self, excuse: Option<Excuse>) {
+        self.lock().excuse = excuse;
+    }
+
+    /// The ends that we had a part in though we did not kill, in words.
+    pub(crate) fn excused(&self) -> Vec<String> {
+        self.lock().excused.clone()
+    }
+
     /// Starts the process in the room. `None` if it runs already.
     pub(crate) fn spawn(self: &Arc<Self>, room: &Room, command: Command) -> io::Result<Option<i32>> {
         let mut inner = self.lock();
@@ -147,6 +188,9 @@ impl Process {
         let mut child = room.run(move || tied_to_thread(command).spawn())?;
         let pid = child.id().cast_signed();
         inner.doomed = false;
+        if matches!(inner.excuse, Some(Excuse::OfThisProcess(_))) {
+            inner.excuse = None;
+        }
         self.state.send_replace(ProcessState::Running { pid });
         let process = Arc::clone(self);
         let watcher = std::thread::Builder::new().name(format!("watch {pid}"));
@@ -167,6 +211,10 @@ impl Process {
         // What ended by itself just before our signal was not killed by it.
         if inner.doomed && exit.signal() == Some(Signal::SIGKILL as i32) {
             self.state.send_replace(ProcessState::Killed(exit));
+        } else if let Some(excuse) = inner.excuse.as_ref().and_then(Excuse::words) {
+            let text = format!("pid {pid}, {exit}: {excuse}");
+            inner.excused.push(text);
+            self.state.send_replace(ProcessState::Exited(exit));
         } else {
             inner.exits.push((pid, exit, Instant::now()));
             self.state.send_replace(ProcessState::Exited(exit));

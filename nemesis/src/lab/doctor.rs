@@ -57,6 +57,7 @@ pub fn probe(search: &SearchPath) -> Vec<Finding> {
         process_namespace(),
         back_off(search),
         other_processes(),
+        disks(),
     ]
 }
 
@@ -123,6 +124,20 @@ fn back_off(search: &SearchPath) -> Finding {
             "connections may stay silent for as long again as they were cut",
             "apt-get install iproute2, or Linux 6.15",
         )
+    }
+}
+
+fn disks() -> Finding {
+    const NAME: &str = "disks that can be made to fail";
+    let own_mounts = trial::isolation(false).is_ok();
+    match crate::disk::obstacle_with(own_mounts) {
+        None => Finding::well(
+            NAME,
+            "a file system of ours can lie under the nodes' data (/dev/fuse)",
+        ),
+        Some((why, remedy)) => {
+            Finding::lacking(NAME, format!("{why}: of the disk faults only bit-rot"), remedy)
+        }
     }
 }
 

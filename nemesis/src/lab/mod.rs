@@ -138,6 +138,11 @@ impl Lab {
         ])
     }
 
+    /// Whether what is mounted here is seen by nobody else.
+    pub(crate) fn has_own_mounts(&self) -> bool {
+        self.isolation.is_some()
+    }
+
     /// The tools of a network of namespaces; `None` for a proxy.
     pub(crate) fn tools(&self) -> Option<&Tools> {
         self.tools.as_ref()

@@ -3,10 +3,12 @@
 #![expect(clippy::print_stdout, reason = "what a test sees belongs on its output")]
 
 mod actor;
+mod disks;
 mod node;
 mod scenes;
 mod stage;
 mod suite;
+mod twins;
 
 use std::path::Path;
 
@@ -64,6 +66,8 @@ fn scene(name: &str, network: &str, run_dir: &Path) {
         match name {
             "play" => scenes::play(&lab, run_dir).await,
             "stay-in-fault" => scenes::stay_in_fault(&lab, run_dir).await,
+            "disks" => disks::play(&lab, run_dir).await,
+            "stay-in-disk-fault" => disks::stay_in_fault(&lab, run_dir).await,
             "old-kernel" => scenes::old_kernel(&lab, run_dir).await,
             "wait" => std::future::pending().await,
             "handle" => handle_signals().await,

@@ -1,8 +1,10 @@
 //! A small node: it talks to its peers all the time, and does what it is told on its client port.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead, BufReader, Write};
+use std::fs::File;
+use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -54,7 +56,17 @@ fn chatter(peer: SocketAddr) {
     }
 }
 
-/// `ping`; `open <address>` -> a number; `say <number> <token>`; `heard <token>`.
+/// A file of this node's.
+fn data(name: &str) -> PathBuf {
+    Path::new("data").join(name)
+}
+
+fn told(file: std::io::Result<File>, work: impl FnOnce(File) -> std::io::Result<String>) -> String {
+    file.and_then(work)
+        .unwrap_or_else(|error| format!("error {error}"))
+}
+
+/// `ping`; `write <file> <length> <letter>` at its end; `sync <file>`; `read <file>`; `exit`; `open <address>` -> a number; `say <number> <token>`; `heard <token>`.
 fn serve(client: TcpStream, heard: &Heard) {
     let mut answers = client.try_clone().expect("a descriptor");
     let mut opened = BTreeMap::new();
@@ -80,6 +92,21 @@ fn serve(client: TcpStream, heard: &Heard) {
                 let said = stream.write_all(format!("{token}\n").as_bytes());
                 said.map_or_else(|error| format!("error {error}"), |()| "said".to_owned())
             }
+            ["write", name, length, letter] => {
+                let bytes = letter.repeat(length.parse().expect("a number"));
+                told(
+                    File::options().create(true).append(true).open(data(name)),
+                    |mut file| file.write_all(bytes.as_bytes()).map(|()| "done".into()),
+                )
+            }
+            ["sync", name] => told(File::open(data(name)), |file| {
+                file.sync_all().map(|()| "done".into())
+            }),
+            ["read", name] => match std::fs::read_to_string(data(name)) {
+                Err(error) if error.kind() == ErrorKind::NotFound => format!("error {}", error.kind()),
+                read => read.unwrap_or_else(|error| format!("error {error}")),
+            },
+            ["exit"] => std::process::exit(3),
             ["heard", token] => heard.lock().unwrap().contains(token).to_string(),
             _ => "what?".to_owned(),
         };

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use partita_history::FaultOutcome;
+use partita_nemesis::disk;
 use partita_nemesis::fault::{self, BoxFuture, Context, Injected, Observer};
 use partita_nemesis::lab::Lab;
 use partita_nemesis::{Cluster, CommandSpec, Endpoint, Link, PortRole};
@@ -83,6 +84,16 @@ const PATIENCE: Duration = Duration::from_secs(5);
 impl Stage {
     /// Builds the network and starts five nodes, and waits until they answer.
     pub(crate) async fn set(lab: &Lab, run_dir: &Path) -> Stage {
+        Stage::set_with(lab, run_dir, |_| {}).await
+    }
+
+    /// The same, with disks that can be made to fail under the nodes.
+    pub(crate) async fn set_on_disks(lab: &Lab, run_dir: &Path) -> Stage {
+        let mount = |cluster: &Cluster| cluster.mount_disks(disk::Options::default()).expect("disks");
+        Stage::set_with(lab, run_dir, mount).await
+    }
+
+    async fn set_with(lab: &Lab, run_dir: &Path, prepare: impl FnOnce(&Cluster)) -> Stage {
         let names: Vec<String> = (1..=NODES).map(|i| format!("n{i}")).collect();
         let begun = Instant::now();
         let cluster = Cluster::start_network(lab, &names, run_dir)
@@ -92,6 +103,7 @@ impl Stage {
         for (key, value) in cluster.facts() {
             println!("    {key}: {value}");
         }
+        prepare(&cluster);
         for node in 0..NODES {
             cluster
                 .start(node, Stage::command(&cluster, node))

@@ -1,0 +1,195 @@
+//! Bits flip on disks while servers are down, and servers start with what they then find.
+
+use std::time::Duration;
+
+use partita_history::FaultOutcome;
+
+use super::{
+    BoxFuture, Context, Fault, Healed, Injected, Shape, kill, roles_and_leaders, roles_of, selection,
+};
+use crate::disk::{self, Flip};
+use crate::host::{Excuse, ProcessState};
+use crate::network::Evidence;
+
+/// See the module's text.
+pub(super) struct BitRot;
+
+const SHAPES: &[Shape] = &[
+    Shape {
+        name: "one",
+        summary: "one node",
+    },
+    Shape {
+        name: "minority",
+        summary: "as many nodes as the cluster must survive",
+    },
+    Shape {
+        name: "leader",
+        summary: "the leader, if so few nodes have been hit that a majority never was",
+    },
+];
+
+impl Fault for BitRot {
+    fn name(&self) -> &'static str {
+        "bit-rot"
+    }
+
+    fn summary(&self) -> &'static str {
+        "Kills nodes, flips a bit in a log or snapshot of each, and starts them; in a run it is always the same \
+         minority, so that a majority keeps good copies. Healing flips the bits back."
+    }
+
+    fn shapes(&self) -> &'static [Shape] {
+        SHAPES
+    }
+
+    fn inject<'a>(
+        &'a self,
+        context: &'a Context,
+        _: u64,
+        shape: &'a str,
+        seed: u64,
+    ) -> BoxFuture<'a, Injected> {
+        Box::pin(inject(context, shape, seed))
+    }
+}
+
+/// How long a server may take to make up its mind about what it found.
+const VERDICT: Duration = Duration::from_secs(3);
+const LOOK_EVERY: Duration = Duration::from_millis(25);
+
+async fn inject(context: &Context, shape: &str, seed: u64) -> Injected {
+    let cluster = &context.cluster;
+    let (roles, leaders) = roles_and_leaders(context, selection::needs_leader(shape)).await;
+    let victims = match selection::victims(shape, cluster.len(), &leaders, seed) {
+        Ok(victims) => {
+            let fitting = cluster.may_be_spoilt(victims.clone());
+            // The leader is the leader, and no other.
+            if shape == "leader" && fitting != victims {
+                Vec::new()
+            } else {
+                fitting
+            }
+        }
+        Err(reason) => return Injected::skipped(shape, reason),
+    };
+    if victims.is_empty() {
+        let reason =
+            "as many other nodes have been hit before as may be, if a majority is to keep good copies";
+        return Injected::skipped(shape, reason);
+    }
+    let killed = kill::strike(context, &victims);
+    let (mut certain, mut words) = kill::gone(context, &killed).await;
+    let mut flips = Vec::new();
+    for &node in &victims {
+        let (name, folder) = (cluster.name(node), cluster.data(node));
+        let seed = seed.wrapping_add(node as u64);
+        match disk::flip(&folder, seed).and_then(|flip| {
+            let there = flip
+                .as_ref()
+                .map(|flip| disk::is_there(&folder, flip))
+                .transpose()?;
+            Ok((flip, there))
+        }) {
+            Ok((Some(flip), there)) => {
+                certain &= there == Some(true);
+                words.push(format!("{name}: {}", told(&flip)));
+                let excuse = format!("a bit of {} was flipped", flip.file.display());
+                cluster.host(node).process.excuse(Some(Excuse::Lasting(excuse)));
+                flips.push((node, flip));
+            }
+            Ok((None, _)) => {
+                certain = false;
+                words.push(format!("{name} has no file with anything in it"));
+            }
+            Err(error) => {
+                certain = false;
+                words.push(format!("{name}: {error}"));
+            }
+        }
+    }
+    for &node in &victims {
+        if let Err(error) = cluster.restart(node) {
+            certain = false;
+            words.push(error.to_string());
+        }
+    }
+    words.extend(verdicts(context, &victims).await);
+    let nodes: Vec<String> = victims
+        .iter()
+        .map(|&node| cluster.name(node).to_owned())
+        .collect();
+    Injected {
+        what: nodes.join(", "),
+        roles: roles_of(&roles, &nodes),
+        nodes,
+        links: Vec::new(),
+        outcome: if certain {
+            FaultOutcome::Took
+        } else {
+            FaultOutcome::Uncertain
+        },
+        evidence: words.join("; "),
+        undo: Some(Box::new(move |context| Box::pin(heal(context, victims, flips)))),
+    }
+}
+
+fn told(flip: &Flip) -> String {
+    format!(
+        "byte {} of {} was {:02x} and is {:02x}",
+        flip.offset,
+        flip.file.display(),
+        flip.before,
+        flip.after
+    )
+}
+
+/// What each server makes of it.
+async fn verdicts(context: &Context, nodes: &[usize]) -> Vec<String> {
+    let cluster = &context.cluster;
+    let deadline = tokio::time::Instant::now() + VERDICT;
+    let mut words = Vec::new();
+    for &node in nodes {
+        let name = cluster.name(node);
+        words.push(loop {
+            if let ProcessState::Exited(exit) = cluster.status(node) {
+                break format!("{name} will not run with it ({exit})");
+            }
+            let answer = tokio::time::timeout_at(deadline, context.observer.answers(name)).await;
+            if answer == Ok(true) {
+                break format!("{name} runs with it");
+            }
+            if tokio::time::Instant::now() >= deadline {
+                break format!("{name} runs with it, but does not answer");
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        });
+    }
+    words
+}
+
+/// Stops the servers, flips back what they have not written over, and starts them.
+async fn heal(context: Context, victims: Vec<usize>, flips: Vec<(usize, Flip)>) -> Healed {
+    let cluster = &context.cluster;
+    let killed = kill::strike(&context, &victims);
+    let (mut certain, _) = kill::gone(&context, &killed).await;
+    let mut words = Vec::new();
+    for (node, flip) in flips {
+        let (name, file) = (cluster.name(node), flip.file.display());
+        match disk::restore(&cluster.data(node), &flip) {
+            Ok(true) => words.push(format!("{name}: the bit of {file} is as it was")),
+            Ok(false) => words.push(format!(
+                "{name} has written over the bit of {file}, or removed it"
+            )),
+            Err(error) => {
+                certain = false;
+                words.push(format!("{name}: {error}"));
+            }
+        }
+        cluster.host(node).process.excuse(None);
+    }
+    let restarted = kill::restart(context.clone(), victims).await;
+    certain &= restarted.outcome == FaultOutcome::Took;
+    words.push(restarted.evidence);
+    Evidence::new(certain, words.join("; ")).into()
+}

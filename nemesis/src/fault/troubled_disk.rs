@@ -1,0 +1,118 @@
+//! What the faults have in common that make disks do badly what they are asked for.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::power_cut::victims;
+use super::{Context, Healed, Injected, kill, roles_of};
+use crate::disk::{Hits, Trouble};
+use crate::host::{Excuse, ProcessState};
+use crate::network::Evidence;
+
+/// How long to wait until a trouble is met.
+const PATIENCE: Duration = Duration::from_millis(1_500);
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+/// A trouble, in words: of its calls, and of a server that ends because of it.
+#[derive(Clone)]
+pub(super) struct Told {
+    /// "fsyncs were held up"
+    pub(super) calls: &'static str,
+    /// "its disk was full"; `None` if no server has a reason to end because of it.
+    pub(super) excuse: Option<String>,
+}
+
+/// Troubles the disks of those that the shape hits.
+pub(super) async fn inject(
+    context: &Context,
+    id: u64,
+    shape: &str,
+    seed: u64,
+    trouble: Trouble,
+    told: Told,
+) -> Injected {
+    let cluster = &context.cluster;
+    let (mut nodes, roles) = match victims(context, shape, seed).await {
+        Ok(found) => found,
+        Err(reason) => return Injected::skipped(shape, reason),
+    };
+    nodes.retain(|&node| cluster.status(node).pid().is_some());
+    if nodes.is_empty() {
+        return Injected::skipped(shape, "none of its victims ran");
+    }
+    for &node in &nodes {
+        let host = cluster.host(node);
+        let Some(disk) = host.disk() else { continue };
+        if let Some(words) = &told.excuse {
+            let excuse = Excuse::Trouble(Arc::clone(disk), id, words.clone());
+            host.process.excuse(Some(excuse));
+        }
+        disk.begin(id, trouble);
+    }
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    let evidence = loop {
+        let met: Vec<Hits> = nodes.iter().map(|&node| hits(context, node, id)).collect();
+        let certain = met.iter().all(|hits| hits.calls > 0);
+        if certain || tokio::time::Instant::now() >= deadline {
+            let words = nodes.iter().zip(&met);
+            let words = words.map(|(&node, hits)| words_of(cluster.name(node), *hits, told.calls));
+            break Evidence::new(certain, words.collect::<Vec<_>>().join("; "));
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    };
+    let names: Vec<String> = nodes.iter().map(|&node| cluster.name(node).to_owned()).collect();
+    Injected {
+        what: names.join(", "),
+        roles: roles_of(&roles, &names),
+        nodes: names,
+        links: Vec::new(),
+        outcome: evidence.outcome,
+        evidence: evidence.text,
+        undo: Some(Box::new(move |context| Box::pin(heal(context, id, nodes, told)))),
+    }
+}
+
+fn hits(context: &Context, node: usize, id: u64) -> Hits {
+    let disk = context.cluster.host(node).disk();
+    disk.and_then(|disk| disk.hits(id)).unwrap_or_default()
+}
+
+fn words_of(name: &str, hits: Hits, calls: &str) -> String {
+    let mut words = format!("{name}: {} {calls}", hits.calls);
+    if hits.over > 0 {
+        words.push_str(&format!(", the longest for {} ms", hits.longest.as_millis()));
+    }
+    words
+}
+
+/// Ends the trouble, and starts those that it has ended.
+async fn heal(context: Context, id: u64, nodes: Vec<usize>, told: Told) -> Healed {
+    let cluster = &context.cluster;
+    let mut words = Vec::new();
+    let mut ended = Vec::new();
+    for node in nodes {
+        let host = cluster.host(node);
+        let hits = host.disk().and_then(|disk| disk.end(id)).unwrap_or_default();
+        let name = cluster.name(node);
+        words.push(format!("{} in all", words_of(name, hits, told.calls)));
+        if let Some(excuse) = &told.excuse {
+            // It may yet stumble over what it was told.
+            let met = hits.calls > 0;
+            host.process
+                .excuse(met.then(|| Excuse::OfThisProcess(excuse.clone())));
+        }
+        if let ProcessState::Exited(exit) = cluster.status(node) {
+            words.push(format!("{name} had ended by itself ({exit})"));
+            ended.push(node);
+        }
+    }
+    if ended.is_empty() {
+        return Evidence::new(true, words.join("; ")).into();
+    }
+    let restarted = kill::restart(context.clone(), ended).await;
+    words.push(restarted.evidence);
+    Healed {
+        outcome: restarted.outcome,
+        evidence: words.join("; "),
+    }
+}

@@ -1,0 +1,287 @@
+//! Faults of disks, played inside a lab: nodes that write files, and what becomes of these.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use partita_history::FaultOutcome;
+use partita_nemesis::disk;
+use partita_nemesis::fault::Injected;
+use partita_nemesis::lab::Lab;
+use partita_nemesis::schedule::clean_bill;
+
+use crate::stage::{NODES, Stage, Talk};
+use crate::twins;
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+pub(crate) async fn play(lab: &Lab, run_dir: &Path) {
+    if let Some(obstacle) = disk::obstacle(lab) {
+        println!("  no disks: {obstacle}");
+        return;
+    }
+    let stage = Stage::set_on_disks(lab, run_dir).await;
+    let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
+    assert_eq!(
+        mounts.lines().filter(|line| line.starts_with("partita ")).count(),
+        NODES
+    );
+    power_cuts(&stage).await;
+    torn_writes(&stage).await;
+    slow_fsyncs(&stage).await;
+    refusals(&stage).await;
+    a_kill_loses_nothing(&stage).await;
+    bit_rot(&stage).await;
+    same_as_a_plain_folder(&stage, run_dir).await;
+    clean_bill(stage.cluster()).await.unwrap();
+    let left = stage.cluster().stop_all(Duration::from_secs(2)).await;
+    assert!(left.is_empty(), "{left:?}");
+    drop(stage);
+    let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
+    assert!(!mounts.contains("partita "), "{mounts}");
+}
+
+/// Stays in the middle of faults of disks until it is killed.
+pub(crate) async fn stay_in_fault(lab: &Lab, run_dir: &Path) {
+    let stage = Stage::set_on_disks(lab, run_dir).await;
+    for node in 0..NODES {
+        ask(&stage, node, "write log 100000 x").await;
+    }
+    let _stuck = inject_under_load(&stage, "stuck-fsync", "all", 1).await;
+    let _cut = stage.inject("power-cut", "minority", 2, 2).await;
+    println!("in fault");
+    std::future::pending::<()>().await;
+}
+
+/// Asks a node to do something with its files.
+async fn ask(stage: &Stage, node: usize, question: &str) -> String {
+    let cluster = stage.cluster();
+    let talk = Talk::with(cluster.control_address(node), cluster.control_source()).await;
+    let answer = talk.expect("a connection").ask(question, PATIENCE).await;
+    answer.unwrap_or_else(|| "silence".into())
+}
+
+/// What lies on a node's disk, read from beneath the mount: what is really there.
+fn beneath(stage: &Stage, node: usize) -> BTreeMap<String, Vec<u8>> {
+    let folder = std::fs::read_dir(stage.cluster().data(node)).unwrap();
+    let files = folder.map(|entry| entry.unwrap());
+    files
+        .map(|entry| {
+            (
+                entry.file_name().into_string().unwrap(),
+                std::fs::read(entry.path()).unwrap(),
+            )
+        })
+        .collect()
+}
+
+async fn power_cuts(stage: &Stage) {
+    println!("  power cuts");
+    for node in 0..NODES {
+        assert_eq!(ask(stage, node, "write kept 600 a").await, "done");
+        assert_eq!(ask(stage, node, "sync kept").await, "done");
+        assert_eq!(ask(stage, node, "write kept 50 b").await, "done");
+        assert_eq!(ask(stage, node, "write lost 10 c").await, "done");
+        assert_eq!(beneath(stage, node).len(), 2);
+    }
+    let injected = stage.inject("power-cut", "all", 1, 1).await;
+    assert_eq!(
+        (injected.outcome, injected.nodes.len()),
+        (FaultOutcome::Took, NODES)
+    );
+    assert!(
+        injected
+            .evidence
+            .contains("2 changes of data (60 bytes) and 1 of names"),
+        "{}",
+        injected.evidence
+    );
+    for node in 0..NODES {
+        assert_eq!(
+            beneath(stage, node),
+            BTreeMap::from([("kept".to_owned(), vec![b'a'; 600])])
+        );
+    }
+    stage.heal(injected).await;
+    for node in 0..NODES {
+        assert_eq!(ask(stage, node, "read kept").await, "a".repeat(600));
+        assert_eq!(ask(stage, node, "read lost").await, "error entity not found");
+    }
+}
+
+async fn torn_writes(stage: &Stage) {
+    println!("  torn writes");
+    let mut injecting = std::pin::pin!(stage.inject("torn-writes", "leader", 2, 2));
+    let writer = async {
+        // It is cut off in one of these.
+        loop {
+            ask(stage, 2, "write kept 700 z").await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let injected = tokio::select! {
+        injected = &mut injecting => injected,
+        () = writer => unreachable!(),
+    };
+    assert_eq!(
+        (injected.outcome, injected.nodes[0].as_str()),
+        (FaultOutcome::Took, "n3")
+    );
+    let content = beneath(stage, 2).remove("kept").unwrap();
+    assert_eq!(content.len() % 512, 0, "{}: {}", content.len(), injected.evidence);
+    stage.heal(injected).await;
+}
+
+/// Injects while every node writes and syncs, as a trouble that nobody meets leaves no evidence.
+async fn inject_under_load(stage: &Stage, fault: &str, shape: &str, id: u64) -> Injected {
+    let injecting = stage.inject(fault, shape, id, id);
+    let load = async {
+        loop {
+            for node in 0..NODES {
+                for question in ["write log 10 q", "sync log"] {
+                    let asked = ask(stage, node, question);
+                    let _ = tokio::time::timeout(Duration::from_millis(100), asked).await;
+                }
+            }
+        }
+    };
+    tokio::select! {
+        injected = injecting => injected,
+        () = load => unreachable!(),
+    }
+}
+
+fn hit(stage: &Stage, injected: &Injected) -> usize {
+    stage.cluster().find(&injected.nodes[0]).unwrap()
+}
+
+async fn slow_fsyncs(stage: &Stage) {
+    println!("  slow fsyncs");
+    for shape in ["one", "all"] {
+        let injected = inject_under_load(stage, "slow-fsync", shape, 10).await;
+        assert_eq!(injected.outcome, FaultOutcome::Took);
+        let begun = Instant::now();
+        assert_eq!(ask(stage, hit(stage, &injected), "sync log").await, "done");
+        assert!(
+            begun.elapsed() >= Duration::from_millis(20),
+            "{:?}",
+            begun.elapsed()
+        );
+        stage.heal(injected).await;
+    }
+    let injected = inject_under_load(stage, "stuck-fsync", "one", 11).await;
+    assert_eq!(injected.outcome, FaultOutcome::Took);
+    let node = hit(stage, &injected);
+    assert_eq!(
+        ask(stage, node, "write other 10 q").await,
+        "done",
+        "all but fsync goes on"
+    );
+    let mut syncing = std::pin::pin!(ask(stage, node, "sync log"));
+    assert!(
+        tokio::time::timeout(Duration::from_millis(300), &mut syncing)
+            .await
+            .is_err()
+    );
+    assert!(clean_bill(stage.cluster()).await.unwrap_err()[0].contains("troubled"));
+    stage.heal(injected).await;
+    assert_eq!(syncing.await, "done");
+
+    // A process that hangs in an fsync can be killed all the same.
+    let stuck = inject_under_load(stage, "stuck-fsync", "all", 12).await;
+    let kill = stage.inject("kill", "all", 13, 1).await;
+    assert_eq!(
+        (stuck.outcome, kill.outcome),
+        (FaultOutcome::Took, FaultOutcome::Took)
+    );
+    stage.heal(kill).await;
+    stage.heal(stuck).await;
+}
+
+async fn refusals(stage: &Stage) {
+    println!("  refusals");
+    let full = inject_under_load(stage, "disk-full", "one", 20).await;
+    assert_eq!(full.outcome, FaultOutcome::Took);
+    let node = hit(stage, &full);
+    assert!(ask(stage, node, "write log 10 q").await.contains("os error 28"));
+    assert!(ask(stage, node, "write new 10 q").await.contains("os error 28"));
+    assert!(ask(stage, node, "read log").await.contains('q'));
+    stage.heal(full).await;
+    assert_eq!(ask(stage, node, "write log 10 q").await, "done");
+
+    let mut seen = BTreeSet::new();
+    for id in 30..40 {
+        let errors = inject_under_load(stage, "io-errors", "one", id).await;
+        assert_eq!(errors.outcome, FaultOutcome::Took);
+        let node = hit(stage, &errors);
+        let written = ask(stage, node, "write log 10 q").await;
+        let synced = ask(stage, node, "sync log").await;
+        let refused = [written, synced].map(|answer| answer.contains("os error 5"));
+        assert!(refused.contains(&true), "{}", errors.evidence);
+        seen.insert(refused);
+        if id == 30 {
+            // It has a reason to end, and is started again.
+            let pid = stage.cluster().status(node).pid().unwrap();
+            ask(stage, node, "exit").await;
+            assert!(stage.cluster().gone(node, pid, PATIENCE).await.is_some());
+            assert!(stage.cluster().unexpected_exits().is_empty());
+            assert_eq!(stage.cluster().excused_exits().len(), 1);
+        }
+        stage.heal(errors).await;
+        assert_eq!(ask(stage, node, "sync log").await, "done");
+    }
+    assert!(seen.len() > 1, "writes and fsyncs each have their turn: {seen:?}");
+}
+
+async fn a_kill_loses_nothing(stage: &Stage) {
+    println!("  a kill loses nothing");
+    for node in 0..NODES {
+        assert_eq!(ask(stage, node, "write unsynced 10 u").await, "done");
+    }
+    let kill = stage.inject("kill", "all", 40, 1).await;
+    stage.heal(kill).await;
+    for node in 0..NODES {
+        assert_eq!(ask(stage, node, "read unsynced").await, "u".repeat(10));
+    }
+}
+
+async fn bit_rot(stage: &Stage) {
+    println!("  bit rot");
+    let mut ever = BTreeSet::new();
+    for id in 50..56 {
+        let before: Vec<_> = (0..NODES).map(|node| beneath(stage, node)).collect();
+        let injected = stage.inject("bit-rot", "one", id, id).await;
+        assert_eq!(injected.outcome, FaultOutcome::Took);
+        let rotten = hit(stage, &injected);
+        for (node, before) in before.iter().enumerate() {
+            assert_eq!(*before != beneath(stage, node), node == rotten);
+        }
+        stage.heal(injected).await;
+        assert_eq!(before[rotten], beneath(stage, rotten));
+        ever.insert(rotten);
+    }
+    assert!(
+        (1..=2).contains(&ever.len()),
+        "a majority keeps good copies: {ever:?}"
+    );
+}
+
+/// Does the same at random through a mount and in a plain folder, and compares.
+async fn same_as_a_plain_folder(stage: &Stage, run_dir: &Path) {
+    println!("  the same as a plain folder");
+    let mounted = stage.cluster().folder(0).join("data/both");
+    let plain = run_dir.join("plain");
+    // Not on a thread of the runtime: the mount may take its time.
+    tokio::task::spawn_blocking(move || {
+        for folder in [&mounted, &plain] {
+            std::fs::create_dir(folder).unwrap();
+        }
+        for seed in 0..4 {
+            twins::play(&mounted, &plain, seed);
+        }
+        twins::locks_and_flags(&mounted);
+        std::fs::remove_dir_all(&mounted).unwrap();
+    })
+    .await
+    .unwrap();
+}
