@@ -212,6 +212,18 @@ impl Plan {
         self.nemesis.iter().map(|asked| named(asked)).collect()
     }
 
+    /// The faults planned for which nodes must keep their data on disks that can be made to fail.
+    pub(crate) fn disk_faults(&self) -> BTreeSet<&'static str> {
+        let planned = self
+            .faults
+            .iter()
+            .filter_map(|planned| fault::find(&planned.fault));
+        planned
+            .filter(|fault| fault.needs_disks())
+            .map(|fault| fault.name())
+            .collect()
+    }
+
     /// The command line that repeats the run: whatever differs from the defaults, and the seed.
     pub(crate) fn command(&self, defaults: &Plan) -> String {
         let mut command = format!("partita run {}", self.target);

@@ -130,6 +130,15 @@ pub(super) fn main(arguments: Arguments) -> Result<Verdict, Failure> {
             lab.why()
         )));
     }
+    let disk_faults = plan.disk_faults();
+    if !disk_faults.is_empty()
+        && let Some(obstacle) = partita_nemesis::disk::obstacle(&lab)
+    {
+        let names = disk_faults.into_iter().collect::<Vec<_>>().join(", ");
+        return Err(Failure::usage(anyhow!(
+            "{names}: not possible here: {obstacle}; or leave them out of --nemesis"
+        )));
+    }
     let (directory, _lock) = directory::create(&arguments.runs_dir, &plan, started)?;
     let mut summary = Summary {
         format: 1,

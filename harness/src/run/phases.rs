@@ -15,7 +15,7 @@ use partita_history::{History, jsonl};
 use partita_nemesis::fault::Context as Ground;
 use partita_nemesis::lab::Lab;
 use partita_nemesis::schedule::{self, Conductor};
-use partita_nemesis::{Cluster, CommandSpec, PortRole};
+use partita_nemesis::{Cluster, CommandSpec, PortRole, disk};
 use partita_reports::run::Summary;
 use partita_targets::{ClientOptions, Node, Options, Program, Reads, Target};
 use partita_workloads::Workload;
@@ -72,12 +72,24 @@ pub(crate) async fn run(setting: &Setting<'_>, summary: &mut Summary) -> anyhow:
     facts.insert("target version".to_owned(), setting.program.version.clone());
 
     let cluster = Cluster::start_network(setting.lab, &plan.nodes, setting.directory).await?;
+    if !plan.disk_faults().is_empty() {
+        let options = disk::Options::default();
+        cluster.mount_disks(options)?;
+        let age = options.write_back_age.as_secs();
+        let told =
+            format!("passed through by the controller, which can undo what was not synced for {age} s");
+        facts.insert("disks".to_owned(), told);
+    }
     let (tap, follower) = online::follow(model(setting)?, &checker_options(plan))
         .context("the online checker can't have a thread")?;
     let outcome = with_cluster(setting, &cluster, &mut observed, &mut facts, tap, &follower).await;
     observed.unexpected_exits = exits(&cluster);
     let machine = machine_failed(&cluster, setting.directory);
     facts.extend(cluster.facts().clone());
+    let excused = cluster.excused_exits();
+    if !excused.is_empty() {
+        facts.insert("ended because of a fault".to_owned(), excused.join("; "));
+    }
     let left = cluster.stop_all(STOP_LIMIT).await;
     let tap = outcome?;
     if let Some(why) = machine {

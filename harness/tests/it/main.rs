@@ -2,6 +2,7 @@
 
 mod checking;
 mod defects;
+mod disks;
 mod house;
 mod online;
 mod runs;
