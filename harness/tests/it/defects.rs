@@ -25,7 +25,8 @@ fn tells_an_anomaly(output: &Output) -> bool {
     true
 }
 
-fn found(defect: &str, nemesis: &str) {
+/// Checks that a run with this nemesis finds the defect.
+pub(crate) fn found(defect: &str, nemesis: &str) {
     let _turn = one_at_a_time();
     let found = (1..=TRIES).any(|seed| {
         let runs = tempfile::tempdir().unwrap();

@@ -4,6 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
+use crate::defects::found;
 use crate::support::{json, one_at_a_time, run, skip_without, told};
 
 fn disks_can_fail() -> bool {
@@ -12,27 +13,33 @@ fn disks_can_fail() -> bool {
 }
 
 #[test]
-fn a_sound_server_survives_power_cuts_and_an_unsound_one_is_found() {
+fn a_sound_server_keeps_its_promises_through_power_cuts() {
     let _turn = one_at_a_time();
     if skip_without("root and /dev/fuse", disks_can_fail()) {
         return;
     }
     let runs = tempfile::tempdir().unwrap();
-    let load = ["--time-limit", "15s", "--rate", "200", "--seed", "1"];
-    let sound = run(
-        runs.path(),
-        &[&["--nemesis", "power-cut:all"], &load[..]].concat(),
-    );
-    let sound_told = json(&sound);
-    assert_eq!(sound_told["verdict"], "valid", "{}", told(&sound));
-    assert!(
-        sound_told["faults"]["power-cut"]["took"].as_u64() > Some(0),
-        "{}",
-        told(&sound)
-    );
-    let unsound = ["--nemesis", "power-cut:all", "--defect", "unsynced-acks"];
-    let unsound = run(runs.path(), &[&unsound[..], &load[..]].concat());
-    assert_eq!(json(&unsound)["verdict"], "invalid", "{}", told(&unsound));
+    let arguments = [
+        "--nemesis",
+        "power-cut,torn-writes",
+        "--time-limit",
+        "15s",
+        "--seed",
+        "1",
+    ];
+    let output = run(runs.path(), &arguments);
+    // A slow machine may do too little; it must not lose anything.
+    assert!(matches!(output.status.code(), Some(0 | 3)), "{}", told(&output));
+    let took = json(&output)["faults"]["power-cut"]["took"].as_u64();
+    assert!(took > Some(0), "{}", told(&output));
+}
+
+#[test]
+fn a_power_cut_finds_unsynced_acks() {
+    if skip_without("root and /dev/fuse", disks_can_fail()) {
+        return;
+    }
+    found("unsynced-acks", "power-cut");
 }
 
 #[test]
