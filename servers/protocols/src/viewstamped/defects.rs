@@ -1,7 +1,7 @@
 //! Viewstamped Replication's deliberate bugs.
 
 use super::Viewstamped;
-use crate::defect::Defect;
+use crate::defect::{Defect, FORKS, READS};
 use crate::protocol::Protocol;
 
 /// All of them, in the order they are listed.
@@ -26,7 +26,8 @@ pub(super) const FORGOTTEN_VIEW: Defect = Defect {
     seen: "TigerBeetle, pull request 650: a replica took part in a view whose number was not durable yet",
     workload: "register",
     faults: &["kill", "partition"],
-    anomaly: "lost write",
+    anomalies: FORKS,
+    invariant: None,
 };
 
 /// A primary that restarts goes on where it was.
@@ -38,7 +39,8 @@ pub(super) const PRIMARY_RESUMES: Defect = Defect {
     seen: "TigerBeetle, pull request 861: a primary crashed in its view, and was back in it with a shorter log",
     workload: "register",
     faults: &["kill"],
-    anomaly: "state machine safety",
+    anomalies: FORKS,
+    invariant: Some("state machine safety"),
 };
 
 /// The last normal view plays no part in the choice of the log.
@@ -50,7 +52,8 @@ pub(super) const LONGEST_LOG_WINS: Defect = Defect {
     seen: "the very reason why section 4.2 has DoViewChange carry v'; MongoDB before protocol version 1 chose alike",
     workload: "register",
     faults: &["partition", "kill"],
-    anomaly: "lost write",
+    anomalies: FORKS,
+    invariant: None,
 };
 
 /// A new primary forgets operations that are not known to be committed.
@@ -62,7 +65,8 @@ pub(super) const DROPPED_SUFFIX: Defect = Defect {
     seen: "TigerBeetle, pull request 364: truncating the log of the canonical DoViewChange forked it",
     workload: "register",
     faults: &["partition", "kill"],
-    anomaly: "lost write",
+    anomalies: FORKS,
+    invariant: None,
 };
 
 /// A view begins on the word of too few.
@@ -74,7 +78,8 @@ pub(super) const LONELY_VIEW: Defect = Defect {
     seen: "the usual slip by one; section 4.2 counts the primary's own message, section 4.1's f PrepareOKs do not",
     workload: "register",
     faults: &["partition", "kill"],
-    anomaly: "lost write",
+    anomalies: FORKS,
+    invariant: None,
 };
 
 /// Acknowledgements are cumulative, but what comes before is missing.
@@ -86,7 +91,8 @@ pub(super) const PREPARE_OK_WITH_GAPS: Defect = Defect {
     seen: "section 4.1 warns of it; messages that are lost or overtake each other are enough",
     workload: "register",
     faults: &["partition", "pause"],
-    anomaly: "lost write",
+    anomalies: FORKS,
+    invariant: None,
 };
 
 /// Backups do not wait to hear that an operation is committed.
@@ -98,7 +104,8 @@ pub(super) const COMMIT_ON_PREPARE: Defect = Defect {
     seen: "chain and primary-backup designs that apply on receipt; MongoDB's secondaries before rollback was repaired",
     workload: "register",
     faults: &["partition", "kill"],
-    anomaly: "state machine safety",
+    anomalies: FORKS,
+    invariant: Some("state machine safety"),
 };
 
 /// A primary that was cut off, and has been replaced without knowing it, serves the past.
@@ -110,7 +117,8 @@ pub(super) const DEPOSED_READS: Defect = Defect {
     seen: "section 6.3 names it as what leases are for; etcd issue 741 (2014), found by Jepsen, is Raft's",
     workload: "register",
     faults: &["partition", "pause"],
-    anomaly: "stale read",
+    anomalies: READS,
+    invariant: None,
 };
 
 /// Messages of an earlier epoch count.
@@ -122,5 +130,6 @@ pub(super) const OLD_EPOCH_COUNTS: Defect = Defect {
     seen: "section 7.1 warns of it; the like, two quorums that do not meet, was Raft's one-server membership change",
     workload: "register",
     faults: &["membership"],
-    anomaly: "progress",
+    anomalies: &[],
+    invariant: Some("progress"),
 };
