@@ -15,6 +15,8 @@ pub const DEFECTS: &[&Defect] = &[
     &COMMIT_ON_PREPARE,
     &DEPOSED_READS,
     &OLD_EPOCH_COUNTS,
+    &EPOCH_BEFORE_STATE,
+    &RECOVERY_WITHOUT_NONCE,
 ];
 
 /// Views are kept in memory alone.
@@ -132,4 +134,30 @@ pub(super) const OLD_EPOCH_COUNTS: Defect = Defect {
     faults: &["membership"],
     anomalies: &[],
     invariant: Some("progress"),
+};
+
+/// A replica belongs to an epoch before it has what was before it.
+pub(super) const EPOCH_BEFORE_STATE: Defect = Defect {
+    name: "epoch-before-state",
+    protocol: Some(Viewstamped::NAME),
+    summary: "a replica that is told of a new epoch takes part in it at once, with whatever its log has",
+    breaks: "a replica whose status is transitioning has no vote before it is up to date (section 7.1.2)",
+    seen: "CockroachDB issue 6369 and the like: a replica votes before the snapshot that makes it one is there",
+    workload: "register",
+    faults: &["membership"],
+    anomalies: FORKS,
+    invariant: Some("state machine safety"),
+};
+
+/// One life of a replica is taken for another.
+pub(super) const RECOVERY_WITHOUT_NONCE: Defect = Defect {
+    name: "recovery-without-nonce",
+    protocol: Some(Viewstamped::NAME),
+    summary: "a replica that lost its disk votes in its new life, though only the one before was given a vote",
+    breaks: "a replica that recovers has no vote before that is harmless; its nonce tells its lives apart (section 4.3)",
+    seen: "Michael et al., DISC 2017: promises that are forgotten break recovery in several such protocols",
+    workload: "register",
+    faults: &["disk"],
+    anomalies: FORKS,
+    invariant: Some("view-change safety"),
 };

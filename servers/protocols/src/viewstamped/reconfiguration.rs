@@ -284,6 +284,9 @@ impl Viewstamped {
     /// needed, or by one that takes this node for behind.
     pub(super) fn hear_of_group(&mut self, from: NodeId, group: &Group, effects: &mut Effects) {
         if group.epoch > self.group.epoch {
+            if self.config.has(&defects::EPOCH_BEFORE_STATE) {
+                self.enter_epoch(group.clone(), effects);
+            }
             self.want_state(from, effects);
         } else if self.has_vote() {
             self.promise_message(from, Body::EpochStarted, effects);
