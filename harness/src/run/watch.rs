@@ -277,3 +277,87 @@ fn metric(time: u64, node: &str, status: Option<Status>) -> Metric {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cluster() -> Vec<Node> {
+        let nowhere = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
+        let node = |name: &str| Node {
+            name: name.to_owned(),
+            peer_listen: nowhere,
+            client_listen: nowhere,
+            peer: nowhere,
+            client: nowhere,
+            control: nowhere,
+        };
+        ["n1", "n2", "n3"].map(node).into()
+    }
+
+    fn says(leader: &str, members: Option<&[&str]>) -> Result<Status, String> {
+        let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+        Ok(Status {
+            leader: Some(leader.to_owned()),
+            members: members.map(names),
+            ..Status::default()
+        })
+    }
+
+    #[test]
+    fn a_cluster_is_whole_when_all_know_one_leader_and_all_members() {
+        let all = Some(&["n1", "n2", "n3"][..]);
+        let look = |answers: [Result<Status, String>; 3]| amiss(&cluster(), &answers, true);
+        assert_eq!(look([says("n1", all), says("n1", all), says("n1", all)]), None);
+        assert_eq!(
+            look([says("n1", None), says("n1", None), says("n1", None)]),
+            None,
+            "not every target tells"
+        );
+        let told = |answers, expected: &str| {
+            let amiss = look(answers).unwrap_or_default();
+            assert!(amiss.contains(expected), "{amiss}");
+        };
+        let fewer = Some(&["n1", "n3"][..]);
+        told(
+            [says("n1", all), says("n1", all), says("n1", fewer)],
+            "n3 does not take n2 for a member",
+        );
+        told(
+            [says("n1", all), says("n2", all), says("n1", all)],
+            "n2 takes n2 for the leader",
+        );
+        told(
+            [says("n1", all), Err("silent".into()), says("n1", all)],
+            "n2 does not answer",
+        );
+    }
+
+    struct Nobody;
+
+    impl Observer for Nobody {
+        fn status(&self, _: usize) -> BoxFuture<'_, Result<Status, String>> {
+            Box::pin(async { Err("nobody answers".into()) })
+        }
+    }
+
+    #[test]
+    fn installed_snapshots_are_counted_across_restarts() {
+        let watch = Watch::new(Box::new(Nobody), Arc::new(cluster()), true);
+        let tell = |node, installed| {
+            let status = Status {
+                snapshots_installed: installed,
+                ..Status::default()
+            };
+            watch.count_installed(node, Some(&status));
+        };
+        tell(0, None);
+        assert_eq!(watch.snapshots_installed(), None, "nobody has told");
+        for installed in [0, 2, 2, 3, 1] {
+            tell(0, Some(installed));
+        }
+        tell(1, Some(5));
+        watch.count_installed(1, None);
+        assert_eq!(watch.snapshots_installed(), Some(3 + 1 + 5));
+    }
+}

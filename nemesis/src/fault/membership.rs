@@ -67,7 +67,7 @@ async fn inject(context: &Context, shape: &str, seed: u64) -> Injected {
         return Injected::skipped(shape, "the target has no call for it");
     };
     let cluster = &context.cluster;
-    let (roles, leaders) = roles_and_leaders(context, true).await;
+    let (roles, leaders) = roles_and_leaders(context, selection::needs_leader(shape)).await;
     let victims = match selection::leaving(shape, cluster.len(), &leaders, seed) {
         Ok(victims) => victims,
         Err(reason) => return Injected::skipped(shape, reason),
@@ -343,4 +343,42 @@ async fn come_back(
     }
     let known_by = deadline.max(Instant::now() + KNOWN);
     expect_members(context, absent, known_by, story).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    /// Gives these answers in turn, and the last for ever.
+    async fn asked(answers: &[Changed], patience: Duration) -> Asked {
+        let answers = Mutex::new(answers.to_vec());
+        ask(Instant::now() + patience, || {
+            let mut answers = answers.lock().unwrap();
+            let answer = if answers.len() > 1 {
+                answers.remove(0)
+            } else {
+                answers[0].clone()
+            };
+            Box::pin(async { answer })
+        })
+        .await
+    }
+
+    #[tokio::test]
+    async fn what_was_once_unknown_is_not_known_by_a_later_refusal() {
+        let [unknown, rejected] = [
+            Changed::Unknown("timed out".into()),
+            Changed::Rejected("another change is under way".into()),
+        ];
+        let soon = 3 * ASK_EVERY;
+        let later = 600 * ASK_EVERY;
+        let perhaps = asked(&[unknown.clone(), rejected.clone()], soon).await;
+        assert!(matches!(perhaps, Asked::Perhaps(why) if why.contains("another change")));
+        let never = asked(std::slice::from_ref(&rejected), soon).await;
+        assert!(matches!(never, Asked::Never(why) if why.contains("another change")));
+        let done = asked(&[unknown, rejected, Changed::Done], later).await;
+        assert!(matches!(done, Asked::Done));
+    }
 }

@@ -59,9 +59,12 @@ async fn inject(context: &Context, shape: &str, seed: u64) -> Injected {
         Err(reason) => return Injected::skipped(shape, reason),
     };
     let before = context.observer.look().await;
+    let is_empty = |node: &usize| matches!(before.get(*node), Some(Some(standing)) if standing.applied == 0);
+    let (empty, victims): (Vec<usize>, Vec<usize>) = victims.into_iter().partition(is_empty);
     let asked = victims.iter().map(|&node| administrator.snapshot(node));
     let answers = futures_util::future::join_all(asked).await;
-    let mut words = Vec::new();
+    let nothing = |node| format!("{} has nothing to take a snapshot of", cluster.name(node));
+    let mut words: Vec<String> = empty.into_iter().map(nothing).collect();
     let mut waiting = Vec::new();
     for (&node, answer) in victims.iter().zip(answers) {
         match answer {
