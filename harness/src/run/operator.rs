@@ -60,6 +60,17 @@ impl Starter {
         })
     }
 
+    /// Has the target write into a node's directory what it needs there.
+    ///
+    /// # Errors
+    /// When that can't be written.
+    pub(crate) fn prepare(&self, node: usize) -> anyhow::Result<()> {
+        let data = self.data(node);
+        self.target
+            .prepare(&self.nodes, &self.nodes[node], &data)
+            .with_context(|| format!("failed to write into {}", data.display()))
+    }
+
     fn data(&self, node: usize) -> PathBuf {
         directory::node_directory(&self.directory, &self.nodes[node].name).join("data")
     }
@@ -110,6 +121,7 @@ impl Operator {
                 bail!("pid {pid} is not gone after {} s", GONE.as_secs());
             }
             wipe(&self.starter.data(node)).context("its data can't be taken away")?;
+            self.starter.prepare(node)?;
             // One that somebody else has started meanwhile may have read what was there.
             if let Some(pid) = self.cluster.start(node, command.clone())? {
                 return Ok(pid);

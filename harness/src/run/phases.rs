@@ -321,6 +321,7 @@ async fn start(
     watch: &Watch,
 ) -> anyhow::Result<()> {
     for node in 0..cluster.len() {
+        starter.prepare(node)?;
         cluster.start(node, starter.command(node, Start::Member)?)?;
     }
     let given_up = || exits(cluster).into_iter().next();

@@ -139,16 +139,13 @@ pub async fn restore_members(context: &Context) -> Vec<String> {
             .flatten()
             .filter(|standing| standing.leader.is_some());
         let latest = latest.max_by_key(|standing| standing.term);
-        match latest.and_then(|standing| standing.members.as_ref()) {
-            Some(members) => {
-                let missing = (0..all.len()).filter(|&node| !members.contains(&all[node]));
-                let mut absent: Vec<_> = missing.map(|node| (node, Absence::Uncertain)).collect();
-                if absent.is_empty() {
-                    return story.words;
-                }
-                come_back(context, administrator, &mut absent, deadline, &mut story).await;
+        if let Some(members) = latest.and_then(|standing| standing.members.as_ref()) {
+            let missing = (0..all.len()).filter(|&node| !members.contains(&all[node]));
+            let mut absent: Vec<_> = missing.map(|node| (node, Absence::Uncertain)).collect();
+            if absent.is_empty() {
+                return story.words;
             }
-            None => {}
+            come_back(context, administrator, &mut absent, deadline, &mut story).await;
         }
         if Instant::now() >= deadline {
             return story.words;
