@@ -84,7 +84,14 @@ pub(super) fn main(arguments: &Arguments) -> Result<Verdict, Failure> {
                 calibration.simulated.push(row);
             }
             if arguments.runs > 0 {
-                for faults in kinds(defect, &fitting) {
+                let kinds = kinds(defect, &fitting);
+                if let Some(defect) = defect.filter(|_| kinds.is_empty()) {
+                    let needed = defect.faults.join(" or ");
+                    say(&format!(
+                        "{defect} is not tried in processes: it needs {needed}, which real runs do not have"
+                    ));
+                }
+                for faults in kinds {
                     let row = in_processes(arguments, protocol, defect, faults, &directory);
                     tell(arguments, &row, "processes");
                     calibration.processes.push(row);
@@ -209,8 +216,9 @@ fn simulated(arguments: &Arguments, simulator: &Simulator, defect: Option<&'stat
     });
     let trials = trials.into_inner().unwrap_or_else(PoisonError::into_inner);
     // The protocol's own properties see the cause before any client sees the effect.
-    let is_expected =
-        |found: &str| defect.is_some_and(|defect| found == defect.anomaly || !NOT_SAFETY.contains(&found));
+    let is_expected = |found: &str| {
+        defect.is_some_and(|defect| defect.invariant == Some(found) || !NOT_SAFETY.contains(&found))
+    };
     Row::new(
         simulator.name,
         defect.map(|defect| defect.name),
@@ -245,7 +253,7 @@ fn in_processes(
             tried
         })
         .collect();
-    let is_expected = |found: &str| defect.is_some_and(|defect| found == defect.anomaly);
+    let is_expected = |found: &str| defect.is_some_and(|defect| defect.anomalies.contains(&found));
     Row::new(
         protocol.name(),
         defect.map(|defect| defect.name),
