@@ -20,6 +20,7 @@ pub(super) struct Work<'a> {
     achieved: Option<f64>,
     faults: Vec<FaultRow<'a>>,
     /// What is known of snapshots that were installed.
+    #[serde(skip_serializing_if = "Option::is_none")]
     snapshots: Option<String>,
     not_exercised: &'a [String],
     checks: Vec<Check<'a>>,
