@@ -1,9 +1,13 @@
 //! Everything that can be done to a cluster: one file each, and one line in [`ALL`].
 
+mod administrator;
 mod kill;
+mod membership;
 mod partition;
 mod pause;
 mod selection;
+mod snapshot;
+mod transfer;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,6 +17,8 @@ use std::sync::Arc;
 
 use partita_history::FaultOutcome;
 
+pub use self::administrator::{Administrator, Changed, Need, Standing};
+pub use self::membership::restore_members;
 use crate::cluster::Cluster;
 use crate::network::Evidence;
 
@@ -20,7 +26,14 @@ use crate::network::Evidence;
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Every fault there is.
-pub const ALL: &[&dyn Fault] = &[&partition::Partition, &kill::Kill, &pause::Pause];
+pub const ALL: &[&dyn Fault] = &[
+    &partition::Partition,
+    &kill::Kill,
+    &pause::Pause,
+    &membership::Membership,
+    &transfer::Transfer,
+    &snapshot::Snapshot,
+];
 
 /// The fault of this name.
 pub fn find(name: &str) -> Option<&'static dyn Fault> {
@@ -35,6 +48,9 @@ pub trait Observer: Send + Sync {
     /// Whether a node answers just now, asked over its [control address](Cluster::control_address). A node that
     /// is up but finds no quorum answers.
     fn answers<'a>(&'a self, node: &'a str) -> BoxFuture<'a, bool>;
+
+    /// What each node says of itself just now, in the order of the cluster; `None` for one that keeps silent.
+    fn look(&self) -> BoxFuture<'_, Vec<Option<Standing>>>;
 }
 
 /// What a fault acts upon.
@@ -44,6 +60,8 @@ pub struct Context {
     pub cluster: Arc<Cluster>,
     /// Who knows the roles of the nodes.
     pub observer: Arc<dyn Observer>,
+    /// Who can change the cluster itself, where the target lets somebody.
+    pub administrator: Option<Arc<dyn Administrator>>,
 }
 
 /// Whom or how a fault hits.
@@ -65,6 +83,16 @@ pub trait Fault: Sync {
 
     /// The shapes that it comes in.
     fn shapes(&self) -> &'static [Shape];
+
+    /// What the target must let an operator do.
+    fn needs(&self) -> Option<Need> {
+        None
+    }
+
+    /// Is it in force until it is healed? Otherwise it is over once it was injected.
+    fn lasts(&self) -> bool {
+        true
+    }
 
     /// Does it, and probes that it took. A fault that can't apply is skipped, with the reason as its evidence.
     ///
@@ -125,6 +153,18 @@ impl Injected {
     pub async fn heal(self, context: &Context) -> Option<Healed> {
         Some(self.undo?(context.clone()).await)
     }
+}
+
+/// For a fault that is over once it was injected.
+fn nothing_to_undo() -> Undo {
+    Box::new(|_| {
+        Box::pin(async {
+            Healed {
+                outcome: FaultOutcome::Took,
+                evidence: "there was nothing to undo".into(),
+            }
+        })
+    })
 }
 
 impl fmt::Debug for Injected {

@@ -40,8 +40,13 @@ impl Host {
 
     pub(crate) fn start(&self, spec: CommandSpec, mark: &Mark) -> io::Result<Option<i32>> {
         let command = process::command(&spec, &self.folder, mark)?;
-        *self.spec.lock().unwrap_or_else(PoisonError::into_inner) = Some(spec);
+        self.set_command(spec);
         self.process.spawn(&self.room, command)
+    }
+
+    /// Sets how it is started from now on.
+    pub(crate) fn set_command(&self, spec: CommandSpec) {
+        *self.spec.lock().unwrap_or_else(PoisonError::into_inner) = Some(spec);
     }
 
     /// Starts it as it was last started. `None` if it runs, or never was started.

@@ -43,6 +43,7 @@ pub(crate) struct Driver<P: Protocol> {
     /// By which a snapshot that was taken beside the driver comes back.
     events: mpsc::WeakSender<Event<P::Message>>,
     messages_sent: u64,
+    snapshots_installed: u64,
     /// How long the log may become between two snapshots, and at which length one is asked for next.
     snapshot_log_bytes: u64,
     snapshot_due_bytes: u64,
@@ -73,6 +74,7 @@ impl<P: Protocol<Message: Send> + 'static> Driver<P> {
             members: core.members(),
             log: wal.counters(),
             messages_sent: 0,
+            snapshots_installed: 0,
         };
         Driver {
             me,
@@ -82,6 +84,7 @@ impl<P: Protocol<Message: Send> + 'static> Driver<P> {
             wal,
             events: events.downgrade(),
             messages_sent: 0,
+            snapshots_installed: 0,
             snapshot_log_bytes: u64::MAX,
             snapshot_due_bytes: u64::MAX,
             links,
@@ -120,6 +123,8 @@ impl<P: Protocol<Message: Send> + 'static> Driver<P> {
     /// Runs until the disk fails, or all senders of events are gone.
     pub(crate) async fn run(mut self, mut events: mpsc::Receiver<Event<P::Message>>) -> anyhow::Result<()> {
         self.carry_out()?;
+        // What recovery restored was the node's own.
+        self.snapshots_installed = 0;
         loop {
             tokio::select! {
                 biased;
@@ -331,6 +336,7 @@ impl<P: Protocol<Message: Send> + 'static> Driver<P> {
             .restore(state)
             .with_context(|| format!("failed to restore the store as it was at index {index}"))?;
         self.applied = index;
+        self.snapshots_installed += 1;
         info!(index, bytes = state.len(), "restored from a snapshot");
         Ok(())
     }
@@ -361,6 +367,7 @@ impl<P: Protocol<Message: Send> + 'static> Driver<P> {
             members: self.core.members(),
             log: self.wal.counters(),
             messages_sent: self.messages_sent,
+            snapshots_installed: self.snapshots_installed,
         };
         let status = now.status;
         let before = {
