@@ -113,12 +113,7 @@ fn fill<P: Protocol>(keeps_back: bool) -> Disk {
     }
     let on_disk = OnDisk::new(disk.snapshot.as_deref(), &disk.records);
     let again = P::recover(config(), on_disk, random(), &mut effects).expect("a good disk");
-    assert_eq!(
-        again.status().last_index,
-        core.status().last_index,
-        "{}",
-        P::NAME
-    );
+    assert_eq!(again.status().last_index, core.status().last_index, "{}", P::NAME);
     disk
 }
 

@@ -70,6 +70,8 @@ pub(crate) struct Node<P: Protocol> {
     pub(crate) role: Option<(Role, u64)>,
     /// It is to crash when it next syncs.
     pub(crate) crash_at_sync: bool,
+    /// Its disk is not the first: what it had promised before is forgotten.
+    pub(crate) disk_replaced: bool,
 }
 
 impl<P: Protocol> Node<P> {
@@ -86,6 +88,7 @@ impl<P: Protocol> Node<P> {
             clock: Clock::new(speed_percent, config.lease_reads),
             role: None,
             crash_at_sync: false,
+            disk_replaced: false,
             config,
         }
     }

@@ -43,7 +43,8 @@ pub enum Fault {
     /// A node's disk takes long to sync.
     SlowDisk(#[serde(with = "node")] NodeId),
     /// A node crashes, and a bit on its disk rots, so that it does not start again: only if all other members
-    /// are well.
+    /// are well. Where the protocol has a way back for a member that has forgotten everything, it starts with an
+    /// empty disk when it ends.
     Rot(#[serde(with = "node")] NodeId),
     /// An operator wants this node to be a member; it is started if it does not run.
     AddMember(#[serde(with = "node")] NodeId),

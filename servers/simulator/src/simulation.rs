@@ -474,11 +474,8 @@ impl<P: Simulated> Simulation<P> {
             Fault::Storm => self.world.network.stormy = false,
             Fault::Clock { node, .. } => self.world.set_clock(node, None),
             Fault::SlowDisk(node) => self.world.set_slow(node, false),
-            Fault::Rot(_)
-            | Fault::AddMember(_)
-            | Fault::RemoveMember(_)
-            | Fault::Transfer(_)
-            | Fault::Snapshot(_) => {}
+            Fault::Rot(node) => self.replace_disk(node)?,
+            Fault::AddMember(_) | Fault::RemoveMember(_) | Fault::Transfer(_) | Fault::Snapshot(_) => {}
         }
         Ok(())
     }
@@ -493,6 +490,19 @@ impl<P: Simulated> Simulation<P> {
         if members.len() >= 3 && self.world.rotten().is_none() && !self.operator.may_remove(&members) {
             self.world.rot(node);
         }
+    }
+
+    /// Where the protocol has a way back for a member that has forgotten everything, it is given an empty disk.
+    fn replace_disk(&mut self, node: NodeId) -> Result<(), Violation> {
+        let members = |leader| self.world.members(leader);
+        let is_member = self
+            .world
+            .leader()
+            .is_some_and(|leader| members(leader).contains(&node));
+        if P::RECOVERS_LOST_DISKS && is_member {
+            self.world.replace_disk(node, &mut self.consequences)?;
+        }
+        Ok(())
     }
 
     /// Starts a node that is to become a member, unless it is there.

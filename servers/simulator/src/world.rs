@@ -8,6 +8,7 @@ use rand::RngExt;
 use rand::SeedableRng;
 
 use crate::clients::Outcome;
+use crate::disk::Disk;
 use crate::faults::speed_percent;
 use crate::fingerprint::Fingerprint;
 use crate::invariants::{Invariant, Simulated};
@@ -183,10 +184,25 @@ impl<P: Simulated> World<P> {
         }
     }
 
-    /// A node whose disk has a bit that rotted, if there is one.
+    /// A node whose disk has a bit that rotted, or that has an empty one instead and no vote yet, if there is
+    /// one.
     pub(crate) fn rotten(&self) -> Option<NodeId> {
+        let votes = |core: &P| core.status().role != Role::Learner;
+        let forgetful = |node: &Node<P>| node.disk_replaced && !node.core.as_ref().is_some_and(votes);
         let mut nodes = self.nodes.iter();
-        nodes.find(|(_, node)| node.disk.rotten).map(|(&id, _)| id)
+        nodes
+            .find(|(_, node)| node.disk.rotten || forgetful(node))
+            .map(|(&id, _)| id)
+    }
+
+    /// A node whose disk has rotted starts with an empty one.
+    pub(crate) fn replace_disk(&mut self, id: NodeId, queue: &mut Consequences<P>) -> Result<(), Violation> {
+        if let Some(node) = self.nodes.get_mut(&id).filter(|node| node.disk.rotten) {
+            node.disk = Disk::new(node.disk.lies());
+            node.disk_replaced = true;
+            self.start(id, queue)?;
+        }
+        Ok(())
     }
 
     /// A bit on the node's disk rots. It crashes, and will not start again.

@@ -38,6 +38,8 @@ pub struct MultiPaxos {
     /// The slots up to here are chosen, as the leader of the ballot `promised` says.
     pub(super) told: u64,
     pub(super) configurations: Configurations,
+    /// The write by which it is on disk that the current configuration is in force.
+    pub(super) in_force_by: WriteId,
     pub(super) catch_up: CatchUp,
     pub(super) snapshots: Snapshots,
 
@@ -106,6 +108,7 @@ impl Protocol for MultiPaxos {
             chosen: 0,
             told: 0,
             configurations,
+            in_force_by: WriteId(0),
             catch_up: CatchUp::default(),
             snapshots: Snapshots::default(),
             role: Role::Follower,
@@ -283,6 +286,14 @@ impl MultiPaxos {
     /// Sends when all that was written so far is durable.
     pub(super) fn promise_message(&mut self, to: NodeId, message: Message, effects: &mut Effects) {
         self.promise(Promise::Send { to, message }, effects);
+    }
+
+    /// Sends when it is durable that the current configuration is in force.
+    pub(super) fn promise_in_force(&mut self, to: NodeId, message: Message, effects: &mut Effects) {
+        let promise = Promise::Send { to, message };
+        if let Some(promise) = self.writes.promise_after(self.in_force_by, promise) {
+            self.keep(promise, effects);
+        }
     }
 
     /// Does what is promised when all that was written so far is durable.

@@ -246,6 +246,7 @@ impl MultiPaxos {
         };
         self.log.forget_through(index);
         self.compact(known_before, effects);
+        self.in_force_by = self.writes.issued();
         self.configurations.forget_before(index + 1);
         self.advance(effects);
         self.try_to_lead(effects);

@@ -20,6 +20,8 @@ pub(super) enum Promise {
     Begin,
     /// The node has noted that the cluster is new.
     Founded,
+    /// This node's own beginning of the epoch counts.
+    OwnEpochStarted { epoch: u64 },
 }
 
 /// The writes of this life of the process.

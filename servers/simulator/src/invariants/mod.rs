@@ -56,6 +56,9 @@ pub trait Invariant<P: Protocol> {
 
 /// A protocol that can be simulated: one that says what must hold of it.
 pub trait Simulated: Protocol {
+    /// Can a member come back, under its name, that has lost its disk?
+    const RECOVERS_LOST_DISKS: bool = false;
+
     /// The properties, as at the start of a run.
     fn invariants() -> Vec<Box<dyn Invariant<Self>>>;
 
