@@ -7,6 +7,8 @@ use crate::defect::Defect;
 
 /// How many entries are applied after a snapshot before the next, if nothing else is said.
 const SNAPSHOT_ENTRIES: u64 = 100_000;
+/// How many bytes of records are written after a snapshot before the next, if nothing else is said.
+const SNAPSHOT_LOG_BYTES: u64 = 64 << 20;
 /// How far a leader of Multi-Paxos proposes beyond what is chosen, if nothing else is said.
 const WINDOW: u64 = 1024;
 /// By how much the fastest clock may outrun the slowest, where reads rest on leases.
@@ -86,6 +88,10 @@ pub struct Config {
     pub election_ticks: u32,
     /// How many entries are applied after a snapshot before the next is taken, and the log cut.
     pub snapshot_entries: u64,
+    /// How many bytes of records are written after a snapshot before the next is taken, and the log cut,
+    /// however few entries they hold. It bounds the log in memory, too. After a snapshot that is longer than
+    /// this, as many bytes as that has.
+    pub snapshot_log_bytes: u64,
     /// May a leader answer reads without asking a majority each time, for as long as a majority has lately
     /// promised not to help elect another? That is safe only while no node's clock runs faster than another's
     /// by more than [`CLOCK_DRIFT_PERCENT_MAX`].
@@ -143,6 +149,7 @@ impl Config {
             heartbeat_ticks,
             election_ticks,
             snapshot_entries: SNAPSHOT_ENTRIES,
+            snapshot_log_bytes: SNAPSHOT_LOG_BYTES,
             lease_reads: false,
             window: WINDOW,
             defect: None,

@@ -17,7 +17,7 @@ use tracing::info;
 use crate::event::{ClientRequest, Event, Outcome, Request, SharedView, View};
 use crate::ticks::Ticks;
 use crate::transport::Link;
-use crate::wal::{Counters, Wal, Write};
+use crate::wal::{Wal, Write};
 
 /// How many events are taken together at most.
 const BATCH_EVENTS_MAX: usize = 1024;
@@ -44,9 +44,6 @@ pub(crate) struct Driver<P: Protocol> {
     events: mpsc::WeakSender<Event<P::Message>>,
     messages_sent: u64,
     snapshots_installed: u64,
-    /// How long the log may become between two snapshots, and at which length one is asked for next.
-    snapshot_log_bytes: u64,
-    snapshot_due_bytes: u64,
     links: BTreeMap<NodeId, Link>,
     waiting: BTreeMap<RequestId, Waiting>,
     requests: u64,
@@ -85,8 +82,6 @@ impl<P: Protocol<Message: Send> + 'static> Driver<P> {
             events: events.downgrade(),
             messages_sent: 0,
             snapshots_installed: 0,
-            snapshot_log_bytes: u64::MAX,
-            snapshot_due_bytes: u64::MAX,
             links,
             waiting: BTreeMap::new(),
             requests: 0,
@@ -103,15 +98,6 @@ impl<P: Protocol<Message: Send> + 'static> Driver<P> {
     pub(crate) fn with_leases(self, leases: bool) -> Self {
         Driver {
             ticks: Ticks::new(leases),
-            ..self
-        }
-    }
-
-    /// The same, with a snapshot whenever the log has become this long, in bytes.
-    pub(crate) fn with_snapshots_every(self, bytes: u64) -> Self {
-        Driver {
-            snapshot_log_bytes: bytes,
-            snapshot_due_bytes: bytes,
             ..self
         }
     }
@@ -143,7 +129,6 @@ impl<P: Protocol<Message: Send> + 'static> Driver<P> {
                 self.step(Input::Tick);
             }
             self.step_clients();
-            self.consider_snapshot();
             self.carry_out()?;
             self.show();
         }
@@ -293,29 +278,6 @@ impl<P: Protocol<Message: Send> + 'static> Driver<P> {
             self.settle(request, Outcome::Answer(answer));
         }
         Ok(())
-    }
-
-    /// Asks for a snapshot when the log has become long. The protocol counts entries; this counts bytes, of
-    /// which a few entries may have many.
-    fn consider_snapshot(&mut self) {
-        let Counters {
-            log_bytes,
-            snapshot_bytes,
-            ..
-        } = self.wal.counters();
-        // At least as much log as snapshot, or a large store would be written again and again.
-        let between = self.snapshot_log_bytes.max(snapshot_bytes.saturating_mul(2));
-        if log_bytes < between {
-            self.snapshot_due_bytes = between;
-        } else if log_bytes >= self.snapshot_due_bytes {
-            self.snapshot_due_bytes = log_bytes.saturating_add(between);
-            self.requests += 1;
-            self.step(Input::Administer {
-                // Nobody waits for the answer.
-                request: RequestId(self.requests),
-                what: Administration::Snapshot,
-            });
-        }
     }
 
     /// Encodes a copy of the store beside the driver, which goes on meanwhile.

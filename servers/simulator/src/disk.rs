@@ -53,10 +53,7 @@ impl Disk {
 
     /// What recovery reads.
     pub(crate) fn contents(&self) -> OnDisk<'_> {
-        OnDisk {
-            snapshot: self.snapshot.as_deref(),
-            records: &self.records,
-        }
+        OnDisk::new(self.snapshot.as_deref(), &self.records)
     }
 
     pub(crate) fn append(&mut self, write: WriteId, record: Vec<u8>) {
@@ -151,7 +148,7 @@ mod tests {
             disk.append(WriteId(4), vec![4]);
             disk.end_sync(last);
             let lost = disk.crash(&mut random);
-            assert_eq!(disk.contents().records, &[[1], [2], [3], [4]][..4 - lost]);
+            assert_eq!(disk.records, &[[1], [2], [3], [4]][..4 - lost]);
             lost_some[lost] = true;
         }
         assert_eq!(lost_some, [true; 4], "every prefix may survive");
@@ -168,8 +165,10 @@ mod tests {
             disk.compact(WriteId(2), [9].into(), vec![vec![2]]);
             disk.append(WriteId(3), vec![3]);
             disk.crash(&mut random);
-            let OnDisk { snapshot, records } = disk.contents();
-            seen.insert((snapshot.map(<[u8]>::to_vec), records.concat()));
+            seen.insert((
+                disk.snapshot.as_deref().map(<[u8]>::to_vec),
+                disk.records.concat(),
+            ));
         }
         let expected = [
             (None, vec![1]),
@@ -186,6 +185,6 @@ mod tests {
         let mut disk = Disk::new(true);
         disk.append(WriteId(1), vec![1]);
         assert_eq!(disk.crash(&mut random), 1);
-        assert!(disk.contents().records.is_empty());
+        assert!(disk.records.is_empty());
     }
 }

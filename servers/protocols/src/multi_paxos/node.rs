@@ -89,7 +89,7 @@ impl Protocol for MultiPaxos {
 
     fn recover(
         config: Config,
-        disk: OnDisk<'_>,
+        mut disk: OnDisk<'_>,
         random: Random,
         effects: &mut Effects,
     ) -> Result<Self, RecoverError> {
@@ -97,14 +97,14 @@ impl Protocol for MultiPaxos {
             promised,
             log,
             chosen,
-        } = Recovered::from_records(disk.records)?;
+        } = Recovered::from_records(&mut disk.records)?;
         let configurations = Configurations::new(config.members());
         let mut node = MultiPaxos {
             config,
             random,
             promised,
             log,
-            writes: Writes::default(),
+            writes: Writes::recovered(&disk),
             chosen: 0,
             told: 0,
             configurations,
@@ -122,7 +122,7 @@ impl Protocol for MultiPaxos {
             node.begin_with_snapshot(bytes, effects)
                 .map_err(RecoverError::BadSnapshot)?;
         }
-        for slot in node.chosen + 1..=chosen {
+        for slot in node.chosen + 1..=chosen.min(node.log.last()) {
             node.log.mark_chosen(slot);
         }
         if let Some(ballot) = promised {

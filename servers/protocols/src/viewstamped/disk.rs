@@ -7,7 +7,7 @@ use super::message::Message;
 use super::record::Record;
 use crate::config::NodeId;
 use crate::durable::Writes;
-use crate::protocol::{Effect, WriteId};
+use crate::protocol::{Effect, OnDisk, WriteId};
 
 /// What may not happen before some write is durable.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,8 +38,9 @@ pub(super) struct Disk {
 
 impl Disk {
     /// All that was recovered is durable.
-    pub(super) fn recovered(last_op: u64) -> Disk {
+    pub(super) fn recovered(disk: &OnDisk<'_>, last_op: u64) -> Disk {
         Disk {
+            writes: Writes::recovered(disk),
             durable_op: last_op,
             ..Disk::default()
         }
@@ -52,6 +53,11 @@ impl Disk {
         } else {
             0
         }
+    }
+
+    /// What was written.
+    pub(super) fn writes(&self) -> &Writes<Promise> {
+        &self.writes
     }
 
     /// Starts a write.

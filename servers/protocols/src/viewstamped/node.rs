@@ -88,11 +88,11 @@ impl Protocol for Viewstamped {
 
     fn recover(
         config: Config,
-        disk: OnDisk<'_>,
+        mut disk: OnDisk<'_>,
         mut random: Random,
         effects: &mut Effects,
     ) -> Result<Self, RecoverError> {
-        let mut recovered = Recovered::from_disk(disk)?;
+        let mut recovered = Recovered::from_disk(&mut disk)?;
         if config.has(&defects::FORGOTTEN_VIEW) {
             recovered.view = View::first_of(recovered.view.epoch);
             recovered.normal_view = View::first_of(recovered.normal_view.epoch);
@@ -114,7 +114,7 @@ impl Protocol for Viewstamped {
             random,
             view: recovered.view,
             normal_view: recovered.normal_view,
-            disk: Disk::recovered(recovered.log.last().op),
+            disk: Disk::recovered(&disk, recovered.log.last().op),
             log: recovered.log,
             snapshots,
             view_unsaved: false,
