@@ -58,7 +58,8 @@ pub trait Encode {
 
     /// The encoded form.
     fn to_bytes(&self) -> Vec<u8> {
-        let mut out = Vec::new();
+        // Most of what is encoded is small; growing to that byte by byte costs more than the bytes.
+        let mut out = Vec::with_capacity(64);
         self.encode(&mut out);
         out
     }

@@ -16,6 +16,8 @@ pub enum Fault {
     Crash(#[serde(with = "nodes")] Vec<NodeId>),
     /// A node crashes at some moment of its next sync, and starts again when it ends.
     CrashAtSync(#[serde(with = "node")] NodeId),
+    /// The same, and the write that reached the disk last is cut in its middle.
+    TornWrite(#[serde(with = "node")] NodeId),
     /// A node stops, as by SIGSTOP, and goes on when it ends.
     Pause(#[serde(with = "node")] NodeId),
     /// The one group does not reach the other, nor, unless it is one way, the other the one. Who is in
@@ -39,6 +41,15 @@ pub enum Fault {
         node: NodeId,
         /// Its speed.
         percent: u32,
+    },
+    /// A node's clock jumps by so many milliseconds, forward or back. Not where reads rest on leases, which assume
+    /// that none does, unless that is asked for.
+    ClockJump {
+        /// Whose clock.
+        #[serde(with = "node")]
+        node: NodeId,
+        /// How far.
+        by_ms: i64,
     },
     /// A node's disk takes long to sync.
     SlowDisk(#[serde(with = "node")] NodeId),
