@@ -8,7 +8,9 @@ use crate::junit::escape;
 
 /// The height of a line of the legend, and how many characters it has at most.
 const LINE: f64 = 15.0;
-const LINE_MAX: usize = 230;
+const LINE_MAX: usize = 190;
+/// As wide as such a line at least.
+const WIDTH_MIN: f64 = 1_300.0;
 /// The least distance between two times in the margin.
 const TIMES_APART: f64 = 24.0;
 
@@ -29,7 +31,8 @@ pub(super) fn svg(diagram: &Diagram) -> String {
     } else {
         (layout.legend.len() + 2) as f64 * LINE
     };
-    let (width, height) = (x_of(diagram.lanes.len().max(1)) - LANE / 3.0, bottom + legend);
+    let lanes_end = x_of(diagram.lanes.len().max(1)) - LANE / 3.0;
+    let (width, height) = (lanes_end.max(WIDTH_MIN), bottom + legend);
     let mut out = String::new();
     // Writing to a string can not fail.
     let _ = write!(

@@ -118,7 +118,8 @@ impl Layout {
             let beside = if ends { -BESIDE } else { BESIDE };
             Some(Label {
                 x: lane.map_or(12.0, |lane| x_of(lane) + beside),
-                y: places.get(&label.time_us)? + label.row as f64 * ROW + 3.0,
+                // Above the arrow, and not through it.
+                y: places.get(&label.time_us)? + label.row as f64 * ROW - 2.0,
                 ends,
                 class: label.class,
                 text: label.text,
