@@ -55,7 +55,7 @@ mod world;
 pub use invariants::{Invariant, Observed, Simulated};
 pub use lists::Lists;
 pub use load::{Ask, Ended, Load};
-pub use minimize::{Scenario, minimize};
+pub use minimize::{Run, Scenario, minimize};
 pub use registers::Registers;
 pub use registry::Simulator;
 pub use report::{Counts, Options, Report, Violation};
