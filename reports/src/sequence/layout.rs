@@ -14,9 +14,8 @@ const LEFT: f64 = 330.0;
 pub(super) const LANE: f64 = 250.0;
 /// How far a label stands from its lane.
 const BESIDE: f64 = 8.0;
-/// The height of a label, and the width of one of its characters.
+/// The height of a label.
 const ROW: f64 = 11.0;
-const CHARACTER: f64 = 5.5;
 /// The longest label at a lane, and in the margin, in characters.
 const LABEL_MAX: usize = 20;
 const MARGIN_MAX: usize = 44;
@@ -40,6 +39,8 @@ pub(super) struct Label {
 #[cfg(test)]
 impl Label {
     fn width(&self) -> f64 {
+        /// What a character is wide, about.
+        const CHARACTER: f64 = 5.5;
         self.text.chars().count() as f64 * CHARACTER
     }
 

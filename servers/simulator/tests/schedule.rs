@@ -85,7 +85,7 @@ fn a_smaller_scenario_fails_alike_and_survives_being_written() {
 #[test]
 fn clocks_jump_under_leases_only_if_that_is_asked_for() {
     let [one, two, three] = ["n1", "n2", "n3"].map(|name| NodeId::new(name).expect("a good name"));
-    let entry = |at_ms, fault, for_ms| Entry {
+    let entry = |at_ms: u64, fault, for_ms: u64| Entry {
         at_us: at_ms * 1_000,
         fault,
         for_us: for_ms * 1_000,

@@ -263,9 +263,8 @@ fn write(file: &Path, text: &str) -> Result<(), Failure> {
 
 /// Looks for a smaller run that fails alike, and writes it.
 fn minimize(runs: Runs, scenario: Scenario, file: &Path, arguments: &Arguments) -> Result<Scenario, Failure> {
-    let run = |seed: u64, options: &Options, schedule: Option<&Schedule>| {
-        runs.recorded(seed, options, schedule)
-    };
+    let run =
+        |seed: u64, options: &Options, schedule: Option<&Schedule>| runs.recorded(seed, options, schedule);
     let Some((small, violation)) = partita_simulator::minimize(&scenario, MINIMIZING_RUNS, &run)? else {
         say("nothing is violated there, so nothing is made smaller");
         return Ok(scenario);
