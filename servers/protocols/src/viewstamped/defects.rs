@@ -153,7 +153,7 @@ pub(super) const EPOCH_BEFORE_STATE: Defect = Defect {
 pub(super) const RECOVERY_WITHOUT_NONCE: Defect = Defect {
     name: "recovery-without-nonce",
     protocol: Some(Viewstamped::NAME),
-    summary: "a replica that lost its disk votes in its new life, though only the one before was given a vote",
+    summary: "a replica that lost its disk begins as at the very first, with the vote of the life before",
     breaks: "a replica that recovers has no vote before that is harmless; its nonce tells its lives apart (section 4.3)",
     seen: "Michael et al., DISC 2017: promises that are forgotten break recovery in several such protocols",
     workload: "register",

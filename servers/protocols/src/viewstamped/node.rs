@@ -225,7 +225,7 @@ impl Viewstamped {
     ///
     /// Not so while it does not know all that was before its epoch: the paper's status transitioning.
     pub(super) fn has_vote(&self) -> bool {
-        (self.nonce.is_none() || self.config.has(&defects::RECOVERY_WITHOUT_NONCE))
+        self.nonce.is_none()
             && self.group.epoch == self.view.epoch
             && self.normal_view.epoch == self.view.epoch
             && self.group.contains(self.config.me)
