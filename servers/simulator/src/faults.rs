@@ -192,7 +192,7 @@ impl Faults {
                 }]
             }
             Kind::SlowDisk => entry(Fault::SlowDisk(first)),
-            Kind::Rot => entry(Fault::Rot(first)),
+            Kind::Rot => self.rot(first, &nodes, view),
             Kind::Members => self.change_members(view),
             Kind::Transfer => {
                 let to = view.members.choose(&mut self.random).copied();
@@ -224,8 +224,29 @@ impl Faults {
         }]
     }
 
+    /// A disk rots; and often the leader is cut off when the node comes back with an empty one, if it does: then
+    /// those that remain need it, and what it has forgotten.
+    fn rot(&mut self, node: NodeId, nodes: &[NodeId], view: &View) -> Vec<Entry> {
+        let at_us = view.now + 1;
+        let for_us = self.random.random_range(20 * MILLISECOND..1_000 * MILLISECOND);
+        let fault = Fault::Rot(node);
+        let mut entries = vec![Entry { at_us, fault, for_us }];
+        let cut_off = self.random.random_bool(0.7);
+        if let Some(leader) = view.leader.filter(|&leader| cut_off && leader != node) {
+            let others: Vec<_> = nodes.iter().copied().filter(|&node| node != leader).collect();
+            let after = self.random.random_range(0..100 * MILLISECOND);
+            entries.push(Entry {
+                at_us: at_us + for_us + after,
+                fault: split(&[&[leader], &others[..]].concat(), 1, false),
+                for_us: self.random.random_range(500 * MILLISECOND..2_500 * MILLISECOND),
+            });
+        }
+        entries
+    }
+
     /// Adds and removes members, some shortly after another, so that there are never fewer than three of them
-    /// for long. Often the leader is cut off just then, with a change in its log that few others have.
+    /// for long. Often the leader is cut off just then, with a change in its log that few others have; or with
+    /// so many of those who stay that they are a majority of the new members.
     fn change_members(&mut self, view: &View) -> Vec<Entry> {
         let mut members = view.members.clone();
         let mut candidates = view.candidates.clone();
@@ -234,7 +255,9 @@ impl Faults {
         let changes = self.random.random_range(1..=3);
         for _ in 0..changes {
             let removable = if members.len() > 3 { members.len() } else { 0 };
-            let add = removable == 0 || self.random.random_bool(0.5);
+            // Of many rather fewer: two majorities that do not meet are two removals apart.
+            let add_share = if members.len() > 4 { 0.3 } else { 0.5 };
+            let add = removable == 0 || self.random.random_bool(add_share);
             let fault = if add && !candidates.is_empty() {
                 let node = candidates.swap_remove(self.random.random_range(0..candidates.len()));
                 Fault::AddMember(node)
@@ -250,12 +273,16 @@ impl Faults {
             });
             at_us += self.random.random_range(1..300 * MILLISECOND);
         }
-        if let Some(leader) = view.leader.filter(|_| self.random.random_bool(0.4)) {
+        if let Some(leader) = view.leader.filter(|_| self.random.random_bool(0.5)) {
             let mut nodes = view.nodes.clone();
             nodes.retain(|&node| node != leader);
             nodes.shuffle(&mut self.random);
             nodes.insert(0, leader);
-            let size = self.random.random_range(1..=nodes.len().div_ceil(2));
+            let mut size = self.random.random_range(1..=nodes.len().div_ceil(2));
+            if self.random.random_bool(0.5) {
+                nodes[1..].sort_by_key(|node| !members.contains(node));
+                size = members.len() / 2 + 1;
+            }
             entries.push(Entry {
                 at_us: view.now + self.random.random_range(1..30 * MILLISECOND),
                 fault: split(&nodes, size, false),

@@ -17,6 +17,7 @@ pub const DEFECTS: &[&Defect] = &[
     &COMMIT_WITHOUT_QUORUM,
     &LOCAL_SYNC,
     &LOCAL_READS,
+    &CONFIGURATION_AT_ONCE,
 ];
 
 /// A node that crashes forgets which epoch it promised, and promises it again to another.
@@ -160,4 +161,17 @@ pub(super) const LOCAL_READS: Defect = Defect {
     faults: &["partition", "pause"],
     anomalies: READS,
     invariant: None,
+};
+
+/// The leader's word is enough for who decides.
+pub(super) const CONFIGURATION_AT_ONCE: Defect = Defect {
+    name: "configuration-at-once",
+    protocol: Some(Zab::NAME),
+    summary: "a reconfiguration is active when it is proposed, before a quorum of the old members has it",
+    breaks: "quorums of both the old and the new members commit a reconfiguration (Shraer et al., section 3.2)",
+    seen: "ZooKeeper before 3.5, whose servers were restarted one by one with another list of members",
+    workload: "register",
+    faults: &["membership", "partition"],
+    anomalies: FORKS,
+    invariant: Some("state machine safety"),
 };
