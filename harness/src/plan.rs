@@ -1,12 +1,13 @@
 //! The plan of a run: all that is needed to repeat it.
 
+mod nemesis;
+
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use partita_generator::faults::{self, FaultKind, PlannedFault};
-use partita_nemesis::fault;
+use partita_generator::faults::{self, PlannedFault};
 use partita_protocols::{Defect, ProtocolKind};
 use partita_targets::Target;
 use partita_workloads::Workload;
@@ -14,6 +15,9 @@ use serde::{Deserialize, Serialize};
 
 /// The version of `plan.toml`.
 const FORMAT: u32 = 1;
+/// Few enough for a node that was away for some seconds to need a snapshot, at the rate that is asked for by
+/// default.
+const SNAPSHOT_ENTRIES: u64 = 500;
 /// Larger clusters than this are surely a mistake.
 const NODES_MAX: usize = 9;
 /// More clients than this are surely a mistake.
@@ -58,6 +62,9 @@ pub(crate) struct Plan {
     pub(crate) binary: Option<PathBuf>,
     /// A deliberate bug of our own servers.
     pub(crate) defect: Option<String>,
+    /// Entries from one snapshot to the next, in our own servers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) snapshot_entries: Option<u64>,
     /// What clients do.
     pub(crate) workload: String,
     /// Which state their reads see.
@@ -94,6 +101,8 @@ pub(crate) struct Request {
     pub(crate) target: String,
     pub(crate) binary: Option<PathBuf>,
     pub(crate) defect: Option<String>,
+    /// None stands for so few that snapshots matter, in our own servers.
+    pub(crate) snapshot_entries: Option<u64>,
     /// None stands for the first that the target has the functions for.
     pub(crate) workload: Option<String>,
     pub(crate) reads: Reads,
@@ -139,15 +148,22 @@ impl Plan {
                 target.name()
             );
         }
+        let is_ours = target.name().parse::<ProtocolKind>().is_ok();
+        let for_ours = |option: &str| {
+            let ours: Vec<_> = ProtocolKind::ALL.iter().map(|kind| kind.name()).collect();
+            let ours = ours.join(", ");
+            format!(
+                "`{option}` is for our own servers ({ours}), not for `{}`",
+                target.name()
+            )
+        };
+        if request.snapshot_entries.is_some() && !is_ours {
+            bail!(for_ours("--snapshot-entries"));
+        }
         if let Some(defect) = &request.defect {
             let fitting = || Defect::all().filter(|defect| defect.fits(target.name()));
-            if target.name().parse::<ProtocolKind>().is_err() {
-                let ours: Vec<_> = ProtocolKind::ALL.iter().map(|kind| kind.name()).collect();
-                bail!(
-                    "`--defect` is for our own servers ({}), not for `{}`",
-                    ours.join(", "),
-                    target.name()
-                );
+            if !is_ours {
+                bail!(for_ours("--defect"));
             }
             if !fitting().any(|its| its.name == defect) {
                 bail!(unknown("defect", defect, fitting().map(|its| its.name)));
@@ -171,7 +187,7 @@ impl Plan {
         if request.time_limit.is_zero() || request.time_limit > TIME_LIMIT_MAX {
             bail!("--time-limit is out of range: more than 0, at most 24h");
         }
-        let kinds = kinds(&request.nemesis, request.nodes, target.has_leader())?;
+        let kinds = nemesis::kinds(&request.nemesis, request.nodes, target)?;
         let time_limit_ms = millis(request.time_limit);
         Ok(Plan {
             format: FORMAT,
@@ -179,6 +195,7 @@ impl Plan {
             target: request.target,
             binary: request.binary,
             defect: request.defect,
+            snapshot_entries: is_ours.then(|| request.snapshot_entries.unwrap_or(SNAPSHOT_ENTRIES)),
             workload: workload.name().to_owned(),
             reads: request.reads,
             nodes: (1..=request.nodes).map(|node| format!("n{node}")).collect(),
@@ -207,9 +224,13 @@ impl Plan {
     /// The faults that were asked for: each by its name, and by a shape if one was asked for.
     pub(crate) fn asked(&self) -> BTreeSet<(&str, Option<&str>)> {
         if self.nemesis == ["all"] {
-            return fault::ALL.iter().map(|fault| (fault.name(), None)).collect();
+            let target = partita_targets::find(&self.target).into_iter();
+            return target
+                .flat_map(nemesis::bearable)
+                .map(|fault| (fault.name(), None))
+                .collect();
         }
-        self.nemesis.iter().map(|asked| named(asked)).collect()
+        self.nemesis.iter().map(|asked| nemesis::named(asked)).collect()
     }
 
     /// The faults planned for which nodes must keep their data on disks that can be made to fail.
@@ -217,7 +238,7 @@ impl Plan {
         let planned = self
             .faults
             .iter()
-            .filter_map(|planned| fault::find(&planned.fault));
+            .filter_map(|planned| partita_nemesis::fault::find(&planned.fault));
         planned
             .filter(|fault| fault.needs_disks())
             .map(|fault| fault.name())
@@ -241,6 +262,11 @@ impl Plan {
             self.defect.is_some(),
             "defect",
             self.defect.clone().unwrap_or_default(),
+        );
+        option(
+            self.snapshot_entries.is_some() && self.snapshot_entries != defaults.snapshot_entries,
+            "snapshot-entries",
+            self.snapshot_entries.unwrap_or_default().to_string(),
         );
         option(
             self.workload != defaults.workload,
@@ -328,51 +354,6 @@ fn workload(asked: Option<&str>, target: &dyn Target) -> anyhow::Result<&'static
         .with_context(|| unknown("workload", name, all.iter().map(|workload| workload.name())))
 }
 
-/// The faults asked for, in the shapes that so many nodes, with a leader or without, can have: `kill` in all its shapes, `kill:leader` in one.
-/// `none` is none, and `all` is all.
-fn kinds(asked: &[String], nodes: usize, has_leader: bool) -> anyhow::Result<Vec<FaultKind>> {
-    let all = || fault::ALL.iter().map(|fault| fault.name());
-    let asked: Vec<&str> = match asked {
-        [none] if none == "none" => Vec::new(),
-        [every] if every == "all" => all().collect(),
-        asked => asked.iter().map(String::as_str).collect(),
-    };
-    let mut kinds: Vec<FaultKind> = Vec::new();
-    for asked in asked {
-        let (name, shape) = named(asked);
-        let fault =
-            fault::find(name).with_context(|| unknown("fault", name, all().chain(["all", "none"])))?;
-        let mut shapes = fault::shapes(fault, nodes, has_leader);
-        if let Some(shape) = shape {
-            if !shapes.iter().any(|known| known == shape) {
-                let kind = format!("shape of `{name}` for {nodes} nodes");
-                bail!(unknown(&kind, shape, shapes.iter().map(String::as_str)));
-            }
-            shapes.retain(|known| known == shape);
-        }
-        match kinds.iter_mut().find(|kind| kind.name == name) {
-            Some(kind) => kind.shapes.extend(
-                shapes
-                    .into_iter()
-                    .filter(|shape| !kind.shapes.contains(shape))
-                    .collect::<Vec<_>>(),
-            ),
-            None => kinds.push(FaultKind {
-                name: name.to_owned(),
-                shapes,
-            }),
-        }
-    }
-    Ok(kinds)
-}
-
-/// `kill:leader` is the fault `kill` in the shape `leader`; `kill` is that fault in any shape.
-fn named(asked: &str) -> (&str, Option<&str>) {
-    asked
-        .split_once(':')
-        .map_or((asked, None), |(name, shape)| (name, Some(shape)))
-}
-
 /// "unknown target `x`; there are: a, b".
 pub(crate) fn unknown<'a>(kind: &str, name: &str, names: impl Iterator<Item = &'a str>) -> String {
     format!(
@@ -404,6 +385,7 @@ pub(crate) mod tests {
             target: "raft".into(),
             binary: None,
             defect: None,
+            snapshot_entries: None,
             workload: None,
             reads: Reads::Linearizable,
             nodes: 5,
@@ -482,6 +464,15 @@ pub(crate) mod tests {
         assert!(error.contains("our own servers"), "{error}");
         let error = refused(Request {
             target: "etcd".into(),
+            snapshot_entries: Some(10),
+            ..request()
+        });
+        assert!(
+            error.contains("`--snapshot-entries` is for our own servers"),
+            "{error}"
+        );
+        let error = refused(Request {
+            target: "etcd".into(),
             workload: Some("queue".into()),
             ..request()
         });
@@ -545,6 +536,7 @@ pub(crate) mod tests {
         let other = Plan::new(Request {
             defect: Some("stale-reads".into()),
             binary: Some("/tmp/a b".into()),
+            snapshot_entries: Some(50),
             reads: Reads::Local,
             nemesis: vec!["none".into()],
             rate: 99.5,
@@ -556,7 +548,7 @@ pub(crate) mod tests {
         .unwrap();
         assert_eq!(
             other.command(&defaults),
-            "partita run raft --binary '/tmp/a b' --defect stale-reads --reads local --nemesis none \
+            "partita run raft --binary '/tmp/a b' --defect stale-reads --snapshot-entries 50 --reads local --nemesis none \
              --rate 99.5 --time-limit 20s --operation-timeout 250ms --on-violation stop --seed 7"
         );
     }

@@ -225,6 +225,11 @@ impl Cluster {
         self.hosts[node].restart(&self.mark).map_err(start_error)
     }
 
+    /// Sets how a node is started from now on, by whomever; one that runs goes on.
+    pub fn set_command(&self, node: usize, spec: CommandSpec) {
+        self.hosts[node].set_command(spec);
+    }
+
     /// What a node's process is doing.
     pub fn status(&self, node: usize) -> ProcessState {
         self.hosts[node].process.state()

@@ -42,7 +42,7 @@
 //!     let planned = faults::schedule(1, &kinds, 30_000);
 //!     let start = std::time::Instant::now();
 //!     let conductor = schedule::Conductor {
-//!         context: Context { cluster: Arc::clone(&cluster), observer },
+//!         context: Context { cluster: Arc::clone(&cluster), observer, administrator: None },
 //!         sink: Arc::new(|name, value| println!("{name}: {value:?}")),
 //!         clock: Arc::new(move || u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX)),
 //!     };

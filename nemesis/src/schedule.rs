@@ -181,7 +181,7 @@ impl Performance {
             ..self.value(FaultPhase::Injected, began)
         };
         self.tell(value.clone());
-        if injected.outcome != FaultOutcome::Skipped {
+        if injected.outcome != FaultOutcome::Skipped && fault.lasts() {
             let due = Instant::now() + Duration::from_millis(self.planned.for_ms);
             let _ = stopped_before(&mut stop, due).await;
         }

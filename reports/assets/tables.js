@@ -58,6 +58,7 @@ function workView(work, passed) {
     make("h2", { id: "work" }, "How hard we looked"),
     make("p", { class: "lead" }, "A pass is worth as much as the work behind it."),
     make("div", { class: "tables" }, operationsTable(work), faultsTable(work)),
+    Boolean(work.snapshots) && make("p", {}, `Snapshots: ${work.snapshots}.`),
     work.not_exercised.length > 0
       ? make("div", { class: "missing not-exercised" }, make("h3", {}, "Never exercised"), make("ul", {}, work.not_exercised.map((text) => make("li", {}, text))))
       : passed && (work.achieved !== null || work.faults.length > 0) && make("p", { class: "small soft" }, "Everything that was asked for was exercised."),

@@ -58,6 +58,8 @@ pub struct Summary {
     pub faults: BTreeMap<String, FaultCount>,
     /// What was asked for or expected and never happened, in words.
     pub not_exercised: Vec<String>,
+    /// How many snapshots of other nodes took the place of a node's state, as far as the nodes say so.
+    pub snapshots_installed: Option<u64>,
     /// What the checkers said.
     pub checks: Vec<Analysis>,
     /// Further facts of the run (versions, settings, times), by name.

@@ -187,6 +187,10 @@ fn faults(page: &mut Sheet, run: &Run) {
         }
     }
     page.gap();
+    if let Some(installed) = summary.snapshots_installed {
+        page.fact("snapshots", &words::installed(installed));
+        page.gap();
+    }
     if !summary.not_exercised.is_empty() {
         page.fact("never done", &summary.not_exercised.join("; "));
         page.gap();

@@ -111,6 +111,11 @@ pub(crate) fn thousands(count: u64) -> String {
     out
 }
 
+/// How many snapshots were installed, in words.
+pub(crate) fn installed(snapshots: u64) -> String {
+    format!("{} installed by nodes that lagged", thousands(snapshots))
+}
+
 /// `1 fault`, `2 faults`.
 pub(crate) fn counted(count: u64, noun: &str) -> String {
     format!("{} {noun}{}", thousands(count), if count == 1 { "" } else { "s" })

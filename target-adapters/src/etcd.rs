@@ -16,7 +16,7 @@ use serde_json::json;
 use crate::http::{self, NoAnswer};
 use crate::{
     BoxFuture, Client, ClientError, ClientOptions, Completion, Node, Observer, Options, Program, Request,
-    Status, Target,
+    Start, Status, Target,
 };
 
 /// etcd.
@@ -104,6 +104,7 @@ impl Target for Etcd {
         cluster: &[Node],
         node: &Node,
         data: &Path,
+        _: Start,
     ) -> Vec<String> {
         let members: Vec<_> = cluster
             .iter()
@@ -331,6 +332,7 @@ impl EtcdObserver {
             log_bytes: number(&body.db_size),
             members: None,
             snapshot_index: None,
+            snapshots_installed: None,
         })
     }
 }

@@ -54,7 +54,8 @@ pub trait Target: Sync {
         let _ = (cluster, node, data);
         Ok(())
     }
-    /// The command that starts `node` as a member of `cluster`. `data` is its directory, which is there.
+    /// The command that starts `node` as a member of `cluster`, or as one that is to become a member, by
+    /// [`Change::Add`]. `data` is its directory, which is there.
     fn command(
         &self,
         program: &Program,
@@ -62,6 +63,7 @@ pub trait Target: Sync {
         cluster: &[Node],
         node: &Node,
         data: &Path,
+        start: Start,
     ) -> Vec<String>;
     /// A client that begins at `node` (an index into the cluster). `name` is its own: no other client of this
     /// cluster ever has it.
@@ -85,6 +87,10 @@ pub trait Target: Sync {
         source: Option<IpAddr>,
         timeout: Duration,
     ) -> Result<Box<dyn Observer>, ClientError>;
+    /// What an [`Administrator`] can change about it.
+    fn administers(&self) -> &'static [Matter] {
+        &[]
+    }
     /// Changes the cluster itself, by way of the control addresses; nothing where the target has no such calls
     /// that we know.
     ///
@@ -128,6 +134,28 @@ pub struct Options {
     pub binary: Option<PathBuf>,
     /// The deliberate bug to switch on, in our own servers.
     pub defect: Option<String>,
+    /// How many entries are applied from one snapshot to the next, in our own servers.
+    pub snapshot_entries: Option<u64>,
+}
+
+/// As what a node is started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// As a member of the cluster that all nodes are.
+    Member,
+    /// As none, with an empty disk: it waits to be made one.
+    Joining,
+}
+
+/// What an operator may have a say in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Matter {
+    /// Who is a member.
+    Members,
+    /// Who leads.
+    Leadership,
+    /// When a node takes a snapshot.
+    Snapshots,
 }
 
 /// How a client works.
@@ -272,7 +300,7 @@ pub enum Change {
 /// What came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Changed {
-    /// It is done.
+    /// It is done, or was so before.
     Done,
     /// It certainly had no effect.
     Rejected(String),
@@ -305,6 +333,8 @@ pub struct Status {
     pub members: Option<Vec<String>>,
     /// The last log position in its newest snapshot, where it says so; 0 without a snapshot.
     pub snapshot_index: Option<u64>,
+    /// How many snapshots of other nodes took the place of its state since it started, where it says so.
+    pub snapshots_installed: Option<u64>,
 }
 
 #[cfg(test)]

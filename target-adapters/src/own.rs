@@ -14,8 +14,8 @@ use self::administrator::OwnAdministrator;
 use self::operation::{Answer, Functions, Op, STORE, WRITE_ONCE};
 use crate::http::{self, NoAnswer};
 use crate::{
-    Administrator, BoxFuture, Client, ClientError, ClientOptions, Completion, Node, Observer, Options,
-    Program, Reads, Request, Status, Target,
+    Administrator, BoxFuture, Client, ClientError, ClientOptions, Completion, Matter, Node, Observer,
+    Options, Program, Reads, Request, Start, Status, Target,
 };
 
 /// One of our own servers.
@@ -109,6 +109,7 @@ impl Target for Own {
         cluster: &[Node],
         node: &Node,
         data: &Path,
+        start: Start,
     ) -> Vec<String> {
         let mut command = vec![
             program.path.display().to_string(),
@@ -128,6 +129,12 @@ impl Target for Own {
         }
         if let Some(defect) = &options.defect {
             command.extend(["--defect".into(), defect.clone()]);
+        }
+        if let Some(entries) = options.snapshot_entries {
+            command.extend(["--snapshot-entries".into(), entries.to_string()]);
+        }
+        if start == Start::Joining {
+            command.push("--join".into());
         }
         command
     }
@@ -160,6 +167,14 @@ impl Target for Own {
             http: http::client(timeout, source)?,
             cluster: cluster.to_vec(),
         }))
+    }
+
+    fn administers(&self) -> &'static [Matter] {
+        // Its members are fixed, and each of its snapshots is of what the node itself has promised and learnt.
+        if self.protocol == PAXOS.protocol {
+            return &[];
+        }
+        &[Matter::Members, Matter::Leadership, Matter::Snapshots]
     }
 
     fn administrator(
@@ -354,6 +369,7 @@ struct StatusBody {
     log_bytes: u64,
     members: Option<Vec<String>>,
     snapshot_index: Option<u64>,
+    snapshots_installed: Option<u64>,
 }
 
 impl Observer for OwnObserver {
@@ -371,6 +387,7 @@ impl Observer for OwnObserver {
                 log_bytes,
                 members,
                 snapshot_index,
+                snapshots_installed,
             } = http::ask(request).await?;
             Ok(Status {
                 role,
@@ -381,6 +398,7 @@ impl Observer for OwnObserver {
                 log_bytes,
                 members,
                 snapshot_index,
+                snapshots_installed,
             })
         })
     }

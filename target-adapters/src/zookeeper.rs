@@ -16,7 +16,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpSocket;
 
 use crate::{
-    BoxFuture, Client, ClientError, ClientOptions, Node, Observer, Options, Program, Status, Target,
+    BoxFuture, Client, ClientError, ClientOptions, Node, Observer, Options, Program, Start, Status, Target,
 };
 
 /// Apache ZooKeeper.
@@ -112,7 +112,15 @@ impl Target for ZooKeeper {
         std::fs::write(data.join("zoo.cfg"), lines.join("\n") + "\n")
     }
 
-    fn command(&self, program: &Program, _: &Options, _: &[Node], _: &Node, data: &Path) -> Vec<String> {
+    fn command(
+        &self,
+        program: &Program,
+        _: &Options,
+        _: &[Node],
+        _: &Node,
+        data: &Path,
+        _: Start,
+    ) -> Vec<String> {
         let java = java(&program.path);
         let words = std::iter::once(java.get_program()).chain(java.get_args());
         let mut command: Vec<String> = words.map(|word| word.to_string_lossy().into_owned()).collect();

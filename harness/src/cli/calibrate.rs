@@ -1,5 +1,6 @@
 //! `partita calibrate`: how well do we find planted bugs?
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -40,7 +41,7 @@ pub(super) struct Arguments {
     /// How many nodes
     #[arg(long, default_value_t = 5)]
     nodes: usize,
-    /// How many threads try seeds; by default one a core
+    /// How many trials go on at once; by default one a core
     #[arg(long)]
     jobs: Option<usize>,
     /// The first seed
@@ -84,7 +85,14 @@ pub(super) fn main(arguments: &Arguments) -> Result<Verdict, Failure> {
                 calibration.simulated.push(row);
             }
             if arguments.runs > 0 {
-                for faults in kinds(defect, &fitting) {
+                let kinds = kinds(defect, &fitting);
+                if let Some(defect) = defect.filter(|_| kinds.is_empty()) {
+                    let needed = defect.faults.join(" or ");
+                    say(&format!(
+                        "{defect} is not tried in processes: it needs {needed}, which real runs do not have"
+                    ));
+                }
+                for faults in kinds {
                     let row = in_processes(arguments, protocol, defect, faults, &directory);
                     tell(arguments, &row, "processes");
                     calibration.processes.push(row);
@@ -168,14 +176,14 @@ fn kinds(defect: Option<&'static Defect>, all: &[&'static Defect]) -> Vec<&'stat
     kinds
 }
 
-fn simulated(arguments: &Arguments, simulator: &Simulator, defect: Option<&'static Defect>) -> Row {
-    let options = Options {
-        nodes: arguments.nodes,
-        defect,
-        ..Options::default()
-    };
+/// What came of each trial, in their order; as many go on at once as were asked for.
+fn trials(
+    arguments: &Arguments,
+    count: u64,
+    trial: impl Fn(u64) -> anyhow::Result<Trial> + Sync,
+) -> Vec<anyhow::Result<Trial>> {
     let next = AtomicU64::new(0);
-    let trials = Mutex::new(Vec::new());
+    let done = Mutex::new(BTreeMap::new());
     let jobs = arguments
         .jobs
         .or_else(|| std::thread::available_parallelism().ok().map(usize::from))
@@ -185,32 +193,46 @@ fn simulated(arguments: &Arguments, simulator: &Simulator, defect: Option<&'stat
             scope.spawn(|| {
                 loop {
                     let number = next.fetch_add(1, Ordering::Relaxed);
-                    if number >= arguments.seeds {
+                    if number >= count {
                         break;
                     }
-                    let report = (simulator.simulate)(arguments.seed + number, &options);
-                    let trial = match report.violation {
-                        Some(violation) => Trial {
-                            found: vec![violation.property.to_owned()],
-                            seconds: violation.time_us as f64 / 1e6,
-                        },
-                        None => Trial {
-                            found: Vec::new(),
-                            seconds: 0.0,
-                        },
-                    };
-                    trials
-                        .lock()
+                    let tried = trial(arguments.seed + number);
+                    done.lock()
                         .unwrap_or_else(PoisonError::into_inner)
-                        .push(Ok(trial));
+                        .insert(number, tried);
                 }
             });
         }
     });
-    let trials = trials.into_inner().unwrap_or_else(PoisonError::into_inner);
+    done.into_inner()
+        .unwrap_or_else(PoisonError::into_inner)
+        .into_values()
+        .collect()
+}
+
+fn simulated(arguments: &Arguments, simulator: &Simulator, defect: Option<&'static Defect>) -> Row {
+    let options = Options {
+        nodes: arguments.nodes,
+        defect,
+        ..Options::default()
+    };
+    let trials = trials(arguments, arguments.seeds, |seed| {
+        let violation = (simulator.simulate)(seed, &options).violation;
+        let seconds = violation
+            .as_ref()
+            .map_or(0.0, |violation| violation.time_us as f64 / 1e6);
+        Ok(Trial {
+            found: violation
+                .map(|violation| violation.property.to_owned())
+                .into_iter()
+                .collect(),
+            seconds,
+        })
+    });
     // The protocol's own properties see the cause before any client sees the effect.
-    let is_expected =
-        |found: &str| defect.is_some_and(|defect| found == defect.anomaly || !NOT_SAFETY.contains(&found));
+    let is_expected = |found: &str| {
+        defect.is_some_and(|defect| defect.invariant == Some(found) || !NOT_SAFETY.contains(&found))
+    };
     Row::new(
         simulator.name,
         defect.map(|defect| defect.name),
@@ -227,25 +249,23 @@ fn in_processes(
     faults: &str,
     directory: &Path,
 ) -> Row {
-    let trials = (0..arguments.runs)
-        .map(|number| {
-            let tried = processes::run(Run {
-                protocol: protocol.name(),
-                defect: defect.map(|defect| defect.name),
-                workload: defect.map(|defect| defect.workload),
-                faults,
-                nodes: arguments.nodes,
-                time_limit: arguments.time_limit,
-                seed: arguments.seed + number,
-                runs_dir: directory,
-            });
-            if let Err(error) = &tried {
-                say(&format!("warning: {error:#}"));
-            }
-            tried
-        })
-        .collect();
-    let is_expected = |found: &str| defect.is_some_and(|defect| found == defect.anomaly);
+    let trials = trials(arguments, arguments.runs, |seed| {
+        let tried = processes::run(Run {
+            protocol: protocol.name(),
+            defect: defect.map(|defect| defect.name),
+            workload: defect.map(|defect| defect.workload),
+            faults,
+            nodes: arguments.nodes,
+            time_limit: arguments.time_limit,
+            seed,
+            runs_dir: directory,
+        });
+        if let Err(error) = &tried {
+            say(&format!("warning: {error:#}"));
+        }
+        tried
+    });
+    let is_expected = |found: &str| defect.is_some_and(|defect| defect.anomalies.contains(&found));
     Row::new(
         protocol.name(),
         defect.map(|defect| defect.name),

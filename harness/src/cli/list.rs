@@ -42,12 +42,19 @@ fn catalogue() -> String {
             defect.summary,
             defect.breaks,
             defect.seen,
-            defect.anomaly,
+            shows_as(defect),
             defect.faults.join(" or "),
             defect.workload,
         );
     }
     out
+}
+
+/// What clients see of it, and what only those do who look at the nodes.
+fn shows_as(defect: &partita_protocols::Defect) -> String {
+    let invariant = defect.invariant.map(|name| format!("the invariant {name}"));
+    let anomalies = defect.anomalies.iter().map(|&name| name.to_owned());
+    anomalies.chain(invariant).collect::<Vec<_>>().join(" or ")
 }
 
 /// Every registry, with the name and summary of each entry.

@@ -58,6 +58,9 @@ pub(super) struct Arguments {
     /// A deliberate bug to switch on in our own servers (see `partita list defects`)
     #[arg(long)]
     defect: Option<String>,
+    /// Entries from one snapshot to the next, in our own servers [default: 500]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    snapshot_entries: Option<u64>,
     /// Another program for the target's nodes
     #[arg(long)]
     binary: Option<PathBuf>,
@@ -104,6 +107,7 @@ pub(super) fn main(arguments: Arguments) -> Result<Verdict, Failure> {
         own_program: std::env::current_exe().context("our own program can't be found")?,
         binary: plan.binary.clone(),
         defect: plan.defect.clone(),
+        snapshot_entries: plan.snapshot_entries,
     };
     let program = target.locate(&options).map_err(|error| match &options.binary {
         Some(_) => Failure::usage(anyhow!(error)),
@@ -210,6 +214,7 @@ fn request(arguments: &Arguments) -> anyhow::Result<Request> {
         target: arguments.target.clone(),
         binary,
         defect: arguments.defect.clone(),
+        snapshot_entries: arguments.snapshot_entries,
         workload: arguments.workload.clone(),
         reads: arguments.reads,
         nodes: arguments.nodes,
@@ -267,6 +272,7 @@ fn json(summary: &Summary, directory: &Path) -> serde_json::Value {
         "ops": summary.operations,
         "rate": summary.rate,
         "faults": summary.faults,
+        "snapshots_installed": summary.snapshots_installed,
         "not_exercised": summary.not_exercised,
         "run_dir": directory.display().to_string(),
         "seed": summary.seed,

@@ -22,6 +22,8 @@ pub(crate) struct Observed {
     pub(crate) load_seconds: f64,
     /// Operations in that time.
     pub(crate) load: super::recorder::Counts,
+    /// Snapshots that nodes were seen to install, where they tell.
+    pub(crate) snapshots_installed: Option<u64>,
     /// Exits that nobody caused, each in words.
     pub(crate) unexpected_exits: Vec<String>,
     /// Why the cluster did not recover when all faults were healed; none if it did.
@@ -45,6 +47,7 @@ pub(crate) fn judge(
     };
     summary.operations = outcomes(history);
     summary.faults = faults(&history.faults);
+    summary.snapshots_installed = observed.snapshots_installed;
     let last = history
         .operations()
         .filter_map(|operation| operation.completed)

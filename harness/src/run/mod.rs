@@ -8,6 +8,7 @@
 //! - [`recorder`]: every event, in order, on disk before the next depends on it.
 //! - [`online`]: the same events, judged as they come.
 //! - [`load`]: the clients.
+//! - [`operator`]: how nodes are started, and what an operator can change.
 //! - [`watch`]: what nodes say of themselves.
 //! - [`phases`]: the above in their order.
 //! - [`judge`]: the verdict.
@@ -16,6 +17,7 @@ pub(crate) mod directory;
 pub(crate) mod judge;
 pub(crate) mod load;
 pub(crate) mod online;
+pub(crate) mod operator;
 pub(crate) mod phases;
 pub(crate) mod recorder;
 pub(crate) mod watch;

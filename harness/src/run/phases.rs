@@ -12,12 +12,12 @@ use partita_checker::{Analysis, Model};
 use partita_generator::pace::Pace;
 use partita_generator::random;
 use partita_history::{History, jsonl};
-use partita_nemesis::fault::Context as Ground;
+use partita_nemesis::fault::{self, Context as Ground, Need};
 use partita_nemesis::lab::Lab;
 use partita_nemesis::schedule::{self, Conductor};
-use partita_nemesis::{Cluster, CommandSpec, PortRole, disk};
+use partita_nemesis::{Cluster, PortRole, disk};
 use partita_reports::run::Summary;
-use partita_targets::{ClientOptions, Node, Options, Program, Reads, Target};
+use partita_targets::{ClientOptions, Node, Options, Program, Reads, Start, Target};
 use partita_workloads::Workload;
 use tokio::sync::watch;
 
@@ -25,6 +25,7 @@ use super::directory;
 use super::judge::{self, Observed, VIOLATION};
 use super::load::{self, Clients};
 use super::online::{self, Alarm, Follower, Tap};
+use super::operator::{Operator, Starter};
 use super::recorder::Recorder;
 use super::watch::Watch;
 use crate::plan::{self, OnViolation, Plan};
@@ -135,8 +136,23 @@ async fn with_cluster(
         Arc::clone(&nodes),
         setting.target.has_leader(),
     ));
+    let starter = Starter {
+        target: setting.target,
+        program: setting.program.clone(),
+        options: setting.options.clone(),
+        nodes: Arc::clone(&nodes),
+        directory: setting.directory.to_owned(),
+    };
     setting.progress.phase("starting");
-    start(setting, cluster, &nodes, &watch).await?;
+    start(setting, cluster, &starter, &watch).await?;
+    let ground = Ground {
+        cluster: Arc::clone(cluster),
+        observer: Arc::<Watch>::clone(&watch),
+        administrator: match Operator::new(cluster, starter)? {
+            Some(operator) => Some(Arc::new(operator)),
+            None => None,
+        },
+    };
 
     let pace = Pace::new(plan.seed, plan.rate);
     let rng = random(plan.seed, "operations");
@@ -175,7 +191,7 @@ async fn with_cluster(
         let (alarm, progress) = (follower.alarm(), setting.progress.clone());
         tokio::spawn(async move { progress.violation(&alarm.await) })
     };
-    let next = load_under_faults(setting, cluster, &watch, &clients, &recorder, observed, follower).await?;
+    let next = load_under_faults(setting, &ground, &watch, &clients, &recorder, observed, follower).await?;
     if let Some(each) = (cpu() - cpu_before)
         .as_micros()
         .checked_div(u128::from(observed.load.invoked))
@@ -186,7 +202,7 @@ async fn with_cluster(
     if observed.ended == VIOLATION {
         cluster.final_heal()?;
     } else {
-        recover(setting, cluster, &watch, observed, facts).await?;
+        recover(setting, &ground, &watch, observed, facts).await?;
         setting.progress.phase("final reads");
         if !final_reads(&clients, &recorder, plan.seed, next).await? {
             let limit = RECOVERY_LIMIT.as_secs();
@@ -197,6 +213,7 @@ async fn with_cluster(
 
     stop_metrics.send_replace(true);
     metrics.await.context("the metrics panicked")??;
+    observed.snapshots_installed = watch.snapshots_installed();
     announcing.abort();
     Ok(recorder.untap())
 }
@@ -204,14 +221,21 @@ async fn with_cluster(
 /// Heals all that is not healed, and waits until the cluster is whole.
 async fn recover(
     setting: &Setting<'_>,
-    cluster: &Arc<Cluster>,
+    ground: &Ground,
     watch: &Watch,
     observed: &mut Observed,
     facts: &mut BTreeMap<String, String>,
 ) -> anyhow::Result<()> {
     setting.progress.phase("recovering");
     let recovering = Instant::now();
+    let cluster = &ground.cluster;
     cluster.final_heal()?;
+    if setting.plan.asked().iter().any(|(name, _)| needs_members(name)) {
+        let done = fault::restore_members(ground).await;
+        if !done.is_empty() {
+            facts.insert("members restored".to_owned(), done.join("; "));
+        }
+    }
     observed.not_recovered = watch.ready(RECOVERY_LIMIT, || None).await.err();
     // A node that ended by itself is a finding; anything else that is not as it was is our own failure.
     if let Err(amiss) = schedule::clean_bill(cluster).await
@@ -224,6 +248,11 @@ async fn recover(
         format!("{} ms", recovering.elapsed().as_millis()),
     );
     Ok(())
+}
+
+/// Does the fault change who is a member?
+fn needs_members(fault: &str) -> bool {
+    fault::find(fault).is_some_and(|fault| fault.needs() == Some(Need::Members))
 }
 
 /// Reads all that was used, until it was answered; false if that takes too long.
@@ -300,27 +329,12 @@ fn members(cluster: &Cluster, plan: &Plan) -> Vec<Node> {
 async fn start(
     setting: &Setting<'_>,
     cluster: &Cluster,
-    nodes: &[Node],
+    starter: &Starter,
     watch: &Watch,
 ) -> anyhow::Result<()> {
-    for (number, node) in nodes.iter().enumerate() {
-        let data = directory::node_directory(setting.directory, &node.name).join("data");
-        setting
-            .target
-            .prepare(nodes, node, &data)
-            .with_context(|| format!("failed to write into {}", data.display()))?;
-        let command = setting
-            .target
-            .command(setting.program, setting.options, nodes, node, &data);
-        let [program, arguments @ ..] = command.as_slice() else {
-            bail!("the target has no command")
-        };
-        let spec = CommandSpec {
-            program: program.into(),
-            args: arguments.to_vec(),
-            ..CommandSpec::default()
-        };
-        cluster.start(number, spec)?;
+    for node in 0..cluster.len() {
+        starter.prepare(node)?;
+        cluster.start(node, starter.command(node, Start::Member)?)?;
     }
     let given_up = || exits(cluster).into_iter().next();
     let ready = tokio::select! {
@@ -328,7 +342,7 @@ async fn start(
         () = setting.progress.interrupted() => Err("interrupted".into()),
     };
     if let Err(why) = ready {
-        let tails: Vec<_> = (0..nodes.len())
+        let tails: Vec<_> = (0..cluster.len())
             .map(|node| {
                 format!(
                     "--- the end of {}'s log\n{}",
@@ -351,8 +365,8 @@ async fn start(
 /// faults are healed when it returns. Gives back the number of the next process.
 async fn load_under_faults(
     setting: &Setting<'_>,
-    cluster: &Arc<Cluster>,
-    watch: &Arc<Watch>,
+    ground: &Ground,
+    watch: &Watch,
     clients: &Clients,
     recorder: &Arc<Recorder>,
     observed: &mut Observed,
@@ -371,10 +385,7 @@ async fn load_under_faults(
             Arc::clone(recorder),
         );
         let conductor = Conductor {
-            context: Ground {
-                cluster: Arc::clone(cluster),
-                observer: Arc::<Watch>::clone(watch),
-            },
+            context: ground.clone(),
             sink: Arc::new(move |fault, value| {
                 progress.fault(fault, &value);
                 sink.fault(fault, value);
@@ -401,7 +412,7 @@ async fn load_under_faults(
             // No client begins anything new; what is cut or paused stays so until it was looked at.
             stop.send_replace(true);
             observed.ended = VIOLATION.into();
-            frozen = freeze(setting, cluster, watch, recorder, &alarm).await;
+            frozen = freeze(setting, &ground.cluster, watch, recorder, &alarm).await;
             None
         }
         // Clients end before they are told to only when something broke.

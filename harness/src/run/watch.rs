@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use futures_util::future::{join_all, try_join_all};
+use partita_nemesis::fault::{self, Standing};
 use partita_reports::run::Metric;
 use partita_targets::{BoxFuture, Node, Observer, Status};
 use tokio::sync::watch;
@@ -25,17 +26,35 @@ pub(crate) struct Watch {
     /// Is one of the nodes the leader, when all is well?
     has_leader: bool,
     last: Mutex<Vec<Option<Status>>>,
+    /// How many snapshots each node had installed since its last start, and all of them together.
+    installed: Mutex<(Vec<u64>, Option<u64>)>,
 }
 
 impl Watch {
     /// Nobody was asked yet.
     pub(crate) fn new(observer: Box<dyn Observer>, cluster: Arc<Vec<Node>>, has_leader: bool) -> Self {
-        let last = Mutex::new(vec![None; cluster.len()]);
+        let nodes = cluster.len();
         Watch {
             observer,
             cluster,
             has_leader,
-            last,
+            last: Mutex::new(vec![None; nodes]),
+            installed: Mutex::new((vec![0; nodes], None)),
+        }
+    }
+
+    /// How many snapshots of other nodes were seen to take the place of a node's state, where the nodes tell. One
+    /// that was killed right after it may not have been asked in time.
+    pub(crate) fn snapshots_installed(&self) -> Option<u64> {
+        self.installed.lock().unwrap_or_else(PoisonError::into_inner).1
+    }
+
+    fn count_installed(&self, node: usize, status: Option<&Status>) {
+        if let Some(now) = status.and_then(|status| status.snapshots_installed) {
+            let (nodes, all) = &mut *self.installed.lock().unwrap_or_else(PoisonError::into_inner);
+            // A node that was started again counts from zero.
+            *all.get_or_insert(0) += now.checked_sub(nodes[node]).unwrap_or(now);
+            nodes[node] = now;
         }
     }
 
@@ -97,6 +116,7 @@ impl Watch {
                 _ = ticks.tick() => {}
             }
             let status = self.observer.status(node).await.ok();
+            self.count_installed(node, status.as_ref());
             self.last.lock().unwrap_or_else(PoisonError::into_inner)[node].clone_from(&status);
             let metric = metric(recorder.now(), &self.cluster[node].name, status);
             let mut line = serde_json::to_vec(&metric)?;
@@ -154,7 +174,7 @@ impl Watch {
     }
 }
 
-impl partita_nemesis::fault::Observer for Watch {
+impl fault::Observer for Watch {
     fn roles(&self) -> BoxFuture<'_, BTreeMap<String, String>> {
         Box::pin(async { self.roles_known() })
     }
@@ -167,6 +187,30 @@ impl partita_nemesis::fault::Observer for Watch {
             }
         })
     }
+
+    fn look(&self) -> BoxFuture<'_, Vec<Option<Standing>>> {
+        Box::pin(async {
+            Watch::look(self)
+                .await
+                .into_iter()
+                .map(|answer| answer.ok().map(standing))
+                .collect()
+        })
+    }
+}
+
+fn standing(status: Status) -> Standing {
+    let mut members = status.members;
+    if let Some(members) = &mut members {
+        members.sort_unstable();
+    }
+    Standing {
+        leader: status.leader,
+        term: status.term,
+        applied: status.applied,
+        snapshot_index: status.snapshot_index,
+        members,
+    }
 }
 
 /// What keeps the cluster from being whole, in words; none if nothing does.
@@ -177,6 +221,20 @@ fn amiss(cluster: &[Node], answers: &[Result<Status, String>], has_leader: bool)
         .find_map(|(node, answer)| Some((node, answer.as_ref().err()?)));
     if let Some((node, error)) = silent {
         return Some(format!("{} does not answer: {error}", node.name));
+    }
+    let incomplete = cluster
+        .iter()
+        .zip(answers.iter().flatten())
+        .find_map(|(node, status)| {
+            let members = status.members.as_ref()?;
+            let missing = cluster.iter().find(|member| !members.contains(&member.name))?;
+            Some((node, missing))
+        });
+    if let Some((node, missing)) = incomplete {
+        return Some(format!(
+            "{} does not take {} for a member",
+            node.name, missing.name
+        ));
     }
     if !has_leader {
         return None;
@@ -217,5 +275,89 @@ fn metric(time: u64, node: &str, status: Option<Status>) -> Metric {
             log_bytes: Some(status.log_bytes),
             ..silent
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cluster() -> Vec<Node> {
+        let nowhere = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
+        let node = |name: &str| Node {
+            name: name.to_owned(),
+            peer_listen: nowhere,
+            client_listen: nowhere,
+            peer: nowhere,
+            client: nowhere,
+            control: nowhere,
+        };
+        ["n1", "n2", "n3"].map(node).into()
+    }
+
+    fn says(leader: &str, members: Option<&[&str]>) -> Result<Status, String> {
+        let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+        Ok(Status {
+            leader: Some(leader.to_owned()),
+            members: members.map(names),
+            ..Status::default()
+        })
+    }
+
+    #[test]
+    fn a_cluster_is_whole_when_all_know_one_leader_and_all_members() {
+        let all = Some(&["n1", "n2", "n3"][..]);
+        let look = |answers: [Result<Status, String>; 3]| amiss(&cluster(), &answers, true);
+        assert_eq!(look([says("n1", all), says("n1", all), says("n1", all)]), None);
+        assert_eq!(
+            look([says("n1", None), says("n1", None), says("n1", None)]),
+            None,
+            "not every target tells"
+        );
+        let told = |answers, expected: &str| {
+            let amiss = look(answers).unwrap_or_default();
+            assert!(amiss.contains(expected), "{amiss}");
+        };
+        let fewer = Some(&["n1", "n3"][..]);
+        told(
+            [says("n1", all), says("n1", all), says("n1", fewer)],
+            "n3 does not take n2 for a member",
+        );
+        told(
+            [says("n1", all), says("n2", all), says("n1", all)],
+            "n2 takes n2 for the leader",
+        );
+        told(
+            [says("n1", all), Err("silent".into()), says("n1", all)],
+            "n2 does not answer",
+        );
+    }
+
+    struct Nobody;
+
+    impl Observer for Nobody {
+        fn status(&self, _: usize) -> BoxFuture<'_, Result<Status, String>> {
+            Box::pin(async { Err("nobody answers".into()) })
+        }
+    }
+
+    #[test]
+    fn installed_snapshots_are_counted_across_restarts() {
+        let watch = Watch::new(Box::new(Nobody), Arc::new(cluster()), true);
+        let tell = |node, installed| {
+            let status = Status {
+                snapshots_installed: installed,
+                ..Status::default()
+            };
+            watch.count_installed(node, Some(&status));
+        };
+        tell(0, None);
+        assert_eq!(watch.snapshots_installed(), None, "nobody has told");
+        for installed in [0, 2, 2, 3, 1] {
+            tell(0, Some(installed));
+        }
+        tell(1, Some(5));
+        watch.count_installed(1, None);
+        assert_eq!(watch.snapshots_installed(), Some(3 + 1 + 5));
     }
 }

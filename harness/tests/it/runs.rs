@@ -96,6 +96,50 @@ fn raft_survives_partitions_and_pauses_in_namespaces() {
 }
 
 #[test]
+fn raft_survives_changes_of_members_and_of_the_leader_and_installs_snapshots() {
+    let _turn = one_at_a_time();
+    let runs = tempfile::tempdir().unwrap();
+    // One replacement, one handover and one snapshot fit; each node that joins is sent a snapshot.
+    let arguments = [
+        "--nodes",
+        "5",
+        "--time-limit",
+        "15s",
+        "--nemesis",
+        "membership:replace,transfer:one,snapshot:all",
+        "--snapshot-entries",
+        "20",
+        "--seed",
+        "5",
+    ];
+    let told = valid(runs.path(), &arguments);
+    for fault in ["membership", "transfer", "snapshot"] {
+        assert!(told["faults"][fault]["took"].as_u64() >= Some(1), "{told}");
+    }
+    assert_eq!(
+        told["faults"]["membership"]["took"], told["faults"]["membership"]["healed"],
+        "{told}"
+    );
+    assert!(told["snapshots_installed"].as_u64() >= Some(1), "{told}");
+
+    // The word of the nodes themselves, and that of their logs.
+    let directory = Path::new(told["run_dir"].as_str().unwrap());
+    let faults = std::fs::read_to_string(directory.join("faults.jsonl")).unwrap();
+    assert!(
+        faults.contains("was stopped and wiped, and waits as pid")
+            && faults.contains("say that the members are n1, n2, n3, n4, n5"),
+        "{faults}"
+    );
+    let restored = (1..=5).any(|node| {
+        let log = directory.join(format!("nodes/n{node}/node.log"));
+        std::fs::read_to_string(log)
+            .unwrap()
+            .contains("restored from a snapshot")
+    });
+    assert!(restored, "no log tells of a snapshot");
+}
+
+#[test]
 fn etcd_survives_partitions_and_kills() {
     let _turn = one_at_a_time();
     let there = std::process::Command::new("etcd")

@@ -16,6 +16,18 @@ fn unknown_names_are_answered_with_the_valid_ones() {
         (&["raaft"][..], "unknown target `raaft`; there are: raft, "),
         (&["--nemesis", "flood"], "unknown fault `flood`; there are: "),
         (
+            &["paxos", "--nemesis", "membership"],
+            "target `paxos` has no call that we know of by which its members can be changed",
+        ),
+        (
+            &["etcd", "--nemesis", "kill,transfer:any"],
+            "target `etcd` has no call that we know of by which its leader can be told to hand over",
+        ),
+        (
+            &["etcd", "--snapshot-entries", "100"],
+            "`--snapshot-entries` is for our own servers",
+        ),
+        (
             &["--workload", "nothing"],
             "unknown workload `nothing`; there are: register",
         ),

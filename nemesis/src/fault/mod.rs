@@ -1,16 +1,20 @@
 //! Everything that can be done to a cluster: one file each, and one line in [`ALL`].
 
+mod administrator;
 mod bit_rot;
 mod disk_full;
 mod io_errors;
 mod kill;
+mod membership;
 mod partition;
 mod pause;
 mod power_cut;
 mod selection;
 mod slow_fsync;
+mod snapshot;
 mod stuck_fsync;
 mod torn_writes;
+mod transfer;
 mod troubled_disk;
 
 use std::collections::BTreeMap;
@@ -21,6 +25,8 @@ use std::sync::Arc;
 
 use partita_history::FaultOutcome;
 
+pub use self::administrator::{Administrator, Changed, Need, Standing};
+pub use self::membership::restore_members;
 use crate::cluster::Cluster;
 use crate::network::Evidence;
 
@@ -39,6 +45,9 @@ pub const ALL: &[&dyn Fault] = &[
     &io_errors::IoErrors,
     &disk_full::DiskFull,
     &bit_rot::BitRot,
+    &membership::Membership,
+    &transfer::Transfer,
+    &snapshot::Snapshot,
 ];
 
 /// The fault of this name.
@@ -54,6 +63,9 @@ pub trait Observer: Send + Sync {
     /// Whether a node answers just now, asked over its [control address](Cluster::control_address). A node that
     /// is up but finds no quorum answers.
     fn answers<'a>(&'a self, node: &'a str) -> BoxFuture<'a, bool>;
+
+    /// What each node says of itself just now, in the order of the cluster; `None` for one that keeps silent.
+    fn look(&self) -> BoxFuture<'_, Vec<Option<Standing>>>;
 }
 
 /// What a fault acts upon.
@@ -63,6 +75,8 @@ pub struct Context {
     pub cluster: Arc<Cluster>,
     /// Who knows the roles of the nodes.
     pub observer: Arc<dyn Observer>,
+    /// Who can change the cluster itself, where the target lets somebody.
+    pub administrator: Option<Arc<dyn Administrator>>,
 }
 
 /// Whom or how a fault hits.
@@ -88,6 +102,16 @@ pub trait Fault: Sync {
     /// Must the nodes keep their data on [disks that can be made to fail](crate::Cluster::mount_disks)?
     fn needs_disks(&self) -> bool {
         false
+    }
+
+    /// What the target must let an operator do.
+    fn needs(&self) -> Option<Need> {
+        None
+    }
+
+    /// Is it in force until it is healed? Otherwise it is over once it was injected.
+    fn lasts(&self) -> bool {
+        true
     }
 
     /// Does it, and probes that it took. A fault that can't apply is skipped, with the reason as its evidence.
@@ -149,6 +173,18 @@ impl Injected {
     pub async fn heal(self, context: &Context) -> Option<Healed> {
         Some(self.undo?(context.clone()).await)
     }
+}
+
+/// For a fault that is over once it was injected.
+fn nothing_to_undo() -> Undo {
+    Box::new(|_| {
+        Box::pin(async {
+            Healed {
+                outcome: FaultOutcome::Took,
+                evidence: "there was nothing to undo".into(),
+            }
+        })
+    })
 }
 
 impl fmt::Debug for Injected {

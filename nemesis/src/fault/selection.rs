@@ -78,12 +78,60 @@ pub(super) const LINK_SHAPES: &[Shape] = &[
     },
 ];
 
+/// The shapes of changes of members.
+pub(super) const MEMBERSHIP_SHAPES: &[Shape] = &[
+    Shape {
+        name: "remove-one",
+        summary: "one node is removed, and added when it is healed",
+    },
+    Shape {
+        name: "remove-leader",
+        summary: "the leader is removed, and added when it is healed",
+    },
+    Shape {
+        name: "replace",
+        summary: "one node is removed and at once added anew, as when a machine is replaced",
+    },
+    Shape {
+        name: "shrink",
+        summary: "as many nodes as the cluster must survive are removed one by one; healing lets it grow again",
+    },
+];
+
+/// The shapes of hand-overs.
+pub(super) const TRANSFER_SHAPES: &[Shape] = &[
+    Shape {
+        name: "any",
+        summary: "to whichever node the leader chooses",
+    },
+    Shape {
+        name: "one",
+        summary: "to one node drawn by lot",
+    },
+];
+
+/// The shapes of snapshots.
+pub(super) const SNAPSHOT_SHAPES: &[Shape] = &[
+    Shape {
+        name: "one",
+        summary: "one node",
+    },
+    Shape {
+        name: "all",
+        summary: "all nodes at once",
+    },
+    Shape {
+        name: "leader",
+        summary: "the leader",
+    },
+];
+
 /// Why a cluster of so many nodes can't have a shape, if it can't.
 pub(super) fn obstacle(shape: &str, nodes: usize) -> Option<String> {
     let least = match shape {
         // Below, a minority with the leader in it is the leader alone, or every majority is everyone.
-        "leader-with-minority" | "majorities-ring" => 5,
-        "minority" | "halves" | "handover" | "bridge" => 3,
+        "leader-with-minority" | "majorities-ring" | "shrink" => 5,
+        "remove-one" | "remove-leader" | "replace" | "minority" | "halves" | "handover" | "bridge" => 3,
         "isolate-one" | "isolate-leader" | "one-way-in" | "one-way-out" => 2,
         _ => 1,
     };
@@ -94,7 +142,7 @@ pub(super) fn obstacle(shape: &str, nodes: usize) -> Option<String> {
 pub(super) fn needs_leader(shape: &str) -> bool {
     matches!(
         shape,
-        "leader" | "isolate-leader" | "leader-with-minority" | "handover"
+        "leader" | "isolate-leader" | "leader-with-minority" | "handover" | "remove-leader"
     )
 }
 
@@ -127,6 +175,39 @@ pub(super) fn victims(shape: &str, nodes: usize, leaders: &[usize], seed: u64) -
     victims.truncate(count);
     victims.sort_unstable();
     Ok(victims)
+}
+
+/// The nodes that are removed. `Err` says why there are none.
+pub(super) fn leaving(shape: &str, nodes: usize, leaders: &[usize], seed: u64) -> Result<Vec<usize>, String> {
+    if let Some(obstacle) = obstacle(shape, nodes) {
+        return Err(obstacle);
+    }
+    let mut order = shuffled(nodes, &mut random(seed, "victims"));
+    match shape {
+        "remove-one" | "replace" => order.truncate(1),
+        "remove-leader" => order = vec![leader(leaders, &mut random(seed, "leader"))?],
+        "shrink" => order.truncate(minority(nodes)),
+        _ => return Err(format!("there is no shape {shape}")),
+    }
+    Ok(order)
+}
+
+/// The leader that is to hand over, and to whom, if that is not left to it.
+pub(super) fn successor(
+    shape: &str,
+    nodes: usize,
+    leaders: &[usize],
+    seed: u64,
+) -> Result<(usize, Option<usize>), String> {
+    let from = leader(leaders, &mut random(seed, "leader"))?;
+    let order = shuffled(nodes, &mut random(seed, "victims"));
+    let other = order.into_iter().find(|&node| node != from);
+    match (shape, other) {
+        (_, None) => Err("there is nobody to hand over to".to_owned()),
+        ("any", _) => Ok((from, None)),
+        ("one", other) => Ok((from, other)),
+        _ => Err(format!("there is no shape {shape}")),
+    }
 }
 
 fn leader(leaders: &[usize], rng: &mut Random) -> Result<usize, String> {
@@ -328,6 +409,38 @@ mod tests {
         }
         assert_eq!(victims("leader", 5, &[3], 0), Ok(vec![3]));
         assert_eq!(victims("leader", 5, &[], 0), Err("no leader is known".into()));
+    }
+
+    #[test]
+    fn what_leaves_leaves_a_majority_and_whoever_takes_over_is_another() {
+        for nodes in 1..=9 {
+            for seed in 0..20 {
+                let leave = |shape| leaving(shape, nodes, &[0], seed);
+                for shape in ["remove-one", "remove-leader", "replace"] {
+                    match leave(shape) {
+                        Ok(leaving) => assert!(nodes >= 3 && leaving.len() == 1),
+                        Err(_) => assert!(nodes < 3),
+                    }
+                }
+                match leave("shrink") {
+                    Ok(leaving) => assert!(leaving.len() > 1 && 2 * (nodes - leaving.len()) > nodes),
+                    Err(_) => assert!(nodes < 5),
+                }
+                match successor("one", nodes, &[0], seed) {
+                    Ok((from, to)) => assert!(from == 0 && to.is_some_and(|to| to != 0 && to < nodes)),
+                    Err(_) => assert_eq!(nodes, 1),
+                }
+            }
+        }
+        assert_eq!(leaving("remove-leader", 5, &[3], 1), Ok(vec![3]));
+        assert_eq!(successor("any", 5, &[3], 1), Ok((3, None)));
+        let nobody = Err("no leader is known".to_owned());
+        assert_eq!(leaving("remove-leader", 5, &[], 1), nobody);
+        assert!(
+            leaving("remove-one", 5, &[], 1).is_ok(),
+            "there may be one by and by"
+        );
+        assert!(successor("any", 5, &[], 1).is_err());
     }
 
     #[test]

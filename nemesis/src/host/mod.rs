@@ -48,7 +48,7 @@ impl Host {
 
     pub(crate) fn start(&self, spec: CommandSpec, mark: &Mark) -> io::Result<Option<i32>> {
         let command = process::command(&spec, &self.folder, mark)?;
-        *self.spec.lock().unwrap_or_else(PoisonError::into_inner) = Some(spec);
+        self.set_command(spec);
         if self.process.state().pid().is_none()
             && let Some(disk) = self.disk.get()
         {
@@ -83,6 +83,11 @@ impl Host {
     pub(crate) fn data(&self) -> PathBuf {
         let plain = || self.folder.join(DATA);
         self.disk.get().map_or_else(plain, |disk| disk.beneath())
+    }
+
+    /// Sets how it is started from now on.
+    pub(crate) fn set_command(&self, spec: CommandSpec) {
+        *self.spec.lock().unwrap_or_else(PoisonError::into_inner) = Some(spec);
     }
 
     /// Starts it as it was last started. `None` if it runs, or never was started.

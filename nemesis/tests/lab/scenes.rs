@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use partita_generator::faults::PlannedFault;
 use partita_history::{FaultOutcome, FaultPhase, FaultValue};
-use partita_nemesis::fault::{self, BoxFuture, Observer};
+use partita_nemesis::fault::{self, BoxFuture, Observer, Standing};
 use partita_nemesis::lab::{Lab, NetworkKind, SearchPath};
 use partita_nemesis::schedule::{self, Conductor, clean_bill};
 use partita_nemesis::{Interference, Link, ProcessState};
@@ -458,6 +458,10 @@ impl Observer for Trap {
 
     fn answers<'a>(&'a self, _: &'a str) -> BoxFuture<'a, bool> {
         Box::pin(async { true })
+    }
+
+    fn look(&self) -> BoxFuture<'_, Vec<Option<Standing>>> {
+        Box::pin(async { Vec::new() })
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use partita_history::FaultOutcome;
 use partita_nemesis::disk;
-use partita_nemesis::fault::{self, BoxFuture, Context, Injected, Observer};
+use partita_nemesis::fault::{self, BoxFuture, Context, Injected, Observer, Standing};
 use partita_nemesis::lab::Lab;
 use partita_nemesis::{Cluster, CommandSpec, Endpoint, Link, PortRole};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -70,6 +70,11 @@ impl Observer for Eyes {
             talk.ask("ping", Duration::from_millis(300)).await.is_some()
         })
     }
+
+    fn look(&self) -> BoxFuture<'_, Vec<Option<Standing>>> {
+        // These nodes have no opinions.
+        Box::pin(async { vec![None; self.addresses.len()] })
+    }
 }
 
 pub(crate) struct Stage {
@@ -121,7 +126,11 @@ impl Stage {
         });
         let observer: Arc<dyn Observer> = Arc::clone(&eyes) as _;
         let stage = Stage {
-            context: Context { cluster, observer },
+            context: Context {
+                cluster,
+                observer,
+                administrator: None,
+            },
             eyes,
             tokens: 0,
         };

@@ -19,6 +19,9 @@ pub(super) struct Work<'a> {
     /// The share of the asked rate that was reached, where one was asked for.
     achieved: Option<f64>,
     faults: Vec<FaultRow<'a>>,
+    /// What is known of snapshots that were installed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    snapshots: Option<String>,
     not_exercised: &'a [String],
     checks: Vec<Check<'a>>,
 }
@@ -70,6 +73,7 @@ pub(super) fn work(run: &Run) -> Work<'_> {
             .iter()
             .map(|(name, of)| count(name.as_str(), of))
             .collect(),
+        snapshots: summary.snapshots_installed.map(words::installed),
         not_exercised: &summary.not_exercised,
         checks: summary.checks.iter().map(check).collect(),
     }

@@ -7,6 +7,9 @@
 
 use std::sync::Arc;
 
+/// The largest number that is counted up to.
+const COUNTED_MAX: u64 = 1 << 60;
+
 /// Why bytes could not be decoded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
@@ -55,7 +58,8 @@ pub trait Encode {
 
     /// The encoded form.
     fn to_bytes(&self) -> Vec<u8> {
-        let mut out = Vec::new();
+        // Most of what is encoded is small; growing to that byte by byte costs more than the bytes.
+        let mut out = Vec::with_capacity(64);
         self.encode(&mut out);
         out
     }
@@ -91,8 +95,21 @@ impl<'a> Reader<'a> {
         Ok(first)
     }
 
-    /// An unsigned integer.
+    /// An unsigned integer that is counted up to: a length, an index, a term. So far from the largest that none
+    /// is ever reached, so that no sum of some of them is too large, whatever a peer or a damaged disk says.
     pub fn unsigned(&mut self, what: &'static str) -> Result<u64, DecodeError> {
+        match self.word(what)? {
+            value @ ..=COUNTED_MAX => Ok(value),
+            value => Err(DecodeError::TooLong {
+                what,
+                length: value,
+                limit: COUNTED_MAX,
+            }),
+        }
+    }
+
+    /// Any unsigned integer.
+    pub fn word(&mut self, what: &'static str) -> Result<u64, DecodeError> {
         let mut value = 0_u64;
         for shift in (0..64).step_by(7) {
             let byte = self.byte(what)?;
@@ -111,13 +128,13 @@ impl<'a> Reader<'a> {
 
     /// A signed integer.
     pub fn signed(&mut self, what: &'static str) -> Result<i64, DecodeError> {
-        let zigzag = self.unsigned(what)?;
+        let zigzag = self.word(what)?;
         Ok((zigzag >> 1).cast_signed() ^ -(zigzag & 1).cast_signed())
     }
 
     /// A length, at most `limit`, and backed by at least as many bytes of input.
     pub fn length(&mut self, what: &'static str, limit: usize) -> Result<usize, DecodeError> {
-        let length = self.unsigned(what)?;
+        let length = self.word(what)?;
         if length > limit as u64 {
             return Err(DecodeError::TooLong {
                 what,
@@ -221,7 +238,7 @@ mod tests {
     struct Unsigned(u64);
     impl Decode for Unsigned {
         fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
-            input.unsigned("a number").map(Unsigned)
+            input.word("a number").map(Unsigned)
         }
     }
 
@@ -242,6 +259,19 @@ mod tests {
             let mut out = Vec::new();
             put_signed(&mut out, value);
             assert_eq!(Reader { rest: &out }.signed("a number"), Ok(value));
+        }
+    }
+
+    #[test]
+    fn what_is_counted_up_to_is_far_from_the_largest_number() {
+        let read = |value| {
+            let mut out = Vec::new();
+            put_unsigned(&mut out, value);
+            Reader { rest: &out }.unsigned("an index")
+        };
+        assert_eq!(read(COUNTED_MAX), Ok(COUNTED_MAX));
+        for value in [COUNTED_MAX + 1, u64::MAX] {
+            assert!(matches!(read(value), Err(DecodeError::TooLong { .. })), "{value}");
         }
     }
 

@@ -1,5 +1,6 @@
 //! What every core is told when it starts.
 
+use std::cmp::Ordering;
 use std::fmt;
 
 use crate::codec::{Decode, DecodeError, Encode, Reader, put_bytes};
@@ -7,6 +8,8 @@ use crate::defect::Defect;
 
 /// How many entries are applied after a snapshot before the next, if nothing else is said.
 const SNAPSHOT_ENTRIES: u64 = 100_000;
+/// How many bytes of records are written after a snapshot before the next, if nothing else is said.
+const SNAPSHOT_LOG_BYTES: u64 = 64 << 20;
 /// How far a leader of Multi-Paxos proposes beyond what is chosen, if nothing else is said.
 const WINDOW: u64 = 1024;
 /// By how much the fastest clock may outrun the slowest, where reads rest on leases.
@@ -18,10 +21,23 @@ const NAME_BYTES_MAX: usize = 15;
 ///
 /// The name itself is the identity, on disk and on the wire, so that no numbering has to be agreed on, and so
 /// that a log or a trace can be read. It is held in line: a node's id is copied as cheaply as a number.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct NodeId {
-    bytes: [u8; NAME_BYTES_MAX],
-    length: u8,
+    /// The name, padded with zeros, and its length in the last byte.
+    bytes: [u8; NAME_BYTES_MAX + 1],
+}
+
+impl Ord for NodeId {
+    /// By name. As one number, since maps by node are on the path of every message.
+    fn cmp(&self, other: &NodeId) -> Ordering {
+        u128::from_be_bytes(self.bytes).cmp(&u128::from_be_bytes(other.bytes))
+    }
+}
+
+impl PartialOrd for NodeId {
+    fn partial_cmp(&self, other: &NodeId) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 impl NodeId {
@@ -31,18 +47,21 @@ impl NodeId {
         if name.is_empty() || name.len() > NAME_BYTES_MAX || !name.bytes().all(plain) {
             return Err(ConfigError::BadName(name.to_owned()));
         }
-        let mut bytes = [0; NAME_BYTES_MAX];
+        let mut bytes = [0; NAME_BYTES_MAX + 1];
         bytes[..name.len()].copy_from_slice(name.as_bytes());
-        Ok(NodeId {
-            bytes,
-            length: name.len() as u8,
-        })
+        bytes[NAME_BYTES_MAX] = name.len() as u8;
+        Ok(NodeId { bytes })
     }
 
     /// The name.
     pub fn as_str(&self) -> &str {
         // Only ever made from ASCII.
-        std::str::from_utf8(&self.bytes[..usize::from(self.length)]).unwrap_or_default()
+        std::str::from_utf8(self.as_bytes()).unwrap_or_default()
+    }
+
+    /// The name, as bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.bytes[NAME_BYTES_MAX])]
     }
 }
 
@@ -60,7 +79,7 @@ impl fmt::Debug for NodeId {
 
 impl Encode for NodeId {
     fn encode(&self, out: &mut Vec<u8>) {
-        put_bytes(out, self.as_str().as_bytes());
+        put_bytes(out, self.as_bytes());
     }
 }
 
@@ -86,6 +105,10 @@ pub struct Config {
     pub election_ticks: u32,
     /// How many entries are applied after a snapshot before the next is taken, and the log cut.
     pub snapshot_entries: u64,
+    /// How many bytes of records are written after a snapshot before the next is taken, and the log cut,
+    /// however few entries they hold. It bounds the log in memory, too. After a snapshot that is longer than
+    /// this, as many bytes as that has.
+    pub snapshot_log_bytes: u64,
     /// May a leader answer reads without asking a majority each time, for as long as a majority has lately
     /// promised not to help elect another? That is safe only while no node's clock runs faster than another's
     /// by more than [`CLOCK_DRIFT_PERCENT_MAX`].
@@ -143,6 +166,7 @@ impl Config {
             heartbeat_ticks,
             election_ticks,
             snapshot_entries: SNAPSHOT_ENTRIES,
+            snapshot_log_bytes: SNAPSHOT_LOG_BYTES,
             lease_reads: false,
             window: WINDOW,
             defect: None,
@@ -192,6 +216,19 @@ mod tests {
         let id = NodeId::new("n1").expect("a good name");
         assert_eq!((id.as_str(), id.to_string().as_str()), ("n1", "n1"));
         assert_eq!(NodeId::from_bytes(&id.to_bytes()), Ok(id));
+        let ids: Vec<_> = ["n1", "n10", "n2", "na", "fifteen-letters"]
+            .map(|name| NodeId::new(name).expect("a good name"))
+            .into();
+        for (one, other) in ids
+            .iter()
+            .flat_map(|one| ids.iter().map(move |other| (one, other)))
+        {
+            assert_eq!(
+                one.cmp(other),
+                one.as_str().cmp(other.as_str()),
+                "{one} and {other}"
+            );
+        }
         for bad in ["", "sixteen-letters-", "n 1", "n/1", "é"] {
             assert!(NodeId::new(bad).is_err(), "{bad:?}");
         }

@@ -28,9 +28,28 @@ pub struct Defect {
     pub workload: &'static str,
     /// The faults that should expose it, of which one is enough.
     pub faults: &'static [&'static str],
-    /// The anomaly to expect, as the verdict names it, or the invariant.
-    pub anomaly: &'static str,
+    /// The anomalies to expect, as the verdict on what clients saw names them: any of these. None if clients
+    /// see nothing but that they are not served.
+    pub anomalies: &'static [&'static str],
+    /// The property that whoever looks at the nodes themselves sees broken, if that is how it shows first.
+    pub invariant: Option<&'static str>,
 }
+
+/// How it shows in a register that reads are of the past. Which name it is depends on whether somebody else saw
+/// the newer value.
+pub(crate) const READS: &[&str] = &["stale read", "new/old inversion", "lost write"];
+
+/// How it shows in a register that a write is gone, or that nodes differ in what they applied: as reads of the
+/// past, too, when they had been seen; or as two compare-and-sets of which only one could succeed.
+pub(crate) const FORKS: &[&str] = &[
+    "lost write",
+    "stale read",
+    "new/old inversion",
+    "two compare-and-sets from one value",
+];
+
+/// How it shows in a register that is written once that nodes differ in what was decided, or whether.
+pub(crate) const DECISIONS: &[&str] = &["two decisions", "stale read"];
 
 /// Writes are reported durable while they are still only in the memory of the process. It is the disk that
 /// lies, not the protocol: so it is the drivers (`replica`, `simulator`) that have this defect.
@@ -42,7 +61,8 @@ pub const UNSYNCED_ACKS: Defect = Defect {
     seen: "Redis, Elasticsearch and others with fsync off by default; Alagappan et al., OSDI 2016",
     workload: "register",
     faults: &["kill"],
-    anomaly: "lost write",
+    anomalies: FORKS,
+    invariant: None,
 };
 
 impl Defect {
@@ -107,7 +127,7 @@ mod tests {
                 assert!(text.len() > 15 && !text.ends_with('.'), "{defect}: {text}");
             }
             assert!(
-                !defect.faults.is_empty() && !defect.anomaly.is_empty(),
+                !defect.faults.is_empty() && (!defect.anomalies.is_empty() || defect.invariant.is_some()),
                 "{defect}"
             );
             assert!(

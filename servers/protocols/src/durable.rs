@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::codec::Encode;
-use crate::protocol::{Effect, WriteId};
+use crate::protocol::{Effect, OnDisk, WriteId};
 
 /// The writes of this life of the process, and the promises (`T`: whatever a protocol may promise) that wait
 /// for them.
@@ -20,6 +20,8 @@ pub struct Writes<T> {
     issued: WriteId,
     durable: WriteId,
     waiting: VecDeque<(WriteId, T)>,
+    log_bytes: u64,
+    snapshot_bytes: u64,
 }
 
 impl<T> Default for Writes<T> {
@@ -28,11 +30,32 @@ impl<T> Default for Writes<T> {
             issued: WriteId(0),
             durable: WriteId(0),
             waiting: VecDeque::new(),
+            log_bytes: 0,
+            snapshot_bytes: 0,
         }
     }
 }
 
 impl<T> Writes<T> {
+    /// Goes on with what this disk held, all of whose records have been read.
+    pub fn recovered(disk: &OnDisk<'_>) -> Writes<T> {
+        Writes {
+            log_bytes: disk.records.bytes(),
+            snapshot_bytes: disk.snapshot.map_or(0, |snapshot| snapshot.len() as u64),
+            ..Writes::default()
+        }
+    }
+
+    /// How many bytes of records were written since the log was last cut.
+    pub fn log_bytes(&self) -> u64 {
+        self.log_bytes
+    }
+
+    /// How long the snapshot is that took the place of what was cut; 0 without one.
+    pub fn snapshot_bytes(&self) -> u64 {
+        self.snapshot_bytes
+    }
+
     /// The last write that was issued.
     pub fn issued(&self) -> WriteId {
         self.issued
@@ -46,9 +69,11 @@ impl<T> Writes<T> {
     /// Starts a write.
     pub fn persist<M>(&mut self, record: &impl Encode, effects: &mut Vec<Effect<M>>) -> WriteId {
         self.issued.0 += 1;
+        let record = record.to_bytes();
+        self.log_bytes += record.len() as u64;
         effects.push(Effect::Persist {
             write: self.issued,
-            record: record.to_bytes(),
+            record,
         });
         self.issued
     }
@@ -61,6 +86,9 @@ impl<T> Writes<T> {
         effects: &mut Vec<Effect<M>>,
     ) -> WriteId {
         self.issued.0 += 1;
+        // What was not cut, because it is not applied yet, does not count again: else it would be written again
+        // and again for as long as it waits.
+        (self.log_bytes, self.snapshot_bytes) = (0, snapshot.len() as u64);
         effects.push(Effect::Compact {
             write: self.issued,
             snapshot,

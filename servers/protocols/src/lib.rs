@@ -10,7 +10,7 @@
 //! - [`config`]: what every core is told when it starts: who the members are, and how long is long.
 //! - [`kind`]: which protocols there are.
 //! - [`durable`], [`transfer`]: what all protocols need: promises that wait for the disk, and snapshots sent
-//!   in chunks.
+//!   in chunks. `budget`: how long a log may become.
 //! - [`raft`], [`zab`]: the protocols, a folder each; all serve the same store.
 //! - [`paxos`]: single-decree Paxos, once for each key: registers that are written once.
 //! - [`raft`], [`multi_paxos`], [`zab`]: the protocols, a folder each; all serve the same store.
@@ -18,6 +18,7 @@
 //! - [`defect`]: the catalogue of deliberate bugs, by which the harness is itself tested.
 //! - [`codec`]: the compact binary form of messages, records and commands, with limits when decoding.
 
+mod budget;
 pub mod codec;
 pub mod config;
 pub mod defect;
@@ -37,8 +38,8 @@ pub use config::{Config, ConfigError, NodeId};
 pub use defect::Defect;
 pub use kind::{ProtocolKind, ProtocolVisitor, UnknownProtocol};
 pub use protocol::{
-    Administration, Command, Effect, Input, OnDisk, Proposal, Protocol, Query, RecoverError, RequestId, Role,
-    Status, WriteId,
+    Administration, Command, Effect, Input, OnDisk, Proposal, Protocol, Query, RecordSource, Records,
+    RecoverError, RequestId, Role, Status, WriteId,
 };
 
 /// The one source of randomness. Named, because its stream must not change between versions.

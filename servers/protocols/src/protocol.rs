@@ -282,10 +282,67 @@ pub trait Protocol: Sized {
 }
 
 /// What a disk holds when a node starts.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Default)]
 pub struct OnDisk<'a> {
     /// The snapshot of the last [`Effect::Compact`] that was carried out.
     pub snapshot: Option<&'a [u8]>,
     /// The records since, in order.
-    pub records: &'a [Vec<u8>],
+    pub records: Records<'a>,
+}
+
+impl<'a> OnDisk<'a> {
+    /// A disk whose records are in memory.
+    pub fn new(snapshot: Option<&'a [u8]>, records: &'a [Vec<u8>]) -> OnDisk<'a> {
+        let records = Records::new(records.iter());
+        OnDisk { snapshot, records }
+    }
+}
+
+/// Where the records of a log come from, each to be looked at before the next is asked for: so that a log
+/// need not be in memory twice, and one part of it is read while another is decoded.
+pub trait RecordSource {
+    /// The next record; nothing after the last.
+    fn next_record(&mut self) -> Option<&[u8]>;
+}
+
+impl RecordSource for std::slice::Iter<'_, Vec<u8>> {
+    fn next_record(&mut self) -> Option<&[u8]> {
+        self.next().map(Vec::as_slice)
+    }
+}
+
+/// The records of a log, in order.
+#[derive(Default)]
+pub struct Records<'a> {
+    source: Option<Box<dyn RecordSource + 'a>>,
+    number: usize,
+    bytes: u64,
+}
+
+impl<'a> Records<'a> {
+    /// All that the source has.
+    pub fn new(source: impl RecordSource + 'a) -> Records<'a> {
+        Records {
+            source: Some(Box::new(source)),
+            number: 0,
+            bytes: 0,
+        }
+    }
+
+    /// How many bytes of records have been read.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Reads the next record, and its number, from 1.
+    pub(crate) fn read<R: Decode>(&mut self) -> Result<Option<(usize, R)>, RecoverError> {
+        let next = self.source.as_mut().and_then(|source| source.next_record());
+        let Some(bytes) = next else { return Ok(None) };
+        self.number += 1;
+        self.bytes += bytes.len() as u64;
+        let number = self.number;
+        let record = R::from_bytes(bytes);
+        let record = record.map_err(|source| RecoverError::BadRecord { number, source })?;
+        Ok(Some((number, record)))
+    }
 }

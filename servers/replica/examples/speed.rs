@@ -9,26 +9,25 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use partita_replica::NodeOptions;
 use serde_json::json;
 
-#[path = "../tests/it/http.rs"]
-mod http;
+#[path = "nodes/memory.rs"]
+mod memory;
+#[path = "nodes/mod.rs"]
+mod nodes;
 
-use http::Client;
-
-const NODES: usize = 3;
+use nodes::{Address, Client, NODES, Processes};
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if arguments.first().is_some_and(|first| first == "node") {
-        return node(&arguments[1..]);
+    if nodes::is_node(&arguments) {
+        return nodes::run(&arguments);
     }
     let number = |at: usize, default: u64| match arguments.get(at) {
         Some(text) => text.parse().with_context(|| format!("{text} is no number")),
@@ -111,9 +110,6 @@ impl std::fmt::Display for Load {
     }
 }
 
-/// Where a node listens for peers, and for clients.
-type Address = (SocketAddr, SocketAddr);
-
 impl<'a> System<'a> {
     fn name(self) -> &'a str {
         match self {
@@ -124,17 +120,8 @@ impl<'a> System<'a> {
 
     fn start(self, node: usize, all: &[Address], data: &Path) -> io::Result<Child> {
         let (peer, client) = all[node];
-        let name = format!("n{}", node + 1);
-        let mut command = match self {
-            System::Own(protocol) => {
-                let mut command = Command::new(std::env::current_exe()?);
-                command.args(["node", protocol, &name]).arg(data.join(&name));
-                command.args([peer.to_string(), client.to_string()]);
-                for (number, (peer, _)) in (1..).zip(all) {
-                    command.arg(format!("n{number}={peer}"));
-                }
-                command
-            }
+        match self {
+            System::Own(protocol) => nodes::start(protocol, node, all, data),
             System::Etcd => {
                 let url = |address: SocketAddr| format!("http://{address}");
                 let cluster: Vec<_> = (1..)
@@ -142,8 +129,9 @@ impl<'a> System<'a> {
                     .map(|(number, (peer, _))| format!("n{number}={}", url(*peer)))
                     .collect();
                 let mut command = Command::new("etcd");
+                let name = format!("n{}", node + 1);
                 command.args(["--name", &name, "--logger", "zap", "--data-dir"]);
-                command.arg(data.join(&name));
+                command.arg(nodes::data_of(data, node));
                 for (option, value) in [
                     ("--listen-peer-urls", url(peer)),
                     ("--initial-advertise-peer-urls", url(peer)),
@@ -153,21 +141,16 @@ impl<'a> System<'a> {
                 ] {
                     command.args([option, &value]);
                 }
-                command
+                nodes::spawn(command)
             }
-        };
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
+        }
     }
 
     fn leads(self, address: SocketAddr) -> io::Result<bool> {
-        let mut client = Client::new(address);
         Ok(match self {
-            System::Own(_) => client.get("/v1/status")?.1["role"] == "leader",
+            System::Own(protocol) => nodes::leads(protocol, address),
             System::Etcd => {
+                let mut client = Client::new(address);
                 let (_, status) = client.post("/v3/maintenance/status", &json!({}))?;
                 status["leader"].is_string() && status["leader"] == status["header"]["member_id"]
             }
@@ -208,55 +191,14 @@ impl<'a> System<'a> {
     }
 }
 
-/// Processes that end with it.
-struct Processes(Vec<Child>);
-
-impl Drop for Processes {
-    fn drop(&mut self) {
-        for child in &mut self.0 {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-    }
-}
-
-/// The most memory that the process has had, in MiB; 0 where that can not be known.
-fn peak_memory(process: &Child) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap_or_default();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kibibytes = peak.and_then(|peak| peak.trim().strip_suffix(" kB")?.parse::<u64>().ok());
-    kibibytes.unwrap_or(0) / 1024
-}
-
 fn measure(system: System<'_>, clients: u64, keys: u64, length: Duration) -> anyhow::Result<Load> {
-    // Beside the program, which is on a disk; a temporary directory may be in memory.
-    let beside = std::env::current_exe()?;
-    let data = tempfile::tempdir_in(beside.parent().context("a directory")?)?;
-    let mut all = Vec::new();
-    let mut held = Vec::new();
-    for _ in 0..NODES {
-        let listeners = [0; 2].map(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)));
-        let [peer, client] = listeners;
-        let (peer, client) = (peer?, client?);
-        all.push((peer.local_addr()?, client.local_addr()?));
-        held.push((peer, client));
-    }
-    drop(held);
-    let mut processes = Processes(Vec::new());
+    let data = nodes::directory()?;
+    let all = nodes::addresses()?;
+    let mut processes = Processes::default();
     for node in 0..NODES {
         processes.0.push(system.start(node, &all, data.path())?);
     }
-    let start = Instant::now();
-    let leader = loop {
-        let leader = all
-            .iter()
-            .find(|(_, client)| system.leads(*client).unwrap_or(false));
-        match leader {
-            Some((_, client)) => break *client,
-            None if start.elapsed() > Duration::from_secs(20) => bail!("there is no leader"),
-            None => std::thread::sleep(Duration::from_millis(50)),
-        }
-    };
+    let leader = nodes::wait_for(&all, |address| system.leads(address).unwrap_or(false))?;
     // Whatever is done once, it is done before the clock runs.
     run(system, leader, clients, keys, Duration::from_millis(500), 0)?;
     let before = system.costs(&all);
@@ -271,7 +213,12 @@ fn measure(system: System<'_>, clients: u64, keys: u64, length: Duration) -> any
         median: at(0.5),
         p99: at(0.99),
         worst: at(1.0),
-        memory: processes.0.iter().map(peak_memory).max().unwrap_or(0),
+        memory: processes
+            .0
+            .iter()
+            .map(|process| memory::of(process, "VmHWM:"))
+            .max()
+            .unwrap_or(0),
         costs: before
             .zip(after)
             .map(|(before, after)| (each(after.0 - before.0), each(after.1 - before.1))),
@@ -317,22 +264,4 @@ fn run(
         }
         Ok(all)
     })
-}
-
-/// One of our own nodes, in this process: PROTOCOL NAME DATA PEER CLIENT and all members.
-fn node(arguments: &[String]) -> anyhow::Result<()> {
-    let [protocol, name, data, peer, client, members @ ..] = arguments else {
-        bail!("a node is told more")
-    };
-    let mut options = NodeOptions::new(protocol.parse()?, name, data, peer.parse()?, client.parse()?);
-    let members = members.iter().filter_map(|member| member.split_once('='));
-    options.peers = members
-        .filter(|(member, _)| member != name)
-        .map(|(member, address)| (member.to_owned(), address.to_owned()))
-        .collect();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()?;
-    runtime.block_on(partita_replica::run(options))
 }

@@ -17,7 +17,7 @@ use tracing::info;
 use crate::event::{ClientRequest, Event, Outcome, Request, SharedView, View};
 use crate::ticks::Ticks;
 use crate::transport::Link;
-use crate::wal::{Counters, Wal, Write};
+use crate::wal::{Wal, Write};
 
 /// How many events are taken together at most.
 const BATCH_EVENTS_MAX: usize = 1024;
@@ -43,9 +43,7 @@ pub(crate) struct Driver<P: Protocol> {
     /// By which a snapshot that was taken beside the driver comes back.
     events: mpsc::WeakSender<Event<P::Message>>,
     messages_sent: u64,
-    /// How long the log may become between two snapshots, and at which length one is asked for next.
-    snapshot_log_bytes: u64,
-    snapshot_due_bytes: u64,
+    snapshots_installed: u64,
     links: BTreeMap<NodeId, Link>,
     waiting: BTreeMap<RequestId, Waiting>,
     requests: u64,
@@ -73,6 +71,7 @@ impl<P: Protocol<Message: Send> + 'static> Driver<P> {
             members: core.members(),
             log: wal.counters(),
             messages_sent: 0,
+            snapshots_installed: 0,
         };
         Driver {
             me,
@@ -82,8 +81,7 @@ impl<P: Protocol<Message: Send> + 'static> Driver<P> {
             wal,
             events: events.downgrade(),
             messages_sent: 0,
-            snapshot_log_bytes: u64::MAX,
-            snapshot_due_bytes: u64::MAX,
+            snapshots_installed: 0,
             links,
             waiting: BTreeMap::new(),
             requests: 0,
@@ -104,15 +102,6 @@ impl<P: Protocol<Message: Send> + 'static> Driver<P> {
         }
     }
 
-    /// The same, with a snapshot whenever the log has become this long, in bytes.
-    pub(crate) fn with_snapshots_every(self, bytes: u64) -> Self {
-        Driver {
-            snapshot_log_bytes: bytes,
-            snapshot_due_bytes: bytes,
-            ..self
-        }
-    }
-
     pub(crate) fn view(&self) -> SharedView {
         Arc::clone(&self.view)
     }
@@ -120,6 +109,8 @@ impl<P: Protocol<Message: Send> + 'static> Driver<P> {
     /// Runs until the disk fails, or all senders of events are gone.
     pub(crate) async fn run(mut self, mut events: mpsc::Receiver<Event<P::Message>>) -> anyhow::Result<()> {
         self.carry_out()?;
+        // What recovery restored was the node's own.
+        self.snapshots_installed = 0;
         loop {
             tokio::select! {
                 biased;
@@ -138,7 +129,6 @@ impl<P: Protocol<Message: Send> + 'static> Driver<P> {
                 self.step(Input::Tick);
             }
             self.step_clients();
-            self.consider_snapshot();
             self.carry_out()?;
             self.show();
         }
@@ -290,29 +280,6 @@ impl<P: Protocol<Message: Send> + 'static> Driver<P> {
         Ok(())
     }
 
-    /// Asks for a snapshot when the log has become long. The protocol counts entries; this counts bytes, of
-    /// which a few entries may have many.
-    fn consider_snapshot(&mut self) {
-        let Counters {
-            log_bytes,
-            snapshot_bytes,
-            ..
-        } = self.wal.counters();
-        // At least as much log as snapshot, or a large store would be written again and again.
-        let between = self.snapshot_log_bytes.max(snapshot_bytes.saturating_mul(2));
-        if log_bytes < between {
-            self.snapshot_due_bytes = between;
-        } else if log_bytes >= self.snapshot_due_bytes {
-            self.snapshot_due_bytes = log_bytes.saturating_add(between);
-            self.requests += 1;
-            self.step(Input::Administer {
-                // Nobody waits for the answer.
-                request: RequestId(self.requests),
-                what: Administration::Snapshot,
-            });
-        }
-    }
-
     /// Encodes a copy of the store beside the driver, which goes on meanwhile.
     fn take_snapshot(&mut self) {
         let (copy, index, events) = (self.store.snapshot(), self.applied, self.events.clone());
@@ -331,6 +298,7 @@ impl<P: Protocol<Message: Send> + 'static> Driver<P> {
             .restore(state)
             .with_context(|| format!("failed to restore the store as it was at index {index}"))?;
         self.applied = index;
+        self.snapshots_installed += 1;
         info!(index, bytes = state.len(), "restored from a snapshot");
         Ok(())
     }
@@ -361,6 +329,7 @@ impl<P: Protocol<Message: Send> + 'static> Driver<P> {
             members: self.core.members(),
             log: self.wal.counters(),
             messages_sent: self.messages_sent,
+            snapshots_installed: self.snapshots_installed,
         };
         let status = now.status;
         let before = {

@@ -74,6 +74,8 @@ pub(crate) struct View {
     pub(crate) log: Counters,
     /// How many messages were handed to the transport since the start.
     pub(crate) messages_sent: u64,
+    /// How many snapshots of peers took the place of the state since the start.
+    pub(crate) snapshots_installed: u64,
 }
 
 /// The last view, for the status page to read.

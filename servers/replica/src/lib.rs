@@ -5,6 +5,8 @@
 //! - `driver`: the one task that owns the core and the store; everything else talks to it by one queue.
 //! - `event`: what it is told, and what it tells. `ticks`: when ticks are due.
 //! - `wal`: the write-ahead log and the snapshot: checksums, group commit by a thread of its own, recovery.
+//! - `recovery`: from what the disk holds to a core that goes on. [`offline`]: the same without a node.
+//! - [`fuzzing`]: any bytes at whatever takes bytes from outside.
 //! - `transport`: framed TCP between peers.
 //! - `api`: HTTP and JSON for clients.
 //!
@@ -15,7 +17,10 @@
 mod api;
 mod driver;
 mod event;
+pub mod fuzzing;
+pub mod offline;
 mod options;
+mod recovery;
 mod run;
 mod ticks;
 mod transport;

@@ -34,8 +34,9 @@ pub struct NodeOptions {
     /// How many entries are applied after a snapshot before the next is taken; the protocol's own number if
     /// nothing is said.
     pub snapshot_entries: Option<u64>,
-    /// How long the log on disk may become, in bytes, before a snapshot is taken, however few entries it has.
-    pub snapshot_log_bytes: u64,
+    /// How many bytes are logged after a snapshot before the next is taken, however few entries they hold; the
+    /// protocol's own number if nothing is said.
+    pub snapshot_log_bytes: Option<u64>,
     /// May a leader answer reads on a lease? Safe only while clocks drift within
     /// [`partita_protocols::config::CLOCK_DRIFT_PERCENT_MAX`].
     pub lease_reads: bool,
@@ -74,7 +75,7 @@ impl NodeOptions {
             members: BTreeSet::new(),
             join: false,
             snapshot_entries: None,
-            snapshot_log_bytes: 256 << 20,
+            snapshot_log_bytes: None,
             lease_reads: false,
             heartbeat: Duration::from_millis(50),
             election: Duration::from_millis(500),
@@ -118,6 +119,9 @@ impl NodeOptions {
         config.lease_reads = self.lease_reads;
         if let Some(entries) = self.snapshot_entries {
             config.snapshot_entries = entries.max(1);
+        }
+        if let Some(bytes) = self.snapshot_log_bytes {
+            config.snapshot_log_bytes = bytes;
         }
         Ok(if self.join { config.joining() } else { config })
     }

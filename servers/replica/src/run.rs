@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use partita_protocols::store::Store;
-use partita_protocols::{NodeId, OnDisk, Protocol, ProtocolVisitor, Random, defect};
+use partita_protocols::{NodeId, Protocol, ProtocolVisitor, Random, defect};
 use rand::SeedableRng as _;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc};
@@ -18,8 +18,9 @@ use crate::api::{self, Api};
 use crate::driver::Driver;
 use crate::event::Event;
 use crate::options::NodeOptions;
+use crate::recovery::{Recovered, recover};
 use crate::transport::{self, Link};
-use crate::wal::{self, Wal, WalEvent};
+use crate::wal::{Wal, WalEvent};
 
 /// How many events wait for the driver at most. Peers then wait in their sockets; clients are refused.
 const EVENTS_MAX: usize = 4096;
@@ -91,29 +92,24 @@ where
 
     let (events, events_queue) = mpsc::channel(EVENTS_MAX);
     let directory = options.data.join("wal");
-    let mut opened = tokio::task::spawn_blocking(move || wal::open(&directory, wal::SEGMENT_BYTES)).await??;
-    let records = std::mem::take(&mut opened.records);
-    let disk = OnDisk {
-        snapshot: opened.snapshot.as_deref(),
-        records: &records,
-    };
-    let mut effects = Vec::new();
-    let core = P::recover(config, disk, random(), &mut effects)
+    let random = random();
+    let recovering = tokio::task::spawn_blocking(move || recover::<P>(&directory, config, random));
+    let recovered = recovering
+        .await?
         .with_context(|| format!("failed to recover from {}", options.data.display()))?;
+    let Recovered { core, effects, log } = recovered;
     let status = core.status();
     info!(
-        records = records.len(),
         snapshot_index = status.snapshot_index,
-        torn_bytes = opened.torn_bytes,
+        torn_bytes = log.torn_bytes,
         term = status.term,
         last_index = status.last_index,
         "recovered"
     );
-    drop(records);
 
     let report_to = events.clone();
     let wal = Wal::start(
-        opened,
+        log,
         options.defect == Some(&defect::UNSYNCED_ACKS),
         move |event| {
             let event = match event {
@@ -138,9 +134,7 @@ where
     tasks.spawn(transport::accept::<P>(peer_listener, me, known, events.clone()));
 
     let store = Store::with_defect(options.defect);
-    let driver = Driver::new(me, core, effects, store, wal, links, &events)
-        .with_leases(options.lease_reads)
-        .with_snapshots_every(options.snapshot_log_bytes);
+    let driver = Driver::new(me, core, effects, store, wal, links, &events).with_leases(options.lease_reads);
     let api = Api {
         me,
         defect: options.defect,

@@ -9,7 +9,7 @@ use crate::queue::{MILLISECOND, Time};
 use crate::trace::text_of;
 
 /// How long a client waits before it asks elsewhere.
-pub(crate) const CLIENT_PATIENCE: Time = 300 * MILLISECOND;
+const CLIENT_PATIENCE: Time = 300 * MILLISECOND;
 
 /// A request on its way.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,13 +63,38 @@ pub(crate) struct Clients {
 struct Client {
     /// Whom it takes for the leader.
     target: NodeId,
-    /// What it waits for, and whether that is a write.
-    doing: Option<(RequestId, bool)>,
+    /// What it waits for.
+    doing: Option<Doing>,
+    /// It is planned that it looks whether it has waited for long enough.
+    looks: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Doing {
+    request: RequestId,
+    writes: bool,
+    /// When its patience is over.
+    until: Time,
+}
+
+/// What is left of a client's patience.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// Nothing, with this request.
+    Over(RequestId),
+    /// So long.
+    Left(Time),
+    /// It waits for nothing.
+    NotNeeded,
 }
 
 impl Clients {
     pub(crate) fn new(random: Random, nodes: Vec<NodeId>, count: usize, load: Box<dyn Load>) -> Clients {
-        let client = |&target: &NodeId| Client { target, doing: None };
+        let client = |&target: &NodeId| Client {
+            target,
+            doing: None,
+            looks: false,
+        };
         Clients {
             random,
             // Each begins where it likes: where there is a leader it is soon told of it.
@@ -94,7 +119,11 @@ impl Clients {
             self.clients[client].target = self.any_node();
         }
         let me = &mut self.clients[client];
-        me.doing = Some((request, matches!(asked, Ask::Apply(_))));
+        me.doing = Some(Doing {
+            request,
+            writes: matches!(asked, Ask::Apply(_)),
+            until: now + CLIENT_PATIENCE,
+        });
         let asked = match asked {
             Ask::Apply(command) => Request::Apply(Proposal { request, command }),
             Ask::Query(command) => Request::Read(Query { request, command }),
@@ -106,18 +135,37 @@ impl Clients {
     pub(crate) fn waits_for(&self, client: usize, request: RequestId) -> bool {
         self.clients[client]
             .doing
-            .is_some_and(|(current, _)| current == request)
+            .is_some_and(|doing| doing.request == request)
+    }
+
+    /// A client has begun to wait. After how long it looks whether that was for long enough, unless that is
+    /// planned already: one look ahead is enough for all requests that come before it.
+    pub(crate) fn begin_to_wait(&mut self, client: usize) -> Option<Time> {
+        let looks = std::mem::replace(&mut self.clients[client].looks, true);
+        (!looks).then_some(CLIENT_PATIENCE)
+    }
+
+    /// What is left of a client's patience when it looks.
+    pub(crate) fn patience(&mut self, client: usize, now: Time) -> Patience {
+        let me = &mut self.clients[client];
+        let patience = match me.doing {
+            Some(doing) if doing.until <= now => Patience::Over(doing.request),
+            Some(doing) => Patience::Left(doing.until - now),
+            None => Patience::NotNeeded,
+        };
+        me.looks = matches!(patience, Patience::Left(_));
+        patience
     }
 
     /// An outcome comes to a client that waits for it, or none within its patience. Gives what is wrong with
     /// it.
     pub(crate) fn settle(&mut self, client: usize, outcome: Outcome, now: Time) -> Result<(), String> {
-        let Some((_, write)) = self.clients[client].doing.take() else {
+        let Some(Doing { writes, .. }) = self.clients[client].doing.take() else {
             return Ok(());
         };
         let ended = match outcome {
             Outcome::Answer(answer) => {
-                *(if write { &mut self.writes } else { &mut self.reads }) += 1;
+                *(if writes { &mut self.writes } else { &mut self.reads }) += 1;
                 Ended::Answer(answer)
             }
             Outcome::Refused(leader) => {

@@ -1,7 +1,7 @@
 //! A node's disk: what is synced survives a crash, and of the rest some prefix may.
 //!
-//! A record that was torn by the crash is cut off by recovery, with all behind it: to a core that is the same
-//! as if it had been lost. A bit that rots is found by a checksum, and then the node does not start: nobody
+//! A crash may tear the write that reached the disk last: its first bytes are there, and recovery, which finds no
+//! whole record there, cuts them off. To a core that is the same as if the write had been lost. A bit that rots is found by a checksum, and then the node does not start: nobody
 //! can say what it has promised.
 
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use std::sync::Arc;
 use partita_protocols::{OnDisk, Random, WriteId};
 use rand::RngExt;
 
+use crate::frame::{frame, whole};
 use crate::queue::{MILLISECOND, Time};
 
 /// What a node has on disk.
@@ -17,6 +18,8 @@ pub(crate) struct Disk {
     snapshot: Option<Arc<[u8]>>,
     /// The records that are synced.
     records: Vec<Vec<u8>>,
+    /// The first bytes of the record after them, if a crash has torn it.
+    torn: Vec<u8>,
     /// What was written and is not synced, in order.
     unsynced: Vec<(WriteId, Write)>,
     syncing: bool,
@@ -51,12 +54,19 @@ impl Disk {
         self.lies
     }
 
+    /// Cuts off what a crash has torn, as recovery does before anything else. Was there anything?
+    pub(crate) fn repair(&mut self) -> bool {
+        let torn = std::mem::take(&mut self.torn);
+        if let Some(record) = whole(&torn) {
+            self.records.push(record.to_vec());
+            return false;
+        }
+        !torn.is_empty()
+    }
+
     /// What recovery reads.
     pub(crate) fn contents(&self) -> OnDisk<'_> {
-        OnDisk {
-            snapshot: self.snapshot.as_deref(),
-            records: &self.records,
-        }
+        OnDisk::new(self.snapshot.as_deref(), &self.records)
     }
 
     pub(crate) fn append(&mut self, write: WriteId, record: Vec<u8>) {
@@ -105,6 +115,28 @@ impl Disk {
         self.syncing = false;
     }
 
+    /// Of what is not synced some prefix reaches the disk, the last write of it only in part; or nothing, if nothing
+    /// was to be written. Gives the number of writes lost.
+    pub(crate) fn tear(&mut self, random: &mut Random) -> usize {
+        if self.lies || self.unsynced.is_empty() {
+            return self.crash(random);
+        }
+        let whole_ones = random.random_range(0..self.unsynced.len());
+        let mut rest = self.unsynced.split_off(whole_ones);
+        let lost = rest.len();
+        for (_, write) in std::mem::take(&mut self.unsynced) {
+            self.carry_out(write);
+        }
+        // A snapshot that was torn never got its name: what it was to replace is still there.
+        if let (_, Write::Record(record)) = rest.swap_remove(0) {
+            self.torn = frame(&record);
+            let end = random.random_range(1..self.torn.len());
+            self.torn.truncate(end);
+        }
+        self.syncing = false;
+        lost
+    }
+
     /// What is not synced is lost, but for some prefix of it, which may have reached the disk. Of a snapshot
     /// that was lost, the records that come with it may have. Gives the number of writes lost.
     pub(crate) fn crash(&mut self, random: &mut Random) -> usize {
@@ -151,7 +183,7 @@ mod tests {
             disk.append(WriteId(4), vec![4]);
             disk.end_sync(last);
             let lost = disk.crash(&mut random);
-            assert_eq!(disk.contents().records, &[[1], [2], [3], [4]][..4 - lost]);
+            assert_eq!(disk.records, &[[1], [2], [3], [4]][..4 - lost]);
             lost_some[lost] = true;
         }
         assert_eq!(lost_some, [true; 4], "every prefix may survive");
@@ -168,8 +200,10 @@ mod tests {
             disk.compact(WriteId(2), [9].into(), vec![vec![2]]);
             disk.append(WriteId(3), vec![3]);
             disk.crash(&mut random);
-            let OnDisk { snapshot, records } = disk.contents();
-            seen.insert((snapshot.map(<[u8]>::to_vec), records.concat()));
+            seen.insert((
+                disk.snapshot.as_deref().map(<[u8]>::to_vec),
+                disk.records.concat(),
+            ));
         }
         let expected = [
             (None, vec![1]),
@@ -181,11 +215,33 @@ mod tests {
     }
 
     #[test]
+    fn a_write_that_is_torn_is_cut_off_with_all_behind_it() {
+        let mut left = std::collections::BTreeSet::new();
+        for seed in 0..100 {
+            let mut random = Random::seed_from_u64(seed);
+            let mut disk = Disk::default();
+            disk.append(WriteId(1), vec![1]);
+            disk.end_sync(WriteId(1));
+            disk.append(WriteId(2), vec![2]);
+            disk.append(WriteId(3), vec![3]);
+            let lost = disk.tear(&mut random);
+            assert!(!disk.torn.is_empty(), "seed {seed}");
+            assert!(disk.repair(), "seed {seed}");
+            assert!(!disk.repair(), "seed {seed}: it is cut off once");
+            left.insert((lost, disk.records.concat()));
+        }
+        assert_eq!(left, [(2, vec![1]), (1, vec![1, 2])].into());
+        let mut idle = Disk::default();
+        assert_eq!(idle.tear(&mut Random::seed_from_u64(1)), 0);
+        assert!(!idle.repair(), "there was nothing to tear");
+    }
+
+    #[test]
     fn a_disk_that_lies_loses_all_that_it_lied_about() {
         let mut random = Random::seed_from_u64(1);
         let mut disk = Disk::new(true);
         disk.append(WriteId(1), vec![1]);
         assert_eq!(disk.crash(&mut random), 1);
-        assert!(disk.contents().records.is_empty());
+        assert!(disk.records.is_empty());
     }
 }

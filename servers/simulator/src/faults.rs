@@ -17,6 +17,7 @@ enum Kind {
     /// Many, often a majority or all, at once and not for long.
     CrashMany,
     CrashAtSync,
+    TornWrite,
     /// One node again and again.
     Bounce,
     Pause,
@@ -33,6 +34,7 @@ enum Kind {
     /// A new leader is cut off just after it began to lead.
     NewLeader,
     Clock,
+    ClockJump,
     SlowDisk,
     Rot,
     Members,
@@ -40,10 +42,11 @@ enum Kind {
     Snapshot,
 }
 
-const KINDS: [Kind; 18] = [
+const KINDS: [Kind; 20] = [
     Kind::Crash,
     Kind::CrashMany,
     Kind::CrashAtSync,
+    Kind::TornWrite,
     Kind::Bounce,
     Kind::Pause,
     Kind::Storm,
@@ -54,12 +57,19 @@ const KINDS: [Kind; 18] = [
     Kind::Flap,
     Kind::NewLeader,
     Kind::Clock,
+    Kind::ClockJump,
     Kind::SlowDisk,
     Kind::Rot,
     Kind::Members,
     Kind::Transfer,
     Kind::Snapshot,
 ];
+
+/// In a run in which things go wrong for so long, faults last as long as they like, which is so long,
+const ENOUGH_MS: u64 = 8_000;
+const LASTS_MAX_MS: u64 = 2_500;
+/// and in a shorter one some last for so long at least: longer than any election timeout.
+const LASTS_LEAST_MS: u64 = 1_200;
 
 /// What whoever draws can see.
 #[derive(Clone, Debug)]
@@ -82,21 +92,28 @@ pub(crate) struct Faults {
     kinds: Vec<Kind>,
     /// The longest time for which nothing new is drawn.
     pause_max: Time,
+    /// The longest time for which a fault lasts.
+    lasts_max: Time,
     /// By how many percent the fastest clock may outrun the slowest.
     clock_drift_percent: u32,
 }
 
 impl Faults {
-    pub(crate) fn new(mut random: Random, clock_drift_percent: u32) -> Faults {
+    /// Faults for a run in which things go wrong for so long: in a short one they follow each other sooner, and
+    /// none lasts for more than a third of it, if that is long enough for an election.
+    pub(crate) fn new(mut random: Random, clock_drift_percent: u32, faulty_ms: u64) -> Faults {
         let mut kinds: Vec<_> = KINDS.into_iter().filter(|_| random.random_bool(0.6)).collect();
         if kinds.iter().all(|&kind| kind == Kind::NewLeader) {
             kinds = KINDS.to_vec();
         }
         let pause_max = *[300, 700, 1_200].choose(&mut random).unwrap_or(&700);
+        let pause_max = (pause_max * faulty_ms / ENOUGH_MS).clamp(200, pause_max);
         Faults {
             random,
             kinds,
             pause_max: pause_max * MILLISECOND,
+            lasts_max: (LASTS_MAX_MS * faulty_ms / ENOUGH_MS).clamp(LASTS_LEAST_MS, LASTS_MAX_MS)
+                * MILLISECOND,
             clock_drift_percent,
         }
     }
@@ -127,7 +144,7 @@ impl Faults {
             return Vec::new();
         };
         let at_us = view.now + 1;
-        let for_us = self.random.random_range(100 * MILLISECOND..2_500 * MILLISECOND);
+        let for_us = self.random.random_range(100 * MILLISECOND..self.lasts_max);
         let entry = |fault| vec![Entry { at_us, fault, for_us }];
         let half = nodes.len() / 2;
         match kind {
@@ -139,6 +156,7 @@ impl Faults {
                 vec![Entry { at_us, fault, for_us }]
             }
             Kind::CrashAtSync => entry(Fault::CrashAtSync(first)),
+            Kind::TornWrite => entry(Fault::TornWrite(first)),
             Kind::Bounce => self.repeat(at_us, 300, &Fault::Crash(vec![first])),
             Kind::Pause => entry(Fault::Pause(first)),
             Kind::Storm => entry(Fault::Storm),
@@ -161,8 +179,20 @@ impl Faults {
                 let percent = speed_percent(&mut self.random, self.clock_drift_percent);
                 entry(Fault::Clock { node: first, percent })
             }
+            Kind::ClockJump => {
+                // Back or forward, by up to several election timeouts.
+                let by_ms = self.random.random_range(100..3_000);
+                let back = self.random.random_bool(0.5);
+                let by_ms = if back { -by_ms } else { by_ms };
+                let fault = Fault::ClockJump { node: first, by_ms };
+                vec![Entry {
+                    at_us,
+                    fault,
+                    for_us: 0,
+                }]
+            }
             Kind::SlowDisk => entry(Fault::SlowDisk(first)),
-            Kind::Rot => entry(Fault::Rot(first)),
+            Kind::Rot => self.rot(first, &nodes, view),
             Kind::Members => self.change_members(view),
             Kind::Transfer => {
                 let to = view.members.choose(&mut self.random).copied();
@@ -190,12 +220,33 @@ impl Faults {
         vec![Entry {
             at_us: view.now + self.random.random_range(1..50 * MILLISECOND),
             fault: split(&nodes, size, false),
-            for_us: self.random.random_range(200 * MILLISECOND..2_500 * MILLISECOND),
+            for_us: self.random.random_range(200 * MILLISECOND..self.lasts_max),
         }]
     }
 
+    /// A disk rots; and often the leader is cut off when the node comes back with an empty one, if it does: then
+    /// those that remain need it, and what it has forgotten.
+    fn rot(&mut self, node: NodeId, nodes: &[NodeId], view: &View) -> Vec<Entry> {
+        let at_us = view.now + 1;
+        let for_us = self.random.random_range(20 * MILLISECOND..1_000 * MILLISECOND);
+        let fault = Fault::Rot(node);
+        let mut entries = vec![Entry { at_us, fault, for_us }];
+        let cut_off = self.random.random_bool(0.7);
+        if let Some(leader) = view.leader.filter(|&leader| cut_off && leader != node) {
+            let others: Vec<_> = nodes.iter().copied().filter(|&node| node != leader).collect();
+            let after = self.random.random_range(0..100 * MILLISECOND);
+            entries.push(Entry {
+                at_us: at_us + for_us + after,
+                fault: split(&[&[leader], &others[..]].concat(), 1, false),
+                for_us: self.random.random_range(500 * MILLISECOND..2_500 * MILLISECOND),
+            });
+        }
+        entries
+    }
+
     /// Adds and removes members, some shortly after another, so that there are never fewer than three of them
-    /// for long. Often the leader is cut off just then, with a change in its log that few others have.
+    /// for long. Often the leader is cut off just then, with a change in its log that few others have; or with
+    /// so many of those who stay that they are a majority of the new members.
     fn change_members(&mut self, view: &View) -> Vec<Entry> {
         let mut members = view.members.clone();
         let mut candidates = view.candidates.clone();
@@ -204,7 +255,9 @@ impl Faults {
         let changes = self.random.random_range(1..=3);
         for _ in 0..changes {
             let removable = if members.len() > 3 { members.len() } else { 0 };
-            let add = removable == 0 || self.random.random_bool(0.5);
+            // Of many rather fewer: two majorities that do not meet are two removals apart.
+            let add_share = if members.len() > 4 { 0.3 } else { 0.5 };
+            let add = removable == 0 || self.random.random_bool(add_share);
             let fault = if add && !candidates.is_empty() {
                 let node = candidates.swap_remove(self.random.random_range(0..candidates.len()));
                 Fault::AddMember(node)
@@ -220,16 +273,20 @@ impl Faults {
             });
             at_us += self.random.random_range(1..300 * MILLISECOND);
         }
-        if let Some(leader) = view.leader.filter(|_| self.random.random_bool(0.4)) {
+        if let Some(leader) = view.leader.filter(|_| self.random.random_bool(0.5)) {
             let mut nodes = view.nodes.clone();
             nodes.retain(|&node| node != leader);
             nodes.shuffle(&mut self.random);
             nodes.insert(0, leader);
-            let size = self.random.random_range(1..=nodes.len().div_ceil(2));
+            let mut size = self.random.random_range(1..=nodes.len().div_ceil(2));
+            if self.random.random_bool(0.5) {
+                nodes[1..].sort_by_key(|node| !members.contains(node));
+                size = members.len() / 2 + 1;
+            }
             entries.push(Entry {
                 at_us: view.now + self.random.random_range(1..30 * MILLISECOND),
                 fault: split(&nodes, size, false),
-                for_us: self.random.random_range(200 * MILLISECOND..2_500 * MILLISECOND),
+                for_us: self.random.random_range(200 * MILLISECOND..self.lasts_max),
             });
         }
         entries

@@ -16,15 +16,16 @@ impl Fingerprint {
         self.value
     }
 
-    /// A node takes an input.
-    pub(crate) fn input<M: Encode>(&mut self, node: NodeId, input: &Input<M>) {
+    /// A message reaches a node. What it says was taken in when it was sent.
+    pub(crate) fn delivery(&mut self, node: NodeId, number: u64) {
+        self.bytes.extend_from_slice(node.as_bytes());
+        self.take(1, number);
+    }
+
+    /// A node takes an input, other than ticks, which show in their effects, and messages.
+    pub(crate) fn input<M>(&mut self, node: NodeId, input: &Input<M>) {
         let (tag, number) = match input {
-            Input::Tick => (0, 0),
-            Input::Receive { from, message } => {
-                self.bytes.extend_from_slice(from.as_str().as_bytes());
-                message.encode(&mut self.bytes);
-                (1, 0)
-            }
+            Input::Tick | Input::Receive { .. } => return,
             Input::Propose(proposals) => {
                 for proposal in proposals {
                     self.bytes.extend_from_slice(&proposal.command);
@@ -37,12 +38,10 @@ impl Fingerprint {
                 (4, request.0)
             }
             Input::Persisted(write) => (5, write.0),
-            Input::SnapshotTaken { index, state } => {
-                self.bytes.extend_from_slice(state);
-                (6, *index)
-            }
+            // A state follows from what was applied; its bytes are taken in when they go to disk.
+            Input::SnapshotTaken { index, .. } => (6, *index),
         };
-        self.bytes.extend_from_slice(node.as_str().as_bytes());
+        self.bytes.extend_from_slice(node.as_bytes());
         self.take(tag, number);
     }
 
@@ -65,7 +64,7 @@ impl Fingerprint {
                 (11, write.0)
             }
             Effect::Send { to, message } => {
-                self.bytes.extend_from_slice(to.as_str().as_bytes());
+                self.bytes.extend_from_slice(to.as_bytes());
                 message.encode(&mut self.bytes);
                 (12, 0)
             }
@@ -79,14 +78,11 @@ impl Fingerprint {
                 (13 + u64::from(request.is_some()), *index)
             }
             Effect::TakeSnapshot => (15, 0),
-            Effect::Restore { index, state } => {
-                self.bytes.extend_from_slice(state);
-                (16, *index)
-            }
+            Effect::Restore { index, .. } => (16, *index),
             Effect::ReadReady(request) => (17, request.0),
             Effect::Refuse { request, leader } => {
-                let leader = leader.as_ref().map_or("", NodeId::as_str);
-                self.bytes.extend_from_slice(leader.as_bytes());
+                let leader = leader.as_ref().map_or(&[][..], NodeId::as_bytes);
+                self.bytes.extend_from_slice(leader);
                 (18, request.0)
             }
             Effect::Done(request) => (19, request.0),
@@ -113,18 +109,19 @@ impl Fingerprint {
             Administration::Snapshot => (3, None),
         };
         self.bytes.push(tag);
-        self.bytes
-            .extend_from_slice(node.map_or("", NodeId::as_str).as_bytes());
+        self.bytes.extend_from_slice(node.map_or(&[], NodeId::as_bytes));
     }
 
     fn take(&mut self, tag: u64, number: u64) {
         self.mix(tag | (self.bytes.len() as u64) << 8);
         self.mix(number);
         let bytes = std::mem::take(&mut self.bytes);
-        for chunk in bytes.chunks(8) {
-            let mut word = [0; 8];
-            word[..chunk.len()].copy_from_slice(chunk);
+        let (words, rest) = bytes.as_chunks();
+        for &word in words {
             self.mix(u64::from_le_bytes(word));
+        }
+        if !rest.is_empty() {
+            self.mix(rest.iter().fold(0, |word, &byte| word << 8 | u64::from(byte)));
         }
         self.bytes = bytes;
         self.bytes.clear();

@@ -5,7 +5,9 @@
 //! [`Report::trace`] says so.
 //!
 //! - [`Options`], [`Report`]: what to run, what came of it.
-//! - `simulation`: the loop: takes the next event, whatever its kind.
+//! - `simulation`: the loop: takes the next event, whatever its kind. `ahead`: what lies ahead. `requests`: what
+//!   clients and the operator ask for, under way. `mishaps`: what goes wrong, carried out. `settings`: what nodes
+//!   are told.
 //! - `world`: the nodes, and what befalls them. `step`: what their effects do to disk, network and store.
 //! - [`TraceEvent`]: what happened, for a reader. `fingerprint`: the same, for a comparison.
 //! - [`Simulator`]: the protocols by name.
@@ -23,14 +25,17 @@
 //! rest. What belongs to an earlier incarnation of a node, a tick or the completion of a write, never reaches
 //! a later one.
 
+mod ahead;
 mod clients;
 mod disk;
 mod faults;
 mod fingerprint;
+mod frame;
 pub mod invariants;
 mod lists;
 mod load;
 mod minimize;
+mod mishaps;
 mod names;
 mod network;
 mod node;
@@ -39,7 +44,9 @@ mod queue;
 mod registers;
 mod registry;
 mod report;
+mod requests;
 pub mod schedule;
+mod settings;
 mod simulation;
 mod step;
 mod trace;
@@ -48,7 +55,7 @@ mod world;
 pub use invariants::{Invariant, Observed, Simulated};
 pub use lists::Lists;
 pub use load::{Ask, Ended, Load};
-pub use minimize::{Scenario, minimize};
+pub use minimize::{Run, Scenario, minimize};
 pub use registers::Registers;
 pub use registry::Simulator;
 pub use report::{Counts, Options, Report, Violation};

@@ -5,10 +5,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::invariants::Simulated;
-use crate::report::{Options, Report, Violation};
+use crate::report::{Options, Violation};
 use crate::schedule::{Entry, Schedule};
-use crate::simulation::{Extras, simulate_with};
+use crate::simulation::Recorded;
 
 /// How many seeds a smaller run is tried with.
 const SEEDS_TRIED: u64 = 4;
@@ -22,73 +21,67 @@ pub struct Scenario {
     pub protocol: String,
     /// Of all that is drawn.
     pub seed: u64,
+    /// What clients do, by the name of the workload, if it is not what the protocol's clients do.
+    #[serde(default)]
+    pub workload: Option<String>,
     /// What to run.
     pub options: Options,
     /// What goes wrong.
     pub schedule: Schedule,
 }
 
-impl Scenario {
-    /// The run of this seed, with what it draws to go wrong.
-    pub fn of_seed<P: Simulated>(seed: u64, options: &Options) -> Scenario {
-        Scenario {
-            protocol: P::NAME.to_owned(),
-            seed,
-            options: options.clone(),
-            schedule: simulate_with::<P>(seed, options, Extras::default()).schedule,
-        }
-    }
-
-    /// Runs it. The caller has made sure that it is of this protocol.
-    pub fn run<P: Simulated>(&self) -> Report {
-        simulate_with::<P>(self.seed, &self.options, self.extras()).report
-    }
-
-    /// What goes wrong, to be given to a run.
-    pub fn extras(&self) -> Extras {
-        Extras {
-            schedule: Some(self.schedule.clone()),
-            ..Extras::default()
-        }
-    }
-}
+/// How a seed is run: with its options, and with what goes wrong, if it is not to draw that. It is the caller's, as
+/// it may have clients of its own.
+pub type Run<'a, E> = dyn Fn(u64, &Options, Option<&Schedule>) -> Result<Recorded, E> + 'a;
 
 /// A smaller scenario in which the same property is violated, found within so many runs; or nothing if
 /// nothing is violated in this one.
 ///
-/// It begins with fewer nodes and clients, if such a run fails alike. Faults are left out, by halves, quarters and so on (delta debugging), then lasting ones are made shorter,
-/// and there are fewer clients and nodes.
-pub fn minimize<P: Simulated>(scenario: &Scenario, runs_max: u64) -> Option<(Scenario, Violation)> {
-    let violation = scenario.run::<P>().violation?;
+/// It begins with fewer nodes and clients, if such a run fails alike. Faults are left out, by halves, quarters and so
+/// on (delta debugging), then lasting ones are made shorter, and there are fewer clients and nodes.
+///
+/// # Errors
+/// Those of `run`.
+pub fn minimize<E>(
+    scenario: &Scenario,
+    runs_max: u64,
+    run: &Run<'_, E>,
+) -> Result<Option<(Scenario, Violation)>, E> {
+    let recorded = run(scenario.seed, &scenario.options, Some(&scenario.schedule))?;
+    let Some(violation) = recorded.report.violation else {
+        return Ok(None);
+    };
     let mut search = Search {
         best: scenario.clone(),
         violation,
         runs_left: runs_max,
+        run,
     };
-    search.begin_small::<P>();
+    search.begin_small()?;
     let until = search.violation.time_us;
-    search.try_schedule::<P>(|entries| entries.retain(|entry| entry.at_us <= until));
+    search.try_schedule(|entries| entries.retain(|entry| entry.at_us <= until))?;
     loop {
         let before = search.size();
-        search.leave_out::<P>();
-        search.shorten::<P>();
-        search.fewer::<P>(|options| &mut options.clients, 1);
-        search.fewer::<P>(|options| &mut options.spares, 0);
-        search.fewer::<P>(|options| &mut options.nodes, 1);
+        search.leave_out()?;
+        search.shorten()?;
+        search.fewer(|options| &mut options.clients, 1)?;
+        search.fewer(|options| &mut options.spares, 0)?;
+        search.fewer(|options| &mut options.nodes, 1)?;
         if search.size() >= before || search.runs_left == 0 {
             break;
         }
     }
-    Some((search.best, search.violation))
+    Ok(Some((search.best, search.violation)))
 }
 
-struct Search {
+struct Search<'a, E> {
     best: Scenario,
     violation: Violation,
     runs_left: u64,
+    run: &'a Run<'a, E>,
 }
 
-impl Search {
+impl<E> Search<'_, E> {
     fn size(&self) -> (usize, usize, u64) {
         let Scenario {
             options, schedule, ..
@@ -102,25 +95,25 @@ impl Search {
     }
 
     /// Does the same property fail there, at one seed or another? If so that is the best so far.
-    fn improves<P: Simulated>(&mut self, mut candidate: Scenario) -> bool {
+    fn improves(&mut self, mut candidate: Scenario) -> Result<bool, E> {
         for offset in 0..SEEDS_TRIED {
             if self.runs_left == 0 {
-                return false;
+                return Ok(false);
             }
-            self.runs_left -= 1;
             candidate.seed = self.best.seed.wrapping_add(offset);
-            if let Some(violation) = self.fails_alike::<P>(&candidate) {
+            let recorded = self.try_run(candidate.seed, &candidate.options, Some(&candidate.schedule))?;
+            if let Some(violation) = self.fails_alike(&recorded) {
                 self.violation = violation;
                 self.best = candidate;
-                return true;
+                return Ok(true);
             }
         }
-        false
+        Ok(false)
     }
 
     /// Looks for a run with few nodes and clients that fails alike with what *it* draws to go wrong: faults
     /// name nodes, so that of a schedule for five nodes little is left with three.
-    fn begin_small<P: Simulated>(&mut self) {
+    fn begin_small(&mut self) -> Result<(), E> {
         for (nodes, spares, clients) in [(3, 0, 2), (3, 0, 4), (3, 2, 4)] {
             let mut options = self.best.options.clone();
             options.nodes = options.nodes.min(nodes);
@@ -128,51 +121,61 @@ impl Search {
             options.clients = options.clients.min(clients);
             for seed in (self.best.seed..).take(SMALL_SEEDS_TRIED) {
                 if self.runs_left == 0 {
-                    return;
+                    return Ok(());
                 }
-                self.runs_left -= 1;
-                let candidate = Scenario::of_seed::<P>(seed, &options);
-                if let Some(violation) = self.fails_alike::<P>(&candidate) {
+                let recorded = self.try_run(seed, &options, None)?;
+                if let Some(violation) = self.fails_alike(&recorded) {
                     self.violation = violation;
-                    self.best = candidate;
-                    return;
+                    self.best.seed = seed;
+                    self.best.options = options;
+                    self.best.schedule = recorded.schedule;
+                    return Ok(());
                 }
             }
         }
+        Ok(())
+    }
+
+    fn try_run(&mut self, seed: u64, options: &Options, schedule: Option<&Schedule>) -> Result<Recorded, E> {
+        self.runs_left -= 1;
+        (self.run)(seed, options, schedule)
     }
 
     /// Is the same property violated there?
-    fn fails_alike<P: Simulated>(&self, candidate: &Scenario) -> Option<Violation> {
-        let found = candidate.run::<P>().violation;
-        found.filter(|found| found.property == self.violation.property)
+    fn fails_alike(&self, recorded: &Recorded) -> Option<Violation> {
+        let found = recorded.report.violation.as_ref();
+        found
+            .filter(|found| found.property == self.violation.property)
+            .cloned()
     }
 
-    fn try_schedule<P: Simulated>(&mut self, change: impl FnOnce(&mut Vec<Entry>)) -> bool {
+    fn try_schedule(&mut self, change: impl FnOnce(&mut Vec<Entry>)) -> Result<bool, E> {
         let mut candidate = self.best.clone();
         change(&mut candidate.schedule.0);
-        candidate.schedule != self.best.schedule && self.improves::<P>(candidate)
+        Ok(candidate.schedule != self.best.schedule && self.improves(candidate)?)
     }
 
     /// Leaves out faults: larger parts first.
-    fn leave_out<P: Simulated>(&mut self) {
+    fn leave_out(&mut self) -> Result<(), E> {
         let mut size = self.best.schedule.0.len().div_ceil(2);
         while size > 0 {
             let mut start = 0;
             while start < self.best.schedule.0.len() {
-                let left_out = self.try_schedule::<P>(|entries| {
+                let left_out = self.try_schedule(|entries| {
                     let end = entries.len().min(start + size);
                     entries.drain(start..end);
-                });
+                })?;
                 if !left_out {
                     start += size;
                 }
             }
             size /= 2;
         }
+        Ok(())
     }
 
     /// Has faults end sooner.
-    fn shorten<P: Simulated>(&mut self) {
+    fn shorten(&mut self) -> Result<(), E> {
         for number in 0..self.best.schedule.0.len() {
             while self
                 .best
@@ -180,22 +183,23 @@ impl Search {
                 .0
                 .get(number)
                 .is_some_and(|entry| entry.for_us > 20_000)
-                && self.try_schedule::<P>(|entries| entries[number].for_us /= 2)
+                && self.try_schedule(|entries| entries[number].for_us /= 2)?
             {}
         }
+        Ok(())
     }
 
     /// Has fewer of something.
-    fn fewer<P: Simulated>(&mut self, field: fn(&mut Options) -> &mut usize, at_least: usize) {
+    fn fewer(&mut self, field: fn(&mut Options) -> &mut usize, at_least: usize) -> Result<(), E> {
         loop {
             let mut candidate = self.best.clone();
             let number = field(&mut candidate.options);
             if *number <= at_least {
-                return;
+                return Ok(());
             }
             *number -= 1;
-            if !self.improves::<P>(candidate) {
-                return;
+            if !self.improves(candidate)? {
+                return Ok(());
             }
         }
     }

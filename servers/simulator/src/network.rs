@@ -17,6 +17,14 @@ pub(crate) struct Network {
     pub(crate) stormy: bool,
 }
 
+/// How often a message arrives, and after what delay each time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Deliveries {
+    None,
+    One(Time),
+    Two(Time, Time),
+}
+
 impl Network {
     pub(crate) fn new(random: Random) -> Network {
         Network {
@@ -26,27 +34,31 @@ impl Network {
         }
     }
 
-    /// The delays after which copies of a message arrive: none if it is lost.
-    pub(crate) fn deliveries(&mut self, from: NodeId, to: NodeId) -> Vec<Time> {
+    /// Whether a message arrives, and after what delays.
+    pub(crate) fn deliveries(&mut self, from: NodeId, to: NodeId) -> Deliveries {
         let (loss, double, slow) = if self.stormy {
             (0.2, 0.1, 0.2)
         } else {
             (0.001, 0.002, 0.01)
         };
         if self.is_cut(from, to) || self.random.random_bool(loss) {
-            return Vec::new();
+            return Deliveries::None;
         }
-        let copies = if self.random.random_bool(double) { 2 } else { 1 };
-        (0..copies)
-            .map(|_| {
-                let longest = if self.random.random_bool(slow) {
-                    200 * MILLISECOND
-                } else {
-                    2 * MILLISECOND
-                };
-                self.random.random_range(MILLISECOND / 10..longest)
-            })
-            .collect()
+        let doubled = self.random.random_bool(double);
+        let delay = self.delay(slow);
+        if doubled {
+            return Deliveries::Two(delay, self.delay(slow));
+        }
+        Deliveries::One(delay)
+    }
+
+    fn delay(&mut self, slow: f64) -> Time {
+        let longest = if self.random.random_bool(slow) {
+            200 * MILLISECOND
+        } else {
+            2 * MILLISECOND
+        };
+        self.random.random_range(MILLISECOND / 10..longest)
     }
 
     /// Is what was sent, and is to arrive now, cut off on its way?

@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use partita_protocols::store::Store;
-use partita_protocols::{Command, Config, NodeId, Protocol, RequestId, Role, WriteId, defect};
+use partita_protocols::{Command, Config, NodeId, Protocol, RequestId, Status, WriteId, defect};
 
 use crate::clients::Request;
 use crate::disk::Disk;
 use crate::queue::{MILLISECOND, Time};
-use crate::world::Consequence;
 
 /// The length of a tick by a clock that goes right, and heartbeats and elections in ticks: as in the real
 /// replica.
@@ -52,6 +51,15 @@ pub(crate) enum NodeEvent<M> {
     },
 }
 
+/// What can befall a node because it syncs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AtSync {
+    /// It crashes.
+    Crash,
+    /// It crashes, and a write is torn.
+    Tear,
+}
+
 /// A node: a core while it is up, and a disk that outlives it.
 pub(crate) struct Node<P: Protocol> {
     pub(crate) config: Config,
@@ -67,9 +75,11 @@ pub(crate) struct Node<P: Protocol> {
     pub(crate) backlog: Option<Vec<NodeEvent<P::Message>>>,
     pub(crate) clock: Clock,
     /// What it was after its last step.
-    pub(crate) role: Option<(Role, u64)>,
-    /// It is to crash when it next syncs.
-    pub(crate) crash_at_sync: bool,
+    pub(crate) status: Option<Status>,
+    /// What is to befall it when it next syncs.
+    pub(crate) at_sync: Option<AtSync>,
+    /// Its disk is not the first: what it had promised before is forgotten.
+    pub(crate) disk_replaced: bool,
 }
 
 impl<P: Protocol> Node<P> {
@@ -84,22 +94,18 @@ impl<P: Protocol> Node<P> {
             reads: BTreeMap::new(),
             backlog: None,
             clock: Clock::new(speed_percent, config.lease_reads),
-            role: None,
-            crash_at_sync: false,
+            status: None,
+            at_sync: None,
+            disk_replaced: false,
             config,
         }
     }
 
     /// A disk that lies says at once that a write is durable.
-    pub(crate) fn claim(&self, write: WriteId) -> Option<Consequence<P::Message>> {
-        self.disk.lies().then(|| Consequence::At {
-            delay: 0,
-            node: self.config.me,
-            event: NodeEvent::Claimed {
-                incarnation: self.incarnation,
-                last: write,
-            },
-        })
+    pub(crate) fn claim(&self, last: WriteId) -> Option<NodeEvent<P::Message>> {
+        let incarnation = self.incarnation;
+        let lies = self.disk.lies();
+        lies.then_some(NodeEvent::Claimed { incarnation, last })
     }
 }
 
@@ -108,6 +114,11 @@ impl<P: Protocol> Node<P> {
 /// Ticks may come late. Where reads rest on leases, none is lost, and those that are due come before anything
 /// else: a leader that was stopped must not take its lease for valid because it did not feel the time pass.
 /// Without leases a node may as well lose ticks while it is stopped, and never learn how long that was.
+///
+/// A core knows no other time than its ticks. So for a clock to jump forward means that many ticks come at once, and
+/// to jump back that none comes for a while. The real replica counts by the monotonic clock, which nobody sets and
+/// which never goes back; but a virtual machine that is stopped, moved or set right gives its guests just that, and
+/// nothing but leases may depend on its not happening.
 #[derive(Debug)]
 pub(crate) struct Clock {
     speed_percent: u32,
@@ -154,6 +165,21 @@ impl Clock {
             self.due = from + self.tick_us();
         }
         due
+    }
+
+    /// It jumps back: the next tick is due so much later.
+    pub(crate) fn stand_still(&mut self, for_us: Time) {
+        self.due += for_us;
+    }
+
+    /// It stands still no more.
+    pub(crate) fn go_on(&mut self, now: Time) {
+        self.due = self.due.min(now + self.tick_us());
+    }
+
+    /// How many ticks it takes for so long.
+    pub(crate) fn ticks_in(&self, us: Time) -> u64 {
+        us / self.tick_us()
     }
 
     /// Has it run at this speed, or again as it did at first.

@@ -8,15 +8,38 @@ pub(crate) type Time = u64;
 
 pub(crate) const MILLISECOND: Time = 1_000;
 
+/// A time, the number of an event and its place in one number, which is compared at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Key(u128);
+
+/// For how many places, and numbers, a key has bits.
+const PLACE_BITS: u32 = 24;
+const NUMBER_BITS: u32 = 40;
+
+impl Key {
+    fn new(time: Time, number: u64, place: usize) -> Key {
+        debug_assert!(number >> NUMBER_BITS == 0 && place >> PLACE_BITS == 0);
+        Key(u128::from(time) << (NUMBER_BITS + PLACE_BITS) | u128::from(number) << PLACE_BITS | place as u128)
+    }
+
+    fn time(self) -> Time {
+        (self.0 >> (NUMBER_BITS + PLACE_BITS)) as Time
+    }
+
+    fn place(self) -> usize {
+        (self.0 & ((1 << PLACE_BITS) - 1)) as usize
+    }
+}
+
 /// Events to come. Those of one time happen in the order in which they were planned.
 #[derive(Debug)]
 pub(crate) struct Queue<E> {
     now: Time,
     planned: u64,
     /// By time and number, where in `events` each is: events are large, and a heap moves what it holds.
-    order: BinaryHeap<Reverse<(Time, u64, u32)>>,
+    order: BinaryHeap<Reverse<Key>>,
     events: Vec<Option<E>>,
-    free: Vec<u32>,
+    free: Vec<usize>,
 }
 
 impl<E> Default for Queue<E> {
@@ -41,20 +64,21 @@ impl<E> Queue<E> {
         self.planned += 1;
         let place = match self.free.pop() {
             Some(place) => {
-                self.events[place as usize] = Some(event);
+                self.events[place] = Some(event);
                 place
             }
             None => {
                 self.events.push(Some(event));
-                self.events.len() as u32 - 1
+                self.events.len() - 1
             }
         };
-        self.order.push(Reverse((self.now + delay, self.planned, place)));
+        let key = Key::new(self.now + delay, self.planned, place);
+        self.order.push(Reverse(key));
     }
 
     /// When the next event is.
     pub(crate) fn next_time(&self) -> Option<Time> {
-        self.order.peek().map(|&Reverse((time, ..))| time)
+        self.order.peek().map(|&Reverse(key)| key.time())
     }
 
     /// Something that is not an event happens, before the next one.
@@ -64,10 +88,10 @@ impl<E> Queue<E> {
 
     /// The next event; it is then its time.
     pub(crate) fn next(&mut self) -> Option<E> {
-        let Reverse((time, _, place)) = self.order.pop()?;
-        self.now = time;
-        self.free.push(place);
-        self.events[place as usize].take()
+        let Reverse(key) = self.order.pop()?;
+        self.now = key.time();
+        self.free.push(key.place());
+        self.events[key.place()].take()
     }
 }
 

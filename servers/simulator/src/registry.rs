@@ -7,8 +7,7 @@ use partita_protocols::viewstamped::Viewstamped;
 use partita_protocols::zab::Zab;
 
 use crate::invariants::Simulated;
-use crate::minimize::{Scenario, minimize};
-use crate::report::{Options, Report, Violation};
+use crate::report::{Options, Report};
 use crate::simulation::{Extras, Recorded, simulate, simulate_with};
 
 /// What can be done with a protocol in virtual time.
@@ -20,8 +19,6 @@ pub struct Simulator {
     pub simulate: fn(u64, &Options) -> Report,
     /// [`simulate_with`].
     pub simulate_with: fn(u64, &Options, Extras) -> Recorded,
-    /// [`minimize`].
-    pub minimize: fn(&Scenario, u64) -> Option<(Scenario, Violation)>,
 }
 
 impl Simulator {
@@ -30,7 +27,6 @@ impl Simulator {
             name: P::NAME,
             simulate: simulate::<P>,
             simulate_with: simulate_with::<P>,
-            minimize: minimize::<P>,
         }
     }
 

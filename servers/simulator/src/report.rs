@@ -15,7 +15,8 @@ pub struct Options {
     pub clients: usize,
     /// How many virtual milliseconds faults go on.
     pub faulty_ms: u64,
-    /// How many virtual milliseconds the cluster then has, healed, to show that it still works.
+    /// How many virtual milliseconds the cluster then has, healed, to show that it still works. The run ends soon
+    /// after it has.
     pub calm_ms: u64,
     /// How many writes, and how many reads, must end well within the calm.
     pub calm_operations_min: u64,
@@ -26,6 +27,10 @@ pub struct Options {
     /// By how many percent the fastest clock may outrun the slowest. Leases assume no more than
     /// [`CLOCK_DRIFT_PERCENT_MAX`].
     pub clock_drift_percent: u32,
+    /// May clocks jump where reads rest on leases? That breaks what leases assume, so what is then violated is no
+    /// fault of the protocol's.
+    #[serde(default)]
+    pub jumps_under_leases: bool,
     /// The deliberate bug that all nodes have, if any.
     #[serde(with = "crate::names::defect")]
     pub defect: Option<&'static Defect>,
@@ -45,6 +50,7 @@ impl Default for Options {
             snapshot_entries: 50,
             lease_reads: None,
             clock_drift_percent: CLOCK_DRIFT_PERCENT_MAX,
+            jumps_under_leases: false,
             defect: None,
         }
     }
@@ -57,6 +63,8 @@ pub struct Report {
     pub seed: u64,
     /// What was violated first, if anything was; the run then ended there.
     pub violation: Option<Violation>,
+    /// How long it went on, in virtual microseconds.
+    pub virtual_us: u64,
     /// What was done.
     pub counts: Counts,
     /// A fingerprint of every input and effect, in order.
@@ -112,6 +120,8 @@ counts! {
     crashes,
     /// Of them, at a moment when they synced, because they did.
     crashes_at_sync,
+    /// Writes that crashes tore, and that recovery cut off.
+    torn_writes,
     /// Records that crashes lost.
     records_lost,
     /// Snapshots with which nodes replaced their logs, their own or a peer's.
@@ -126,6 +136,8 @@ counts! {
     partitions,
     /// Clocks whose speed was changed.
     clocks,
+    /// Clocks that jumped.
+    clock_jumps,
     /// Disks that synced slowly for a while.
     slow_disks,
     /// Nodes that did not start because of a bit that rotted.

@@ -16,6 +16,8 @@ pub enum Fault {
     Crash(#[serde(with = "nodes")] Vec<NodeId>),
     /// A node crashes at some moment of its next sync, and starts again when it ends.
     CrashAtSync(#[serde(with = "node")] NodeId),
+    /// The same, and the write that reached the disk last is cut in its middle.
+    TornWrite(#[serde(with = "node")] NodeId),
     /// A node stops, as by SIGSTOP, and goes on when it ends.
     Pause(#[serde(with = "node")] NodeId),
     /// The one group does not reach the other, nor, unless it is one way, the other the one. Who is in
@@ -40,10 +42,20 @@ pub enum Fault {
         /// Its speed.
         percent: u32,
     },
+    /// A node's clock jumps by so many milliseconds, forward or back. Not where reads rest on leases, which assume
+    /// that none does, unless that is asked for.
+    ClockJump {
+        /// Whose clock.
+        #[serde(with = "node")]
+        node: NodeId,
+        /// How far.
+        by_ms: i64,
+    },
     /// A node's disk takes long to sync.
     SlowDisk(#[serde(with = "node")] NodeId),
     /// A node crashes, and a bit on its disk rots, so that it does not start again: only if all other members
-    /// are well.
+    /// are well. Where the protocol has a way back for a member that has forgotten everything, it starts with an
+    /// empty disk when it ends.
     Rot(#[serde(with = "node")] NodeId),
     /// An operator wants this node to be a member; it is started if it does not run.
     AddMember(#[serde(with = "node")] NodeId),

@@ -3,27 +3,28 @@
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
 
-use partita_protocols::{Administration, Config, Defect, NodeId, Random, RequestId};
+use partita_protocols::{NodeId, Random, RequestId};
 use rand::{RngExt, SeedableRng};
 
-use crate::clients::{CLIENT_PATIENCE, Clients, Outcome, Request};
+use crate::ahead::Ahead;
+use crate::clients::{Clients, Outcome};
 use crate::faults::{Faults, View};
 use crate::invariants::Simulated;
 use crate::load::Load;
 use crate::network::Network;
-use crate::node::{ELECTION_TICKS, HEARTBEAT_TICKS, NodeEvent};
+use crate::node::NodeEvent;
 use crate::operator::Operator;
 use crate::queue::{MILLISECOND, Time};
 use crate::report::{Counts, Options, Report, Violation};
-use crate::schedule::{Agenda, Edge, Fault, Schedule};
-use crate::trace::{Happened, Recorder, TraceEvent, text_of};
-use crate::world::{Consequence, Consequences, Events, World};
+use crate::requests::Requester;
+use crate::schedule::{Agenda, Schedule};
+use crate::settings::Settings;
+use crate::trace::{Happened, Recorder, TraceEvent};
+use crate::world::World;
 
-/// How long a client waits that has nothing to do.
-const IDLE: Time = 5 * MILLISECOND;
-
-/// The window of slots (alpha) of Multi-Paxos: small, so that its end is reached.
-const WINDOW: u64 = 16;
+/// How long a run goes on when the cluster has shown that it works again: what was wrong before may show only when
+/// those that were behind have caught up.
+const SETTLING: Time = 500 * MILLISECOND;
 
 /// Something that happens.
 #[derive(Debug)]
@@ -40,11 +41,8 @@ pub(crate) enum Event<M> {
         request: RequestId,
         outcome: Outcome,
     },
-    /// A client's patience is over, if it still waits for this.
-    Impatience {
-        client: usize,
-        request: RequestId,
-    },
+    /// A client's patience is over, if it has waited for so long.
+    Impatience(usize),
     /// The next thing goes wrong.
     NextFault,
     /// A node that was removed is stopped.
@@ -92,9 +90,10 @@ pub fn simulate_with<P: Simulated>(seed: u64, options: &Options, extras: Extras)
     let ended = std::panic::catch_unwind(AssertUnwindSafe(|| simulation.run(options)));
     let violation = ended.unwrap_or_else(|panic| Err(assertion(&*panic))).err();
     let violation = violation.map(|violation| Violation {
-        time_us: simulation.queue.now(),
+        time_us: simulation.ahead.events.now(),
         ..violation
     });
+    let virtual_us = simulation.ahead.events.now();
     let Simulation {
         mut world,
         clients,
@@ -121,6 +120,7 @@ pub fn simulate_with<P: Simulated>(seed: u64, options: &Options, extras: Extras)
     let report = Report {
         seed,
         violation,
+        virtual_us,
         counts,
         trace: world.fingerprint.value(),
     };
@@ -143,50 +143,23 @@ fn assertion(panic: &dyn Any) -> Violation {
     }
 }
 
-struct Simulation<P: Simulated> {
-    queue: Events<P>,
-    world: World<P>,
-    clients: Clients,
+pub(crate) struct Simulation<P: Simulated> {
+    pub(crate) ahead: Ahead<P>,
+    pub(crate) world: World<P>,
+    pub(crate) clients: Clients,
     /// Draws faults, unless a schedule was given.
     faults: Option<Faults>,
-    agenda: Agenda,
-    operator: Operator,
-    settings: Settings,
+    pub(crate) agenda: Agenda,
+    pub(crate) operator: Operator,
+    pub(crate) settings: Settings,
     /// Whose request each one is, by its number, from 1.
-    requesters: Vec<Requester>,
-    consequences: Consequences<P>,
+    pub(crate) requesters: Vec<Requester>,
     /// The terms with a leader that whoever draws faults has seen.
     leaderships_seen: u64,
     /// The writes and reads that were done when all faults were over.
-    calm_from: Option<(u64, u64)>,
-}
-
-/// What nodes are told when they start.
-#[derive(Debug)]
-struct Settings {
-    /// The first members.
-    members: Vec<NodeId>,
-    snapshot_entries: u64,
-    lease_reads: bool,
-    defect: Option<&'static Defect>,
-}
-
-impl Settings {
-    fn config(&self, me: NodeId) -> Option<Config> {
-        let peers = self.members.iter().copied().filter(|&node| node != me);
-        let mut config = Config::new(me, peers, HEARTBEAT_TICKS, ELECTION_TICKS).ok()?;
-        config.snapshot_entries = self.snapshot_entries;
-        config.lease_reads = self.lease_reads;
-        config.window = WINDOW;
-        Some(config.with_defect(self.defect))
-    }
-}
-
-/// Who asked for something.
-#[derive(Clone, Copy, Debug)]
-enum Requester {
-    Client(usize),
-    Operator,
+    pub(crate) calm_from: Option<(u64, u64)>,
+    /// The cluster has shown that it works without faults.
+    works: bool,
 }
 
 impl<P: Simulated> Simulation<P> {
@@ -206,13 +179,18 @@ impl<P: Simulated> Simulation<P> {
         let settings = Settings {
             snapshot_entries: drawn.random_range(fewest_entries..=options.snapshot_entries),
             lease_reads: options.lease_reads.unwrap_or(lease_reads),
+            jumps_under_leases: options.jumps_under_leases,
             defect: options.defect,
             members: members.clone(),
         };
         let load = extras.load.unwrap_or_else(|| P::load(options.clients, random(9)));
         let faults = match extras.schedule {
             Some(_) => None,
-            None => Some(Faults::new(random(5), options.clock_drift_percent)),
+            None => Some(Faults::new(
+                random(5),
+                options.clock_drift_percent,
+                options.faulty_ms,
+            )),
         };
         let mut agenda = Agenda::default();
         let given = extras.schedule.unwrap_or_default();
@@ -230,7 +208,7 @@ impl<P: Simulated> Simulation<P> {
             world.recorder = Recorder::on();
         }
         Simulation {
-            queue: Events::<P>::default(),
+            ahead: Ahead::default(),
             world,
             settings,
             clients: Clients::new(random(4), members, options.clients, load),
@@ -238,9 +216,9 @@ impl<P: Simulated> Simulation<P> {
             agenda,
             operator: Operator::new(random(7), options.nodes, options.spares),
             requesters: Vec::new(),
-            consequences: Vec::new(),
             leaderships_seen: 0,
             calm_from: None,
+            works: false,
         }
     }
 
@@ -249,46 +227,63 @@ impl<P: Simulated> Simulation<P> {
             return Ok(());
         }
         for node in self.world.names() {
-            self.world.start(node, &mut self.consequences)?;
+            self.world.start(node, &mut self.ahead)?;
         }
         for client in 0..options.clients {
-            self.queue.after(client as Time, Event::ClientNext(client));
+            self.ahead.events.after(client as Time, Event::ClientNext(client));
         }
         if let Some(faults) = &mut self.faults {
-            self.queue.after(faults.pause(), Event::NextFault);
+            self.ahead.events.after(faults.pause(), Event::NextFault);
         }
-        self.queue.after(options.faulty_ms * MILLISECOND, Event::Healed);
-        self.queue
+        self.ahead
+            .events
+            .after(options.faulty_ms * MILLISECOND, Event::Healed);
+        self.ahead
+            .events
             .after((options.faulty_ms + options.calm_ms) * MILLISECOND, Event::End);
-        self.plan();
-        while let Some(next) = self.queue.next_time() {
+        self.answer_all();
+        while let Some(next) = self.ahead.events.next_time() {
             if let Some(due) = self.agenda.next_time().filter(|&due| due <= next) {
-                self.queue.advance_to(due);
+                self.ahead.events.advance_to(due);
                 self.world.now = due;
                 self.follow_agenda()?;
             } else {
-                match self.queue.next() {
+                match self.ahead.events.next() {
                     None | Some(Event::End) => break,
                     Some(event) => {
-                        self.world.now = self.queue.now();
+                        self.world.now = self.ahead.events.now();
                         self.happen(event)?;
                     }
                 }
             }
-            self.plan();
+            self.answer_all();
             self.watch_leaders();
+            if !self.works
+                && self
+                    .calm_operations()
+                    .is_some_and(|done| done >= options.calm_operations_min)
+            {
+                self.works = true;
+                self.ahead.events.after(SETTLING, Event::End);
+            }
         }
         self.judge_progress(options)
     }
 
+    /// How many writes ended well since all faults were over, or reads, if those are fewer.
+    fn calm_operations(&self) -> Option<u64> {
+        let (writes, reads) = self.calm_from?;
+        Some((self.clients.writes - writes).min(self.clients.reads - reads))
+    }
+
     /// Liveness: when no fault is left, a quorum makes progress.
     fn judge_progress(&self, options: &Options) -> Result<(), Violation> {
+        if self.works {
+            return Ok(());
+        }
         let (writes, reads) = self.calm_from.map_or((0, 0), |(writes, reads)| {
             (self.clients.writes - writes, self.clients.reads - reads)
         });
-        if writes.min(reads) >= options.calm_operations_min {
-            return Ok(());
-        }
         Err(Violation {
             time_us: 0,
             property: "progress",
@@ -302,20 +297,20 @@ impl<P: Simulated> Simulation<P> {
 
     fn happen(&mut self, event: Event<P::Message>) -> Result<(), Violation> {
         match event {
-            Event::Node { node, event } => self.world.happen(node, event, &mut self.consequences)?,
+            Event::Node { node, event } => self.world.happen(node, event, &mut self.ahead)?,
             Event::ClientNext(client) => self.ask(client),
             Event::Answer {
                 client,
                 request,
                 outcome,
             } => self.settle(client, request, outcome)?,
-            Event::Impatience { client, request } => self.settle(client, request, Outcome::Unknown)?,
+            Event::Impatience(client) => self.lose_patience(client)?,
             Event::NextFault if self.calm_from.is_none() => {
                 let view = self.view();
                 if let Some(faults) = &mut self.faults {
                     let drawn = faults.draw(&view);
                     drawn.into_iter().for_each(|entry| self.agenda.push(entry));
-                    self.queue.after(faults.pause(), Event::NextFault);
+                    self.ahead.events.after(faults.pause(), Event::NextFault);
                 }
             }
             Event::Retire(node) => {
@@ -333,7 +328,7 @@ impl<P: Simulated> Simulation<P> {
         let nodes = self.world.names();
         let members = leader.map_or_else(Vec::new, |leader| self.world.members(leader));
         View {
-            now: self.queue.now(),
+            now: self.ahead.events.now(),
             leader,
             candidates: self.operator.candidates(&nodes, &members),
             nodes,
@@ -354,236 +349,7 @@ impl<P: Simulated> Simulation<P> {
         }
     }
 
-    fn note(&mut self, node: Option<NodeId>, what: impl FnOnce() -> Happened) {
-        self.world.recorder.note(self.queue.now(), node, what);
-    }
-
-    fn new_request(&mut self, requester: Requester) -> RequestId {
-        self.requesters.push(requester);
-        RequestId(self.requesters.len() as u64)
-    }
-
-    fn ask(&mut self, client: usize) {
-        let request = self.new_request(Requester::Client(client));
-        let Some((node, asked)) = self.clients.next(client, request, self.queue.now()) else {
-            self.queue.after(IDLE, Event::ClientNext(client));
-            return;
-        };
-        self.note(Some(node), || Happened::Asked {
-            request: request.0,
-            by: format!("c{client}"),
-            text: asked.text(),
-        });
-        let delay = self.clients.delay();
-        self.queue.after(
-            delay,
-            Event::Node {
-                node,
-                event: NodeEvent::Request(asked),
-            },
-        );
-        self.queue
-            .after(CLIENT_PATIENCE, Event::Impatience { client, request });
-    }
-
-    fn settle(&mut self, client: usize, request: RequestId, outcome: Outcome) -> Result<(), Violation> {
-        if !self.clients.waits_for(client, request) {
-            return Ok(());
-        }
-        let now = self.queue.now();
-        self.clients
-            .settle(client, outcome, now)
-            .map_err(|what| Violation {
-                time_us: 0,
-                property: "linearizability",
-                node: None,
-                what,
-            })?;
-        let delay = self.clients.delay();
-        self.queue.after(delay, Event::ClientNext(client));
-        Ok(())
-    }
-
-    /// A fault begins or ends.
-    fn follow_agenda(&mut self) -> Result<(), Violation> {
-        let Some((fault, edge)) = self.agenda.next() else {
-            return Ok(());
-        };
-        self.world.fingerprint.text(&format!("{fault:?} {edge:?}"));
-        match edge {
-            Edge::Begins => {
-                self.note(None, || Happened::FaultBegan(format!("{fault:?}")));
-                self.begin(fault)
-            }
-            Edge::Ends => {
-                self.note(None, || Happened::FaultEnded(format!("{fault:?}")));
-                self.end(fault)
-            }
-        }
-    }
-
-    fn begin(&mut self, fault: Fault) -> Result<(), Violation> {
-        match fault {
-            Fault::Crash(nodes) => nodes.into_iter().for_each(|node| self.world.crash(node)),
-            Fault::CrashAtSync(node) => self.world.crash_at_sync(node, true),
-            Fault::Pause(node) => self.world.pause(node),
-            Fault::Partition { one, other, one_way } => {
-                self.world.counts.partitions += 1;
-                self.world.network.cut(&one, &other);
-                if !one_way {
-                    self.world.network.cut(&other, &one);
-                }
-            }
-            Fault::Storm => self.world.network.stormy = true,
-            Fault::Clock { node, percent } => self.world.set_clock(node, Some(percent)),
-            Fault::AddMember(node) => {
-                self.join(node)?;
-                self.ask_leader(Administration::AddMember(node));
-            }
-            // Who has a broken node replaces that one first.
-            Fault::RemoveMember(node) if self.world.rotten().is_none_or(|rotten| rotten == node) => {
-                self.ask_leader(Administration::RemoveMember(node));
-            }
-            Fault::RemoveMember(_) => {}
-            Fault::SlowDisk(node) => self.world.set_slow(node, true),
-            Fault::Rot(node) => self.rot(node),
-            Fault::Transfer(to) => self.ask_leader(Administration::Transfer { to }),
-            Fault::Snapshot(node) => self.administer(node, Administration::Snapshot),
-        }
-        Ok(())
-    }
-
-    fn end(&mut self, fault: Fault) -> Result<(), Violation> {
-        match fault {
-            Fault::Crash(nodes) => {
-                for node in nodes {
-                    self.world.start(node, &mut self.consequences)?;
-                }
-            }
-            Fault::CrashAtSync(node) => {
-                self.world.crash_at_sync(node, false);
-                self.world.start(node, &mut self.consequences)?;
-            }
-            Fault::Pause(node) => self.world.resume(node, &mut self.consequences),
-            Fault::Partition { one, other, one_way } => {
-                self.world.network.mend(&one, &other);
-                if !one_way {
-                    self.world.network.mend(&other, &one);
-                }
-            }
-            Fault::Storm => self.world.network.stormy = false,
-            Fault::Clock { node, .. } => self.world.set_clock(node, None),
-            Fault::SlowDisk(node) => self.world.set_slow(node, false),
-            Fault::Rot(_)
-            | Fault::AddMember(_)
-            | Fault::RemoveMember(_)
-            | Fault::Transfer(_)
-            | Fault::Snapshot(_) => {}
-        }
-        Ok(())
-    }
-
-    /// A bit rots, unless a majority could then be gone for good: because another has rotted, or because the
-    /// members are few, or becoming fewer.
-    fn rot(&mut self, node: NodeId) {
-        let members = self
-            .world
-            .leader()
-            .map_or_else(Vec::new, |leader| self.world.members(leader));
-        if members.len() >= 3 && self.world.rotten().is_none() && !self.operator.may_remove(&members) {
-            self.world.rot(node);
-        }
-    }
-
-    /// Starts a node that is to become a member, unless it is there.
-    fn join(&mut self, node: NodeId) -> Result<(), Violation> {
-        if self.world.names().contains(&node) {
-            return Ok(());
-        }
-        let Some(config) = self.settings.config(node) else {
-            return Ok(());
-        };
-        self.world.insert(config.joining());
-        self.clients.nodes = self.world.names();
-        self.world.start(node, &mut self.consequences)
-    }
-
-    fn ask_leader(&mut self, what: Administration) {
-        if let Some(leader) = self.world.leader() {
-            self.administer(leader, what);
-        }
-    }
-
-    fn administer(&mut self, node: NodeId, what: Administration) {
-        let request = self.new_request(Requester::Operator);
-        self.operator.ask(request, what, &mut self.world.counts);
-        let asked = Request::Administer { request, what };
-        self.note(Some(node), || Happened::Asked {
-            request: request.0,
-            by: "operator".to_owned(),
-            text: asked.text(),
-        });
-        let event = NodeEvent::Request(asked);
-        self.queue
-            .after(self.operator.delay(), Event::Node { node, event });
-    }
-
-    /// Ends all faults. Members stay who they are.
-    fn heal(&mut self) -> Result<(), Violation> {
-        self.calm_from = Some((self.clients.writes, self.clients.reads));
-        self.agenda.end();
-        self.world.fingerprint.text("healed");
-        self.note(None, || Happened::Healed);
-        self.world.network.heal();
-        self.world.network.stormy = false;
-        for node in self.world.names() {
-            self.world.resume(node, &mut self.consequences);
-            self.world.crash_at_sync(node, false);
-            self.world.set_slow(node, false);
-            self.world.start(node, &mut self.consequences)?;
-        }
-        Ok(())
-    }
-
-    /// A request has ended, as far as its node knows: the answer travels.
-    fn answer(&mut self, request: RequestId, outcome: Outcome) {
-        self.note(None, || Happened::Ended {
-            request: request.0,
-            text: text_of(&outcome),
-        });
-        match self.requesters.get(request.0 as usize - 1) {
-            Some(&Requester::Client(client)) => {
-                let delay = self.clients.delay();
-                self.queue.after(
-                    delay,
-                    Event::Answer {
-                        client,
-                        request,
-                        outcome,
-                    },
-                );
-            }
-            Some(Requester::Operator) => {
-                let counts = &mut self.world.counts;
-                if let Some((delay, node)) = self.operator.settle(request, &outcome, counts) {
-                    self.queue.after(delay, Event::Retire(node));
-                }
-            }
-            None => {}
-        }
-    }
-
-    /// Plans what the last event led to.
-    fn plan(&mut self) {
-        for consequence in std::mem::take(&mut self.consequences) {
-            match consequence {
-                Consequence::At { delay, node, event } => {
-                    self.queue.after(delay, Event::Node { node, event })
-                }
-                Consequence::Outcome { request, outcome } => {
-                    self.answer(request, outcome);
-                }
-            }
-        }
+    pub(crate) fn note(&mut self, node: Option<NodeId>, what: impl FnOnce() -> Happened) {
+        self.world.recorder.note(self.ahead.events.now(), node, what);
     }
 }

@@ -5,13 +5,15 @@ use std::fmt::Debug;
 use partita_protocols::{Effect, Encode as _, Input, NodeId, Role};
 use rand::RngExt;
 
+use crate::ahead::Ahead;
 use crate::clients::{Outcome, Request};
 use crate::invariants::{Observed, Simulated};
-use crate::node::NodeEvent;
+use crate::network::Deliveries;
+use crate::node::{AtSync, NodeEvent};
 use crate::queue::MILLISECOND;
 use crate::report::Violation;
 use crate::trace::{Happened, text_of};
-use crate::world::{Consequence, Consequences, World};
+use crate::world::World;
 
 impl<P: Simulated> World<P> {
     /// Something happens at a node.
@@ -19,7 +21,7 @@ impl<P: Simulated> World<P> {
         &mut self,
         id: NodeId,
         event: NodeEvent<P::Message>,
-        queue: &mut Consequences<P>,
+        ahead: &mut Ahead<P>,
     ) -> Result<(), Violation> {
         let Some(node) = self.nodes.get_mut(&id) else {
             return Ok(());
@@ -38,13 +40,9 @@ impl<P: Simulated> World<P> {
             self.recorder
                 .note(self.now, Some(id), || Happened::Synced { write: last.0 });
             if !node.disk.lies() {
-                queue.push(Consequence::At {
-                    delay: 0,
-                    node: id,
-                    event: NodeEvent::Claimed { incarnation, last },
-                });
+                ahead.at(0, id, NodeEvent::Claimed { incarnation, last });
             }
-            self.sync(id, queue);
+            self.sync(id, ahead);
             return Ok(());
         }
         if let Some(backlog) = &mut node.backlog {
@@ -53,20 +51,25 @@ impl<P: Simulated> World<P> {
         }
         let current = node.incarnation;
         if node.clock.keeps_time() {
-            self.catch_up(id, queue)?;
+            self.catch_up(id, ahead)?;
         }
         let Some(node) = self.nodes.get_mut(&id) else {
             return Ok(());
         };
         let input = match event {
             NodeEvent::Tick { incarnation } if incarnation == current => {
-                self.catch_up(id, queue)?;
-                self.plan_tick(id, queue);
+                self.catch_up(id, ahead)?;
+                self.plan_tick(id, ahead);
                 return Ok(());
             }
-            NodeEvent::SyncCrash { incarnation } if incarnation == current && node.crash_at_sync => {
-                self.counts.crashes_at_sync += 1;
-                self.crash(id);
+            NodeEvent::SyncCrash { incarnation } if incarnation == current => {
+                let what = node.at_sync;
+                self.counts.crashes_at_sync += u64::from(what.is_some());
+                match what {
+                    Some(AtSync::Crash) => self.crash(id),
+                    Some(AtSync::Tear) => self.tear(id),
+                    None => {}
+                }
                 return Ok(());
             }
             NodeEvent::Claimed { incarnation, last } if incarnation == current => Input::Persisted(last),
@@ -84,6 +87,7 @@ impl<P: Simulated> World<P> {
                 message,
             } => {
                 self.recorder.note(self.now, Some(id), || delivered(number, from));
+                self.fingerprint.delivery(id, number);
                 Input::Receive { from, message }
             }
             NodeEvent::Request(Request::Apply(proposal)) => Input::Propose(vec![proposal]),
@@ -99,7 +103,7 @@ impl<P: Simulated> World<P> {
             } if incarnation == current => Input::SnapshotTaken { index, state },
             NodeEvent::Copied { .. } => return Ok(()),
         };
-        self.step(id, input, queue)
+        self.step(id, input, ahead)
     }
 
     fn lose(&mut self, from: NodeId, to: NodeId, message: u64) {
@@ -114,38 +118,46 @@ impl<P: Simulated> World<P> {
         &mut self,
         id: NodeId,
         input: Input<P::Message>,
-        queue: &mut Consequences<P>,
+        ahead: &mut Ahead<P>,
     ) -> Result<(), Violation> {
-        let Some(core) = self.nodes.get_mut(&id).and_then(|node| node.core.as_mut()) else {
+        let Some(node) = self.nodes.get_mut(&id) else {
+            return Ok(());
+        };
+        let Some(core) = &mut node.core else {
             return Ok(());
         };
         self.counts.steps += 1;
-        let mut effects = Vec::new();
-        if input != Input::Tick {
-            self.fingerprint.input(id, &input);
-        }
+        let mut effects = std::mem::take(&mut self.effects);
+        let ticks = matches!(input, Input::Tick);
+        self.fingerprint.input(id, &input);
         core.step(input, &mut effects);
+        if ticks && effects.is_empty() && node.status == Some(core.status()) {
+            // Most ticks. Nothing that an invariant looks at has changed.
+            self.effects = effects;
+            return Ok(());
+        }
         let installs = |effect: &&Effect<_>| matches!(effect, Effect::Restore { .. });
         self.counts.installed += effects.iter().filter(installs).count() as u64;
-        self.conclude(id, effects, queue)
+        self.conclude(id, effects, ahead)
     }
 
     /// Looks at a node after a step, and carries out what it wants done.
     pub(crate) fn conclude(
         &mut self,
         id: NodeId,
-        effects: Vec<Effect<P::Message>>,
-        queue: &mut Consequences<P>,
+        mut effects: Vec<Effect<P::Message>>,
+        ahead: &mut Ahead<P>,
     ) -> Result<(), Violation> {
         self.observe(id, &effects)?;
-        for effect in effects {
+        for effect in effects.drain(..) {
             self.fingerprint.effect(&effect);
             if self.recorder.is_on() {
                 self.recorder.effect(self.now, id, &effect);
             }
-            self.carry_out(id, effect, queue)?;
+            self.carry_out(id, effect, ahead)?;
         }
-        self.sync(id, queue);
+        self.effects = effects;
+        self.sync(id, ahead);
         Ok(())
     }
 
@@ -157,13 +169,14 @@ impl<P: Simulated> World<P> {
             return Ok(());
         };
         let status = core.status();
-        if self.recorder.is_on() && node.role != Some((status.role, status.term)) {
+        let before = node.status.replace(status);
+        let same = before.is_some_and(|before| (before.role, before.term) == (status.role, status.term));
+        if self.recorder.is_on() && !same {
             self.recorder.note(self.now, Some(id), || Happened::Became {
                 role: status.role.name().to_owned(),
                 term: status.term,
             });
         }
-        node.role = Some((status.role, status.term));
         if status.role == Role::Leader && status.term > self.last_leadership {
             self.last_leadership = status.term;
             self.counts.leaderships += 1;
@@ -171,6 +184,7 @@ impl<P: Simulated> World<P> {
         let observed = Observed {
             node: id,
             core,
+            status,
             effects,
         };
         for invariant in &mut self.invariants {
@@ -188,16 +202,18 @@ impl<P: Simulated> World<P> {
         &mut self,
         id: NodeId,
         effect: Effect<P::Message>,
-        queue: &mut Consequences<P>,
+        ahead: &mut Ahead<P>,
     ) -> Result<(), Violation> {
         let Some(node) = self.nodes.get_mut(&id) else {
             return Ok(());
         };
-        let mut settle = |request, outcome| queue.push(Consequence::Outcome { request, outcome });
+        let mut settle = |request, outcome| ahead.outcomes.push((request, outcome));
         match effect {
             Effect::Persist { write, record } => {
                 node.disk.append(write, record);
-                queue.extend(node.claim(write));
+                if let Some(event) = node.claim(write) {
+                    ahead.at(0, id, event);
+                }
             }
             Effect::Compact {
                 write,
@@ -206,17 +222,19 @@ impl<P: Simulated> World<P> {
             } => {
                 self.counts.snapshots += 1;
                 node.disk.compact(write, snapshot, records);
-                queue.extend(node.claim(write));
+                if let Some(event) = node.claim(write) {
+                    ahead.at(0, id, event);
+                }
             }
-            Effect::TakeSnapshot => queue.push(Consequence::At {
-                delay: self.disk_random.random_range(0..20 * MILLISECOND),
-                node: id,
-                event: NodeEvent::Copied {
+            Effect::TakeSnapshot => {
+                let delay = self.disk_random.random_range(0..20 * MILLISECOND);
+                let event = NodeEvent::Copied {
                     incarnation: node.incarnation,
                     index: node.applied,
                     state: node.store.snapshot().to_bytes().into(),
-                },
-            }),
+                };
+                ahead.at(delay, id, event);
+            }
             Effect::Restore { index, state } => {
                 self.counts.restored += 1;
                 node.applied = index;
@@ -229,22 +247,23 @@ impl<P: Simulated> World<P> {
                 let number = self.messages;
                 self.recorder
                     .note(self.now, Some(id), || sent(number, to, &message));
-                let delays = self.network.deliveries(id, to);
-                if delays.is_empty() {
-                    self.lose(id, to, number);
-                }
-                queue.extend(delays.into_iter().map(|delay| {
+                let mut deliver = |delay, message| {
+                    let from = id;
                     let event = NodeEvent::Deliver {
-                        from: id,
+                        from,
                         number,
-                        message: message.clone(),
+                        message,
                     };
-                    Consequence::At {
-                        delay,
-                        node: to,
-                        event,
+                    ahead.at(delay, to, event);
+                };
+                match self.network.deliveries(id, to) {
+                    Deliveries::None => self.lose(id, to, number),
+                    Deliveries::One(delay) => deliver(delay, message),
+                    Deliveries::Two(delay, again) => {
+                        deliver(delay, message.clone());
+                        deliver(again, message);
                     }
-                }));
+                }
             }
             Effect::Apply {
                 command,
@@ -293,25 +312,17 @@ impl<P: Simulated> World<P> {
     }
 
     /// Has the disk sync what is written, unless it is at it.
-    fn sync(&mut self, id: NodeId, queue: &mut Consequences<P>) {
+    fn sync(&mut self, id: NodeId, ahead: &mut Ahead<P>) {
         let Some(node) = self.nodes.get_mut(&id) else {
             return;
         };
         if let Some((last, delay)) = node.disk.begin_sync(&mut self.disk_random) {
             let incarnation = node.incarnation;
-            if node.crash_at_sync {
-                queue.push(Consequence::At {
-                    delay: self.disk_random.random_range(0..=delay),
-                    node: id,
-                    event: NodeEvent::SyncCrash { incarnation },
-                });
+            if node.at_sync.is_some() {
+                let until = self.disk_random.random_range(0..=delay);
+                ahead.at(until, id, NodeEvent::SyncCrash { incarnation });
             }
-            let event = NodeEvent::Synced { incarnation, last };
-            queue.push(Consequence::At {
-                delay,
-                node: id,
-                event,
-            });
+            ahead.at(delay, id, NodeEvent::Synced { incarnation, last });
         }
     }
 }

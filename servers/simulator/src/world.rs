@@ -3,32 +3,20 @@
 use std::collections::BTreeMap;
 
 use partita_protocols::store::Store;
-use partita_protocols::{Config, Input, NodeId, Protocol, Random, RequestId, Role};
+use partita_protocols::{Config, Effect, Input, NodeId, Protocol, Random, Role};
 use rand::RngExt;
 use rand::SeedableRng;
 
-use crate::clients::Outcome;
+use crate::ahead::Ahead;
+use crate::disk::Disk;
 use crate::faults::speed_percent;
 use crate::fingerprint::Fingerprint;
 use crate::invariants::{Invariant, Simulated};
 use crate::network::Network;
-use crate::node::{Node, NodeEvent};
-use crate::queue::{MILLISECOND, Queue, Time};
+use crate::node::{AtSync, Node, NodeEvent};
+use crate::queue::{MILLISECOND, Time};
 use crate::report::{Counts, Violation};
 use crate::trace::{Happened, Recorder};
-
-/// What a step leads to, later.
-#[derive(Debug)]
-pub(crate) enum Consequence<M> {
-    /// Something happens at a node, after a delay.
-    At {
-        delay: Time,
-        node: NodeId,
-        event: NodeEvent<M>,
-    },
-    /// A client's request has ended.
-    Outcome { request: RequestId, outcome: Outcome },
-}
 
 /// All nodes and what is between them.
 pub(crate) struct World<P: Simulated> {
@@ -46,6 +34,8 @@ pub(crate) struct World<P: Simulated> {
     /// How many messages were sent.
     pub(crate) messages: u64,
     pub(crate) last_leadership: u64,
+    /// Where the effects of a step are gathered; kept, so that its memory is.
+    pub(crate) effects: Vec<Effect<P::Message>>,
 }
 
 impl<P: Simulated> World<P> {
@@ -71,6 +61,7 @@ impl<P: Simulated> World<P> {
             recorder: Recorder::default(),
             messages: 0,
             last_leadership: 0,
+            effects: Vec::new(),
         };
         configs.into_iter().for_each(|config| world.insert(config));
         world
@@ -109,15 +100,16 @@ impl<P: Simulated> World<P> {
     }
 
     /// Starts a node from its disk, if it is down.
-    pub(crate) fn start(&mut self, id: NodeId, queue: &mut Consequences<P>) -> Result<(), Violation> {
+    pub(crate) fn start(&mut self, id: NodeId, ahead: &mut Ahead<P>) -> Result<(), Violation> {
         let down = |node: &&mut Node<P>| node.core.is_none() && !node.disk.rotten;
         let Some(node) = self.nodes.get_mut(&id).filter(down) else {
             return Ok(());
         };
         node.incarnation += 1;
+        self.counts.torn_writes += u64::from(node.disk.repair());
         node.store = Store::with_defect(node.config.defect);
         node.applied = 0;
-        let mut effects = Vec::new();
+        let mut effects = std::mem::take(&mut self.effects);
         let random = Random::from_rng(&mut self.node_random);
         let core =
             P::recover(node.config.clone(), node.disk.contents(), random, &mut effects).map_err(|error| {
@@ -130,15 +122,15 @@ impl<P: Simulated> World<P> {
             })?;
         self.recorder.note(self.now, Some(id), || Happened::Started);
         node.core = Some(core);
-        node.role = None;
+        node.status = None;
         node.clock
             .start(self.now, self.clock_random.random_range(0.0..1.0));
-        self.plan_tick(id, queue);
-        self.conclude(id, effects, queue)
+        self.plan_tick(id, ahead);
+        self.conclude(id, effects, ahead)
     }
 
     /// Plans when the next tick comes: now and then late.
-    pub(crate) fn plan_tick(&mut self, id: NodeId, queue: &mut Consequences<P>) {
+    pub(crate) fn plan_tick(&mut self, id: NodeId, ahead: &mut Ahead<P>) {
         let Some(node) = self.nodes.get(&id) else {
             return;
         };
@@ -147,22 +139,18 @@ impl<P: Simulated> World<P> {
         } else {
             0
         };
-        queue.push(Consequence::At {
-            delay: node.clock.due().saturating_sub(self.now) + late,
-            node: id,
-            event: NodeEvent::Tick {
-                incarnation: node.incarnation,
-            },
-        });
+        let delay = node.clock.due().saturating_sub(self.now) + late;
+        let incarnation = node.incarnation;
+        ahead.at(delay, id, NodeEvent::Tick { incarnation });
     }
 
     /// Has a node take the ticks that are due: all, if its clock keeps time.
-    pub(crate) fn catch_up(&mut self, id: NodeId, queue: &mut Consequences<P>) -> Result<(), Violation> {
+    pub(crate) fn catch_up(&mut self, id: NodeId, ahead: &mut Ahead<P>) -> Result<(), Violation> {
         while let Some(node) = self.nodes.get_mut(&id)
             && node.core.is_some()
             && node.clock.take(self.now)
         {
-            self.step(id, Input::Tick, queue)?;
+            self.step(id, Input::Tick, ahead)?;
         }
         Ok(())
     }
@@ -175,6 +163,36 @@ impl<P: Simulated> World<P> {
         }
     }
 
+    /// A node's clock jumps, if the node is up and sees it.
+    pub(crate) fn jump_clock(
+        &mut self,
+        id: NodeId,
+        by_ms: i64,
+        ahead: &mut Ahead<P>,
+    ) -> Result<(), Violation> {
+        let runs = |node: &&mut Node<P>| node.core.is_some() && node.backlog.is_none();
+        let Some(node) = self.nodes.get_mut(&id).filter(runs) else {
+            return Ok(());
+        };
+        self.counts.clock_jumps += 1;
+        let by_us = by_ms.unsigned_abs() * MILLISECOND;
+        if by_ms < 0 {
+            node.clock.stand_still(by_us);
+            return Ok(());
+        }
+        for _ in 0..node.clock.ticks_in(by_us) {
+            self.step(id, Input::Tick, ahead)?;
+        }
+        Ok(())
+    }
+
+    /// No clock stands still any more.
+    pub(crate) fn set_clocks_going(&mut self) {
+        for node in self.nodes.values_mut() {
+            node.clock.go_on(self.now);
+        }
+    }
+
     /// A node's disk is slow, or no longer is.
     pub(crate) fn set_slow(&mut self, id: NodeId, slow: bool) {
         if let Some(node) = self.nodes.get_mut(&id) {
@@ -183,10 +201,25 @@ impl<P: Simulated> World<P> {
         }
     }
 
-    /// A node whose disk has a bit that rotted, if there is one.
+    /// A node whose disk has a bit that rotted, or that has an empty one instead and no vote yet, if there is
+    /// one.
     pub(crate) fn rotten(&self) -> Option<NodeId> {
+        let votes = |core: &P| core.status().role != Role::Learner;
+        let forgetful = |node: &Node<P>| node.disk_replaced && !node.core.as_ref().is_some_and(votes);
         let mut nodes = self.nodes.iter();
-        nodes.find(|(_, node)| node.disk.rotten).map(|(&id, _)| id)
+        nodes
+            .find(|(_, node)| node.disk.rotten || forgetful(node))
+            .map(|(&id, _)| id)
+    }
+
+    /// A node whose disk has rotted starts with an empty one.
+    pub(crate) fn replace_disk(&mut self, id: NodeId, ahead: &mut Ahead<P>) -> Result<(), Violation> {
+        if let Some(node) = self.nodes.get_mut(&id).filter(|node| node.disk.rotten) {
+            node.disk = Disk::new(node.disk.lies());
+            node.disk_replaced = true;
+            self.start(id, ahead)?;
+        }
+        Ok(())
     }
 
     /// A bit on the node's disk rots. It crashes, and will not start again.
@@ -198,24 +231,33 @@ impl<P: Simulated> World<P> {
         }
     }
 
-    /// A node crashes when it next syncs; or no longer does.
-    pub(crate) fn crash_at_sync(&mut self, id: NodeId, crashes: bool) {
+    /// Something befalls a node when it next syncs; or no longer does.
+    pub(crate) fn at_sync(&mut self, id: NodeId, what: Option<AtSync>) {
         if let Some(node) = self.nodes.get_mut(&id) {
-            node.crash_at_sync = crashes && node.core.is_some();
+            node.at_sync = what.filter(|_| node.core.is_some());
         }
     }
 
     /// Kills a node, if it is up.
     pub(crate) fn crash(&mut self, id: NodeId) {
+        self.kill(id, Disk::crash);
+    }
+
+    /// The same, in the midst of a write.
+    pub(crate) fn tear(&mut self, id: NodeId) {
+        self.kill(id, Disk::tear);
+    }
+
+    fn kill(&mut self, id: NodeId, befalls: fn(&mut Disk, &mut Random) -> usize) {
         let Some(node) = self.nodes.get_mut(&id).filter(|node| node.core.is_some()) else {
             return;
         };
         node.core = None;
         node.backlog = None;
         node.reads.clear();
-        node.crash_at_sync = false;
+        node.at_sync = None;
         self.counts.crashes += 1;
-        let writes_lost = node.disk.crash(&mut self.disk_random);
+        let writes_lost = befalls(&mut node.disk, &mut self.disk_random);
         self.counts.records_lost += writes_lost as u64;
         self.recorder
             .note(self.now, Some(id), || Happened::Crashed { writes_lost });
@@ -233,22 +275,12 @@ impl<P: Simulated> World<P> {
     }
 
     /// Lets a paused node go on: all that came meanwhile reaches it at once.
-    pub(crate) fn resume(&mut self, id: NodeId, queue: &mut Consequences<P>) {
+    pub(crate) fn resume(&mut self, id: NodeId, ahead: &mut Ahead<P>) {
         let backlog = self
             .nodes
             .get_mut(&id)
             .and_then(|node| node.backlog.take())
             .unwrap_or_default();
-        queue.extend(backlog.into_iter().map(|event| Consequence::At {
-            delay: 0,
-            node: id,
-            event,
-        }));
+        backlog.into_iter().for_each(|event| ahead.at(0, id, event));
     }
 }
-
-/// What a step leads to, gathered.
-pub(crate) type Consequences<P> = Vec<Consequence<<P as Protocol>::Message>>;
-
-/// Everything that may happen in a run.
-pub(crate) type Events<P> = Queue<crate::simulation::Event<<P as Protocol>::Message>>;

@@ -93,6 +93,8 @@ fn nothing_is_violated(protocol: &str) {
         ("partitions", total.partitions, 250),
         ("messages lost", total.messages_lost, 5_000),
         ("clocks", total.clocks, 50),
+        ("torn writes", total.torn_writes, 10),
+        ("clock jumps", total.clock_jumps, 25),
     ];
     // Single-decree Paxos has neither a leader nor changes of members, and no peer's state to install.
     if protocol != "paxos" {

@@ -1,7 +1,36 @@
 //! Schedules of faults: drawn, given, and made smaller.
 
-use partita_protocols::{Defect, raft::Raft};
-use partita_simulator::{Options, Scenario, minimize, simulate};
+use std::convert::Infallible;
+
+use partita_protocols::{Defect, NodeId, raft::Raft};
+use partita_simulator::schedule::{Entry, Fault, Schedule};
+use partita_simulator::{Extras, Options, Recorded, Scenario, minimize, simulate_with};
+
+fn run(seed: u64, options: &Options, schedule: Option<&Schedule>) -> Result<Recorded, Infallible> {
+    let extras = Extras {
+        schedule: schedule.cloned(),
+        ..Extras::default()
+    };
+    Ok(simulate_with::<Raft>(seed, options, extras))
+}
+
+/// The run of this seed, with what it draws to go wrong.
+fn drawn(seed: u64, options: &Options) -> (Scenario, Recorded) {
+    let recorded = simulate_with::<Raft>(seed, options, Extras::default());
+    let scenario = Scenario {
+        protocol: "raft".to_owned(),
+        seed,
+        workload: None,
+        options: options.clone(),
+        schedule: recorded.schedule.clone(),
+    };
+    (scenario, recorded)
+}
+
+fn again(scenario: &Scenario) -> Recorded {
+    let Ok(recorded) = run(scenario.seed, &scenario.options, Some(&scenario.schedule));
+    recorded
+}
 
 #[test]
 fn a_schedule_that_is_given_is_the_run_that_drew_it() {
@@ -11,13 +40,9 @@ fn a_schedule_that_is_given_is_the_run_that_drew_it() {
             calm_ms: 2_000,
             ..Options::default()
         };
-        let scenario = Scenario::of_seed::<Raft>(seed, &options);
+        let (scenario, recorded) = drawn(seed, &options);
         assert!(!scenario.schedule.0.is_empty(), "seed {seed}: nothing goes wrong");
-        assert_eq!(
-            scenario.run::<Raft>(),
-            simulate::<Raft>(seed, &options),
-            "seed {seed}"
-        );
+        assert_eq!(again(&scenario).report, recorded.report, "seed {seed}");
     }
 }
 
@@ -32,10 +57,11 @@ fn a_smaller_scenario_fails_alike_and_survives_being_written() {
         ..Options::default()
     };
     let scenario = (0..)
-        .map(|seed| Scenario::of_seed::<Raft>(seed, &options))
-        .find(|scenario| scenario.run::<Raft>().violation.is_some())
+        .map(|seed| drawn(seed, &options))
+        .find_map(|(scenario, recorded)| recorded.report.violation.map(|_| scenario))
         .expect("a seed that finds it");
-    let (small, violation) = minimize::<Raft>(&scenario, 400).expect("a violation");
+    let Ok(smaller) = minimize(&scenario, 400, &run);
+    let (small, violation) = smaller.expect("a violation");
     println!(
         "{} faults became {}, {} nodes {}, {} clients {}: {}",
         scenario.schedule.0.len(),
@@ -51,5 +77,52 @@ fn a_smaller_scenario_fails_alike_and_survives_being_written() {
     let written = serde_json::to_string_pretty(&small).expect("JSON");
     let read: Scenario = serde_json::from_str(&written).expect("what was written");
     assert_eq!(read, small);
-    assert_eq!(read.run::<Raft>().violation, Some(violation));
+    assert_eq!(again(&read).report.violation, Some(violation));
+}
+
+/// What leases assume of clocks is needed: where the clock of a leader that is cut off jumps back, it takes an old
+/// lease for valid. So that is tried only if it is asked for.
+#[test]
+fn clocks_jump_under_leases_only_if_that_is_asked_for() {
+    let [one, two, three] = ["n1", "n2", "n3"].map(|name| NodeId::new(name).expect("a good name"));
+    let entry = |at_ms: u64, fault, for_ms: u64| Entry {
+        at_us: at_ms * 1_000,
+        fault,
+        for_us: for_ms * 1_000,
+    };
+    let cut = Fault::Partition {
+        one: vec![one],
+        other: vec![two, three],
+        one_way: false,
+    };
+    let jump = Fault::ClockJump {
+        node: one,
+        by_ms: -2_000,
+    };
+    let schedule = Schedule(vec![entry(3_000, cut, 2_500), entry(3_010, jump, 0)]);
+    let violations = |lease_reads, jumps_under_leases| {
+        let options = Options {
+            nodes: 3,
+            lease_reads: Some(lease_reads),
+            jumps_under_leases,
+            ..Options::default()
+        };
+        let reports = (0..20).map(|seed| {
+            let Ok(recorded) = run(seed, &options, Some(&schedule));
+            let jumps = u64::from(!lease_reads || jumps_under_leases);
+            assert_eq!(recorded.report.counts.clock_jumps, jumps, "seed {seed}");
+            recorded.report
+        });
+        reports.filter_map(|report| report.violation).collect::<Vec<_>>()
+    };
+    assert_eq!(violations(false, false), []);
+    assert_eq!(violations(true, false), []);
+    let found = violations(true, true);
+    assert!(!found.is_empty(), "a stale read by an old lease");
+    assert!(
+        found
+            .iter()
+            .all(|it| ["lease", "linearizability"].contains(&it.property)),
+        "{found:?}"
+    );
 }

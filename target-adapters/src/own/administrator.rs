@@ -1,5 +1,6 @@
 //! `POST /v1/admin`.
 
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,9 @@ pub(super) struct OwnAdministrator {
     http: reqwest::Client,
     cluster: Vec<Node>,
     timeout: Duration,
+    /// Who is asked first: the one that did the last change, or one that has not kept silent since. A change
+    /// must not lie with a node that sleeps, to be made when nobody wants it any more.
+    first: AtomicUsize,
 }
 
 #[derive(Serialize)]
@@ -38,6 +42,7 @@ impl OwnAdministrator {
             http: http::client(timeout, None)?,
             cluster: cluster.to_vec(),
             timeout,
+            first: AtomicUsize::new(0),
         })
     }
 
@@ -52,16 +57,20 @@ impl OwnAdministrator {
         let deadline = Instant::now() + self.timeout;
         let mut at = match change {
             Change::Snapshot(node) => node,
-            _ => 0,
+            _ => self.first.load(Relaxed),
         };
         loop {
             let answer = http::post(&self.http, self.cluster[at].control, "/v1/admin", &body).await;
             let (leader, why) = match answer {
-                Ok((200, _)) => return Changed::Done,
+                Ok((200, _)) => {
+                    self.first.store(at, Relaxed);
+                    return Changed::Done;
+                }
                 Ok((status, bytes)) => {
                     let answer: Answer = serde_json::from_slice(&bytes).unwrap_or_default();
                     let why = format!("{} {}", answer.error, answer.message).trim().to_owned();
                     match status {
+                        409 if is_so(change, &answer.message) => return Changed::Done,
                         400 | 409 => return Changed::Rejected(why),
                         // By the contract of the server these had no effect.
                         421 | 503 => (answer.leader, why),
@@ -69,7 +78,10 @@ impl OwnAdministrator {
                     }
                 }
                 Err(NoAnswer::NotSent(why)) => (None, why),
-                Err(NoAnswer::Unknown(why)) => return Changed::Unknown(why),
+                Err(NoAnswer::Unknown(why)) => {
+                    self.first.store((at + 1) % self.cluster.len(), Relaxed);
+                    return Changed::Unknown(why);
+                }
             };
             if Instant::now() >= deadline || matches!(change, Change::Snapshot(_)) {
                 return Changed::Rejected(why);
@@ -86,8 +98,35 @@ impl OwnAdministrator {
     }
 }
 
+/// Is the refusal one of what is so already? A leader says it only when no change is under way, and of what is
+/// committed.
+fn is_so(change: Change, message: &str) -> bool {
+    match change {
+        Change::Add(_) => message.ends_with("is a member already"),
+        Change::Remove(_) => message.ends_with("is no member"),
+        Change::Transfer(_) | Change::Snapshot(_) => false,
+    }
+}
+
 impl Administrator for OwnAdministrator {
     fn change(&self, change: Change) -> BoxFuture<'_, Changed> {
         Box::pin(self.make(change))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_so_already_is_done_and_all_else_that_is_refused_is_not() {
+        assert!(is_so(Change::Add(1), "the node is a member already"));
+        assert!(is_so(Change::Remove(1), "it is no member"));
+        assert!(!is_so(Change::Remove(1), "it is the last member"));
+        assert!(!is_so(
+            Change::Remove(1),
+            "another change of members is under way"
+        ));
+        assert!(!is_so(Change::Transfer(Some(1)), "it is no member"));
     }
 }

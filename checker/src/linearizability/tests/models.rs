@@ -37,9 +37,9 @@ fn shape(rng: &mut ChaCha8Rng) -> Shape {
     }
 }
 
-fn fuzz(model: &Model) {
+fn fuzz(model: &Model, histories: u64) {
     let (mut valid, mut invalid) = (0, 0);
-    for seed in 0..HISTORIES {
+    for seed in 0..histories {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let shape = shape(&mut rng);
         let options = options(&mut rng, model.name);
@@ -55,7 +55,7 @@ fn fuzz(model: &Model) {
         }
     }
     assert!(
-        valid.min(invalid) > HISTORIES / 20,
+        valid.min(invalid) > histories / 20,
         "{}: {valid} valid, {invalid} invalid",
         model.name
     );
@@ -63,12 +63,30 @@ fn fuzz(model: &Model) {
 
 #[test]
 fn the_first_half_of_the_models_agrees_with_the_oracle() {
-    ALL.iter().step_by(2).for_each(fuzz);
+    ALL.iter().step_by(2).for_each(|model| fuzz(model, HISTORIES));
 }
 
 #[test]
 fn the_other_half_of_the_models_agrees_with_the_oracle() {
-    ALL.iter().skip(1).step_by(2).for_each(fuzz);
+    ALL.iter()
+        .skip(1)
+        .step_by(2)
+        .for_each(|model| fuzz(model, HISTORIES));
+}
+
+// The other models have suites of their own, with as many.
+
+#[test]
+fn fenced_locks_agree_with_the_oracle() {
+    fuzz(Model::by_name("fenced-lock").unwrap(), super::histories(200_000));
+}
+
+#[test]
+fn multi_registers_agree_with_the_oracle() {
+    fuzz(
+        Model::by_name("multi-register").unwrap(),
+        super::histories(200_000),
+    );
 }
 
 /// Random walks through each model, with a look at every class from every state on the way.

@@ -1,5 +1,6 @@
 //! `partita simulate PROTOCOL`: our own protocols in virtual time.
 
+mod runs;
 mod sweep;
 mod view;
 mod workload;
@@ -12,10 +13,12 @@ use anyhow::{Context, anyhow};
 use partita_checker::Verdict;
 use partita_protocols::Defect;
 use partita_protocols::defect::UnknownDefect;
-use partita_simulator::{Extras, Options, Scenario, Simulator};
+use partita_simulator::schedule::Schedule;
+use partita_simulator::{Options, Scenario, Simulator};
 use partita_workloads::Workload;
 
 use super::{Failure, print, say, units};
+use runs::Runs;
 use sweep::{Found, Sweep, Tally};
 
 /// How many violations are told one by one.
@@ -49,14 +52,14 @@ pub(super) struct Arguments {
     /// How many clients work at a time
     #[arg(long)]
     clients: Option<usize>,
-    /// For how long of virtual time things go wrong
+    /// For how long of virtual time things go wrong; in a short run faults follow each other sooner
     #[arg(long, value_parser = units::duration)]
     faulty: Option<Duration>,
     /// For how long of virtual time the cluster then has to show that it works
     #[arg(long, value_parser = units::duration)]
     calm: Option<Duration>,
     /// What clients do, instead of single-writer lists; its checker judges what they saw
-    #[arg(long, conflicts_with_all = ["scenario", "minimize", "trace", "svg"])]
+    #[arg(long, conflicts_with = "scenario")]
     workload: Option<String>,
     /// Let reads rest on leases, or not; each seed draws it if nothing is said
     #[arg(long)]
@@ -64,6 +67,9 @@ pub(super) struct Arguments {
     /// By how many percent the fastest clock may outrun the slowest; leases assume 10
     #[arg(long)]
     clock_drift: Option<u32>,
+    /// Let clocks jump even where reads rest on leases, which assume that none does
+    #[arg(long)]
+    jumps_under_leases: bool,
     /// A deliberate bug to switch on in all nodes (see `partita list defects`)
     #[arg(long)]
     defect: Option<String>,
@@ -114,17 +120,22 @@ pub(super) fn main(arguments: &Arguments) -> Result<Verdict, Failure> {
         Some(scenario) => scenario.options.clone(),
         None => options(arguments, simulator)?,
     };
-    let workload = arguments.workload.as_deref().map(workload).transpose()?;
+    // A scenario says whose clients it has.
+    let of_scenario = scenario.as_ref().and_then(|it| it.workload.as_deref());
+    let named = of_scenario.or(arguments.workload.as_deref());
+    let runs = Runs {
+        simulator,
+        workload: named.map(workload).transpose()?,
+    };
     let alone = scenario.as_ref().map(|it| it.seed).or(arguments.seed);
     let tally = match (&scenario, alone) {
         (Some(scenario), _) => {
-            let recorded = (simulator.simulate_with)(scenario.seed, &options, scenario.extras());
-            Tally::of(recorded.report, &options)
+            let recorded = runs.recorded(scenario.seed, &options, Some(&scenario.schedule))?;
+            Tally::of(recorded.report)
         }
         (None, alone) => sweep::run(&Sweep {
-            simulator,
+            runs,
             options: &options,
-            workload,
             seeds: match alone {
                 Some(seed) => seed..seed.saturating_add(1),
                 None => arguments.first..arguments.first.saturating_add(arguments.seeds),
@@ -144,20 +155,22 @@ pub(super) fn main(arguments: &Arguments) -> Result<Verdict, Failure> {
         print(&tally.text(&options, verdict));
     }
     let to_show = alone.or_else(|| tally.found.first().map(|found| found.seed));
-    if let Some(seed) = to_show.filter(|_| workload.is_none()) {
+    let is_wanted = arguments.minimize.is_some() || arguments.trace.is_some() || arguments.svg.is_some();
+    if let Some(seed) = to_show.filter(|_| is_wanted) {
         let mut shown = match scenario {
             Some(scenario) => scenario,
             None => Scenario {
                 protocol: simulator.name.to_owned(),
                 seed,
-                schedule: (simulator.simulate_with)(seed, &options, Extras::default()).schedule,
+                workload: arguments.workload.clone(),
+                schedule: runs.recorded(seed, &options, None)?.schedule,
                 options,
             },
         };
         if let Some(file) = &arguments.minimize {
-            shown = minimize(simulator, shown, file, arguments)?;
+            shown = minimize(runs, shown, file, arguments)?;
         }
-        show(simulator, &shown, arguments)?;
+        show(runs, &shown, arguments)?;
     }
     Ok(verdict)
 }
@@ -171,6 +184,7 @@ fn options(arguments: &Arguments, simulator: &Simulator) -> Result<Options, Fail
     options.faulty_ms = arguments.faulty.map_or(options.faulty_ms, milliseconds);
     options.calm_ms = arguments.calm.map_or(options.calm_ms, milliseconds);
     options.lease_reads = arguments.lease_reads;
+    options.jumps_under_leases = arguments.jumps_under_leases;
     options.clock_drift_percent = arguments.clock_drift.unwrap_or(options.clock_drift_percent);
     let defect = arguments.defect.as_deref().map(Defect::by_name).transpose();
     options.defect = defect.map_err(|error: UnknownDefect| Failure::usage(error))?;
@@ -227,6 +241,9 @@ fn repeat(seed: u64, arguments: &Arguments) -> String {
     add("clock-drift", arguments.clock_drift.map(|it| it.to_string()));
     add("defect", arguments.defect.clone());
     add("workload", arguments.workload.clone());
+    if arguments.jumps_under_leases {
+        command += " --jumps-under-leases";
+    }
     command
 }
 
@@ -245,13 +262,10 @@ fn write(file: &Path, text: &str) -> Result<(), Failure> {
 }
 
 /// Looks for a smaller run that fails alike, and writes it.
-fn minimize(
-    simulator: &Simulator,
-    scenario: Scenario,
-    file: &Path,
-    arguments: &Arguments,
-) -> Result<Scenario, Failure> {
-    let Some((small, violation)) = (simulator.minimize)(&scenario, MINIMIZING_RUNS) else {
+fn minimize(runs: Runs, scenario: Scenario, file: &Path, arguments: &Arguments) -> Result<Scenario, Failure> {
+    let run =
+        |seed: u64, options: &Options, schedule: Option<&Schedule>| runs.recorded(seed, options, schedule);
+    let Some((small, violation)) = partita_simulator::minimize(&scenario, MINIMIZING_RUNS, &run)? else {
         say("nothing is violated there, so nothing is made smaller");
         return Ok(scenario);
     };
@@ -266,7 +280,7 @@ fn minimize(
             after.options.nodes,
             after.options.clients,
             violation.what,
-            simulator.name,
+            scenario.protocol,
             file.display()
         ));
     }
@@ -274,20 +288,16 @@ fn minimize(
 }
 
 /// Writes and draws what happens in a run, if that is asked for.
-fn show(simulator: &Simulator, scenario: &Scenario, arguments: &Arguments) -> Result<(), Failure> {
+fn show(runs: Runs, scenario: &Scenario, arguments: &Arguments) -> Result<(), Failure> {
     if arguments.trace.is_none() && arguments.svg.is_none() {
         return Ok(());
     }
-    let extras = Extras {
-        traced: true,
-        ..scenario.extras()
-    };
-    let recorded = (simulator.simulate_with)(scenario.seed, &scenario.options, extras);
+    let recorded = runs.traced(scenario.seed, &scenario.options, &scenario.schedule)?;
     if let Some(file) = &arguments.trace {
         write(file, &view::text(&recorded.events))?;
     }
     if let Some(file) = &arguments.svg {
-        write(file, &view::diagram(simulator.name, &recorded).svg())?;
+        write(file, &view::diagram(&scenario.protocol, &recorded).svg())?;
     }
     Ok(())
 }

@@ -10,10 +10,9 @@ use std::time::{Duration, Instant};
 
 use nix::sys::resource::{UsageWho, getrusage};
 use partita_checker::Verdict;
-use partita_simulator::{Counts, Options, Report, Simulator, Violation};
-use partita_workloads::Workload;
+use partita_simulator::{Counts, Options, Report, Violation};
 
-use super::workload;
+use super::runs::Runs;
 use crate::cli::say;
 
 /// How often progress is told where nobody sees a line renewed.
@@ -21,9 +20,8 @@ const PLAIN_PROGRESS: Duration = Duration::from_secs(10);
 
 /// What to run.
 pub(super) struct Sweep<'a> {
-    pub(super) simulator: &'a Simulator,
+    pub(super) runs: Runs,
     pub(super) options: &'a Options,
-    pub(super) workload: Option<&'static dyn Workload>,
     pub(super) seeds: Range<u64>,
     pub(super) jobs: Option<NonZeroUsize>,
     pub(super) time_limit: Option<Duration>,
@@ -34,15 +32,6 @@ pub(super) struct Sweep<'a> {
 pub(super) struct Found {
     pub(super) seed: u64,
     pub(super) violation: Violation,
-}
-
-impl Sweep<'_> {
-    fn one(&self, seed: u64) -> anyhow::Result<Report> {
-        match self.workload {
-            Some(workload) => workload::simulate(self.simulator, workload, seed, self.options),
-            None => Ok((self.simulator.simulate)(seed, self.options)),
-        }
-    }
 }
 
 /// What came of all.
@@ -77,7 +66,8 @@ pub(super) fn run(sweep: &Sweep<'_>) -> anyhow::Result<Tally> {
             scope.spawn(move || {
                 while sweep.time_limit.is_none_or(|limit| began.elapsed() < limit) {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= sweep.seeds.end || sender.send(sweep.one(seed)).is_err() {
+                    if seed >= sweep.seeds.end || sender.send(sweep.runs.report(seed, sweep.options)).is_err()
+                    {
                         return;
                     }
                 }
@@ -87,7 +77,7 @@ pub(super) fn run(sweep: &Sweep<'_>) -> anyhow::Result<Tally> {
         let mut told = began;
         loop {
             match results.recv_timeout(Duration::from_secs(1)) {
-                Ok(report) => tally.take(report?, sweep.options),
+                Ok(report) => tally.take(report?),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
             }
@@ -116,21 +106,18 @@ pub(super) fn run(sweep: &Sweep<'_>) -> anyhow::Result<Tally> {
 
 impl Tally {
     /// Of one run.
-    pub(super) fn of(report: Report, options: &Options) -> Tally {
+    pub(super) fn of(report: Report) -> Tally {
         let mut tally = Tally::default();
-        tally.take(report, options);
+        tally.take(report);
         tally
     }
 
-    fn take(&mut self, report: Report, options: &Options) {
+    fn take(&mut self, report: Report) {
         self.seeds += 1;
         // Of several there is none that says anything.
         self.fingerprint = Some(report.trace).filter(|_| self.seeds == 1);
         self.counts += report.counts;
-        self.virtual_us += match &report.violation {
-            Some(violation) => violation.time_us,
-            None => (options.faulty_ms + options.calm_ms) * 1_000,
-        };
+        self.virtual_us += report.virtual_us;
         if let Some(violation) = report.violation {
             self.found.push(Found {
                 seed: report.seed,

@@ -47,6 +47,24 @@ pub(super) fn diagram(protocol: &str, recorded: &Recorded) -> Diagram {
     }
 }
 
+/// The name of what a message says, in its debug form: the first after `body`, or after the type's own.
+fn word(text: &str) -> String {
+    let body = text.split_once("body: ").map_or(text, |(_, body)| body);
+    let mut names = body.split(|letter: char| !letter.is_alphanumeric());
+    let is_name = |name: &&str| name.starts_with(char::is_uppercase) && *name != "Message";
+    names.find(is_name).unwrap_or("Message").to_owned()
+}
+
+/// A debug form without the names of fields that a reader can do without, and without braces.
+fn plain(text: &str) -> String {
+    const LEFT_OUT: [&str; 5] = ["node: ", "one: ", "body: ", "Message ", "index: "];
+    let mut plain = text.replace(" { ", " ").replace(" }", "");
+    for part in LEFT_OUT {
+        plain = plain.replace(part, "");
+    }
+    plain.replace(", other: ", " | ").replace(", one_way: false", "")
+}
+
 #[derive(Default)]
 struct Gathered {
     lanes: Vec<String>,
@@ -90,7 +108,8 @@ impl Gathered {
                         to,
                         sent_us: time_us,
                         arrived_us: None,
-                        label: text.clone(),
+                        word: word(text),
+                        label: plain(text),
                     });
                 }
                 return;
@@ -121,12 +140,12 @@ impl Gathered {
                 state(StateKind::Down);
                 (MarkKind::Fault, "crashes".to_owned())
             }
-            Happened::FaultBegan(fault) => (MarkKind::Fault, fault.clone()),
-            Happened::FaultEnded(fault) => (MarkKind::Fault, format!("over: {fault}")),
+            Happened::FaultBegan(fault) => (MarkKind::Fault, plain(fault)),
+            Happened::FaultEnded(fault) => (MarkKind::Fault, format!("over: {}", plain(fault))),
             Happened::Healed => (MarkKind::Fault, "all faults are over".to_owned()),
             Happened::Synced { write } => (MarkKind::Disk, format!("synced {write}")),
             Happened::Restored { index } => (MarkKind::Disk, format!("snapshot {index}")),
-            Happened::Applied { index } => (MarkKind::Applied, index.to_string()),
+            Happened::Applied { index } => (MarkKind::Applied, format!("applies {index}")),
             Happened::Violated { property, text } => (MarkKind::Violation, format!("{property}: {text}")),
             Happened::Lost { .. }
             | Happened::Wrote { .. }
@@ -135,11 +154,39 @@ impl Gathered {
             | Happened::Ended { .. } => return,
         };
         let (kind, text) = mark;
+        if let (MarkKind::Applied, Some(before)) = (kind, self.marks.last_mut())
+            && (before.lane, before.time_us, before.kind) == (lane, time_us, kind)
+        {
+            // What is applied in one step is told as one.
+            let first = before.text.split("..").next().unwrap_or_default();
+            before.text = format!("{first}..{}", text.trim_start_matches("applies "));
+            return;
+        }
         self.marks.push(Mark {
             lane,
             time_us,
             kind,
             text,
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_forms_become_words() {
+        let text =
+            "Message { term: 3, body: Append { previous: Position { term: 1, index: 4 }, commit: 4 } }";
+        assert_eq!(word(text), "Append");
+        assert_eq!(
+            plain(text),
+            "term: 3, Append previous: Position term: 1, 4, commit: 4"
+        );
+        assert_eq!(word("Message([Prepare { key: \"w1\" }])"), "Prepare");
+        assert_eq!(word("Notification { round: 1 }"), "Notification");
+        let fault = "Partition { one: [n1], other: [n2, n3], one_way: false }";
+        assert_eq!(plain(fault), "Partition [n1] | [n2, n3]");
     }
 }

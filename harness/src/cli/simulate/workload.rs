@@ -9,8 +9,13 @@ use partita_generator::{Client, Generator, Random};
 use partita_history::{Event, EventType, History, OpEvent, Value};
 use partita_protocols::Encode;
 use partita_protocols::store::{self, Answer, Operation};
-use partita_simulator::{Ask, Ended, Extras, Load, Options, Report, Simulator, Violation};
+use partita_simulator::{
+    Ask, Ended, Extras, Happened, Load, Options, Recorded, Simulator, TraceEvent, Violation,
+};
 use partita_workloads::Workload;
+
+/// What the checker judges.
+const PROPERTY: &str = "linearizability";
 
 /// The functions that clients of a simulated run can call.
 const FUNCTIONS: [&str; 3] = ["read", "write", "cas"];
@@ -22,12 +27,16 @@ pub(super) fn fits(workload: &dyn Workload) -> bool {
 
 /// Runs a seed with the workload, and has the checker judge what clients saw, unless something else was
 /// violated before. In the counts every request that changes something is a write.
+///
+/// The checker judges when the run is over, but it says when the contradiction became certain: there the run is
+/// taken to have ended.
 pub(super) fn simulate(
     simulator: &Simulator,
     workload: &dyn Workload,
     seed: u64,
     options: &Options,
-) -> anyhow::Result<Report> {
+    extras: Extras,
+) -> anyhow::Result<Recorded> {
     let events = Rc::new(RefCell::new(Vec::new()));
     let load = Operations {
         generator: workload.generator(),
@@ -42,25 +51,53 @@ pub(super) fn simulate(
     };
     let extras = Extras {
         load: Some(Box::new(load)),
-        ..Extras::default()
+        ..extras
     };
-    let mut report = (simulator.simulate_with)(seed, options, extras).report;
-    if report.violation.is_some() {
-        return Ok(report);
+    let traced = extras.traced;
+    let mut recorded = (simulator.simulate_with)(seed, options, extras);
+    if recorded.report.violation.is_some() {
+        return Ok(recorded);
     }
-    let history = History::from_events(events.take()).context("the history of a simulated run")?;
+    let events = events.take();
+    let times: Vec<_> = events.iter().map(time_us).collect();
+    let history = History::from_events(events).context("the history of a simulated run")?;
     let model = Model::by_name(workload.model())
         .ok_or_else(|| anyhow!("there is no model {:?}", workload.model()))?;
     let analysis = partita_checker::check(&history, model, &partita_checker::Options::default(), &|| false)?;
     if analysis.verdict == Verdict::Invalid {
-        report.violation = Some(Violation {
-            time_us: (options.faulty_ms + options.calm_ms) * 1_000,
-            property: "linearizability",
+        let certain = analysis
+            .anomalies
+            .first()
+            .map(|anomaly| anomaly.prefix_events as usize);
+        let at = certain.and_then(|events| times.get(events.checked_sub(1)?));
+        let time_us = at.copied().unwrap_or(recorded.report.virtual_us);
+        if traced {
+            recorded.events.retain(|event| event.time_us <= time_us);
+            recorded.events.push(TraceEvent {
+                time_us,
+                node: None,
+                what: Happened::Violated {
+                    property: PROPERTY.to_owned(),
+                    text: analysis.reason.clone(),
+                },
+            });
+        }
+        recorded.report.violation = Some(Violation {
+            time_us,
+            property: PROPERTY,
             node: None,
             what: analysis.reason,
         });
     }
-    Ok(report)
+    Ok(recorded)
+}
+
+fn time_us(event: &Event) -> u64 {
+    match event {
+        Event::Op(event) => event.time / 1_000,
+        Event::Fault(event) => event.time / 1_000,
+        Event::Other => 0,
+    }
 }
 
 struct Operations {
@@ -193,27 +230,43 @@ mod tests {
 
     use super::*;
 
-    fn run(seed: u64, defect: Option<&str>) -> Report {
+    fn run(seed: u64, defect: Option<&str>, traced: bool) -> Recorded {
         let simulator = Simulator::by_name("raft").expect("raft");
         let workload = partita_workloads::find("register").expect("the workload");
         let options = Options {
-            faulty_ms: 4_000,
-            calm_ms: 3_000,
             defect: defect.map(|name| Defect::by_name(name).expect("a defect")),
             ..Options::default()
         };
-        simulate(simulator, workload, seed, &options).expect("a run")
+        let extras = Extras {
+            traced,
+            ..Extras::default()
+        };
+        simulate(simulator, workload, seed, &options, extras).expect("a run")
     }
 
     #[test]
     fn the_checker_judges_what_simulated_clients_saw() {
         for seed in 0..5 {
-            let report = run(seed, None);
+            let report = run(seed, None, false).report;
             assert_eq!(report.violation, None, "seed {seed}");
-            assert!(report.counts.writes > 100, "seed {seed}: {:?}", report.counts);
-            assert_eq!(run(seed, None), report, "seed {seed}, again");
+            assert!(report.counts.writes > 20, "seed {seed}: {:?}", report.counts);
+            assert_eq!(run(seed, None, false).report, report, "seed {seed}, again");
         }
-        let found = (0..60).find_map(|seed| run(seed, Some("stale-reads")).violation);
-        assert_eq!(found.expect("a stale read").property, "linearizability");
+        let found = (0..200).find_map(|seed| run(seed, Some("stale-reads"), false).report.violation);
+        assert_eq!(found.expect("a stale read").property, PROPERTY);
+    }
+
+    #[test]
+    fn a_trace_ends_where_the_contradiction_became_certain() {
+        let found = (0..200)
+            .map(|seed| run(seed, Some("stale-reads"), true))
+            .find(|recorded| recorded.report.violation.is_some())
+            .expect("a stale read");
+        let violation = found.report.violation.expect("a stale read");
+        assert!(violation.time_us < found.report.virtual_us, "{violation:?}");
+        let last = found.events.last().expect("events");
+        assert_eq!(last.time_us, violation.time_us);
+        assert!(matches!(last.what, Happened::Violated { .. }), "{last}");
+        assert!(found.events.is_sorted_by_key(|event| event.time_us));
     }
 }

@@ -110,7 +110,8 @@ impl MultiPaxos {
     }
 
     /// Says that no later ballot was promised here when the heartbeat came. That needs no disk: a promise that
-    /// a crash would take back has not been given.
+    /// a crash would take back has not been given. But that a configuration is in force, which follows from
+    /// what is chosen, is said when the disk has it: others may be switched off on the strength of that.
     pub(super) fn answer_heartbeat(
         &mut self,
         from: NodeId,
@@ -125,15 +126,12 @@ impl MultiPaxos {
         self.follow(ballot, effects);
         self.hear_chosen(chosen, effects);
         let chosen = self.chosen;
-        Self::send(
-            from,
-            Message::HeartbeatReply {
-                ballot,
-                round,
-                chosen,
-            },
-            effects,
-        );
+        let reply = Message::HeartbeatReply {
+            ballot,
+            round,
+            chosen,
+        };
+        self.promise_in_force(from, reply, effects);
         if self.told > self.chosen {
             self.ask(from, effects);
         }

@@ -4,8 +4,16 @@
 //! The leader fills the slots between with no-ops, if nothing else waits, so that the change takes effect at
 //! once (Lamport 2001, end of section 3). That changes come one at a time is no matter of safety here, as each
 //! names all members: it is so that none undoes another.
+//!
+//! **When a change is done.** A node that was removed is needed as long as a slot of its time may have to be
+//! chosen or learned by a majority of the members of that time. So the operator is not told that he may switch
+//! it off before a majority of the new members have on disk that all those slots are chosen: whoever then
+//! leads has promises from one of them, and learns those slots from it. A leader that is removed leads until
+//! then.
 
+use super::leader::Peer;
 use super::node::{Effects, MultiPaxos, Role};
+use super::record::Record;
 use super::value::Value;
 use crate::config::NodeId;
 use crate::protocol::{Effect, RequestId};
@@ -107,7 +115,8 @@ impl MultiPaxos {
             return Err("this node does not lead");
         };
         // A change that a former leader proposed is among what phase 1 told of, if it may be chosen.
-        if leadership.change.is_some() || self.configurations.pending().is_some() || !self.is_settled() {
+        let pending = self.configurations.pending().is_some() || !self.is_known_in_force();
+        if leadership.change.is_some() || pending || !self.is_settled() {
             return Err("another change of members may be under way");
         }
         if leadership.handover.is_some() {
@@ -150,14 +159,45 @@ impl MultiPaxos {
         }
     }
 
-    /// A change is done once it is in force. A leader that is then no member hands over to somebody who is,
-    /// and leads no more.
-    pub(super) fn conclude_change(&mut self, effects: &mut Effects) {
-        let Role::Leader(leadership) = &mut self.role else {
-            return;
+    /// Another configuration is in force: that is written down, unless the records of what was learned say it.
+    pub(super) fn note_in_force(&mut self, effects: &mut Effects) {
+        if let Some(ballot) = self.promised {
+            let chosen = self.chosen;
+            self.persist(&Record::Promised { ballot, chosen }, effects);
+        }
+        self.in_force_by = self.writes.issued();
+    }
+
+    /// Have a majority of the members on disk that all slots before their time are chosen?
+    fn is_known_in_force(&self) -> bool {
+        let Role::Leader(leadership) = &self.role else {
+            return false;
         };
+        let current = self.configurations.current();
+        let knows = |peer: &Peer| peer.chosen + 1 >= current.from;
+        current.has_quorum(|member| {
+            if member == self.config.me {
+                self.writes.is_durable(self.in_force_by)
+            } else {
+                leadership.peers.get(&member).is_some_and(knows)
+            }
+        })
+    }
+
+    /// A change is done once the new members know that it is in force. A leader that is then no member hands
+    /// over to somebody who is, and leads no more.
+    pub(super) fn conclude_change(&mut self, effects: &mut Effects) {
+        let changing = match &self.role {
+            Role::Leader(leadership) => leadership.change.is_some() || !self.is_member(),
+            _ => false,
+        };
+        if !changing || !self.is_known_in_force() {
+            return;
+        }
         let in_force = &self.configurations.current().members;
-        if let Some(change) = leadership.change.take_if(|change| change.members == *in_force) {
+        if let Role::Leader(leadership) = &mut self.role
+            && let Some(change) = leadership.change.take_if(|change| change.members == *in_force)
+        {
             effects.push(Effect::Done(change.request));
         }
         if !self.is_member() {

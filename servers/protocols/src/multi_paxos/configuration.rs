@@ -86,10 +86,11 @@ impl Configurations {
         self.list.push(configuration);
     }
 
-    /// All slots before this one are chosen.
-    pub(super) fn forget_before(&mut self, slot: u64) {
+    /// All slots before this one are chosen. Says whether another configuration is in force by that.
+    pub(super) fn forget_before(&mut self, slot: u64) -> bool {
         let over = self.list[1..].iter().take_while(|next| next.from <= slot).count();
         self.list.drain(..over);
+        over > 0
     }
 }
 

@@ -1,7 +1,7 @@
 //! Multi-Paxos's deliberate bugs.
 
 use super::MultiPaxos;
-use crate::defect::Defect;
+use crate::defect::{Defect, FORKS, READS};
 use crate::protocol::Protocol;
 
 /// All of them, in the order they are listed.
@@ -31,7 +31,8 @@ pub(super) const PROMISES_FORGOTTEN: Defect = Defect {
     seen: "warned of in Paxos Made Simple, 2.5, and Paxos Made Live, 5.1 (disk corruption)",
     workload: "register",
     faults: &["kill"],
-    anomaly: "P2c",
+    anomalies: FORKS,
+    invariant: Some("P2c"),
 };
 
 /// A value that a majority accepted is gone when that majority has restarted.
@@ -43,7 +44,8 @@ pub(super) const ACCEPTS_FORGOTTEN: Defect = Defect {
     seen: "warned of in Paxos Made Simple, 2.5; the like in every store that acknowledges before its fsync",
     workload: "register",
     faults: &["kill"],
-    anomaly: "lost write",
+    anomalies: FORKS,
+    invariant: None,
 };
 
 /// A log that is cut loses more than what the snapshot holds.
@@ -55,7 +57,8 @@ pub(super) const ACCEPTS_CUT_OFF: Defect = Defect {
     seen: "snapshots and log have to be kept consistent with each other: Paxos Made Live, 5.5",
     workload: "register",
     faults: &["kill"],
-    anomaly: "lost write",
+    anomalies: FORKS,
+    invariant: None,
 };
 
 /// A proposer that restarts uses the number of a ballot that it used before.
@@ -67,7 +70,8 @@ pub(super) const BALLOT_LED_TWICE: Defect = Defect {
     seen: "warned of in Paxos Made Simple, 2.5",
     workload: "register",
     faults: &["kill"],
-    anomaly: "one leader per ballot",
+    anomalies: FORKS,
+    invariant: Some("one leader per ballot"),
 };
 // One acceptor less than a majority is enough.
 pub(super) const MINORITY_CHOSEN: Defect = Defect {
@@ -78,7 +82,8 @@ pub(super) const MINORITY_CHOSEN: Defect = Defect {
     seen: "quorums that are not majorities: two nodes of four, or of five after a change of members",
     workload: "register",
     faults: &["partition", "kill"],
-    anomaly: "agreement",
+    anomalies: FORKS,
+    invariant: Some("agreement"),
 };
 
 /// A node that missed a value goes on without it.
@@ -90,7 +95,8 @@ pub(super) const GAPS_SKIPPED: Defect = Defect {
     seen: "warned of in Paxos Made Simple, section 3; catching up is what Paxos Made Live, 5, spends pages on",
     workload: "register",
     faults: &["partition", "kill"],
-    anomaly: "P2c",
+    anomalies: FORKS,
+    invariant: Some("P2c"),
 };
 
 /// Slots between the first that is not known to be chosen and the last that was accepted are not asked about.
@@ -102,7 +108,8 @@ pub(super) const PHASE_ONE_FROM_LAST: Defect = Defect {
     seen: "the example of Paxos Made Simple, section 3: slots 135 to 137 and all above 139",
     workload: "register",
     faults: &["partition", "kill"],
-    anomaly: "P2c",
+    anomalies: FORKS,
+    invariant: Some("P2c"),
 };
 
 /// What the leader says to be chosen is taken for what was accepted here, perhaps in an earlier ballot.
@@ -114,7 +121,8 @@ pub(super) const CHOSEN_MARK_TRUSTED: Defect = Defect {
     seen: "the counterpart of a commit index that is believed beyond the entries known to match (Raft, figure 2)",
     workload: "register",
     faults: &["partition", "kill"],
-    anomaly: "state machine safety",
+    anomalies: FORKS,
+    invariant: Some("state machine safety"),
 };
 
 /// A leader that was cut off, and was preempted without knowing it, serves the past.
@@ -126,7 +134,8 @@ pub(super) const READS_UNASKED: Defect = Defect {
     seen: "warned of in Paxos Made Live, 5.2; etcd issue 741 (2014)",
     workload: "register",
     faults: &["partition", "pause"],
-    anomaly: "stale read",
+    anomalies: READS,
+    invariant: None,
 };
 
 /// The leader serves reads under a lease that nobody keeps.
@@ -138,7 +147,8 @@ pub(super) const LEASE_NOT_HONOURED: Defect = Defect {
     seen: "warned of in Paxos Made Live, 5.2",
     workload: "register",
     faults: &["partition", "pause"],
-    anomaly: "stale read",
+    anomalies: READS,
+    invariant: None,
 };
 /// A leader that was preempted still gets its values accepted.
 pub(super) const PROMISES_IGNORED: Defect = Defect {
@@ -149,7 +159,8 @@ pub(super) const PROMISES_IGNORED: Defect = Defect {
     seen: "warned of in Paxos Made Simple, 2.2: it is what a promise is",
     workload: "register",
     faults: &["partition", "pause"],
-    anomaly: "promises kept",
+    anomalies: FORKS,
+    invariant: Some("promises kept"),
 };
 
 /// A leader proposes what its own clients want, and nothing else.
@@ -161,7 +172,8 @@ pub(super) const VOTES_IGNORED: Defect = Defect {
     seen: "leaders that take phase 1 for no more than an election; warned of in Paxos Made Simple, 2.2",
     workload: "register",
     faults: &["partition", "kill"],
-    anomaly: "P2c",
+    anomalies: FORKS,
+    invariant: Some("P2c"),
 };
 
 /// A leader that is behind takes slots for free that are chosen long since.
@@ -173,7 +185,8 @@ pub(super) const CHOSEN_LEFT_OUT: Defect = Defect {
     seen: "warned of in Paxos Made Moderately Complex, 4.2 (garbage collection at acceptors)",
     workload: "register",
     faults: &["partition", "pause"],
-    anomaly: "P2c",
+    anomalies: FORKS,
+    invariant: Some("P2c"),
 };
 
 /// A new leader reads a state that lacks what the one before acknowledged.
@@ -185,5 +198,6 @@ pub(super) const READS_UNSETTLED: Defect = Defect {
     seen: "the counterpart of Raft's no-op at the start of a term: Ongaro's thesis, 6.4, step 1",
     workload: "register",
     faults: &["partition", "kill"],
-    anomaly: "stale read",
+    anomalies: READS,
+    invariant: None,
 };

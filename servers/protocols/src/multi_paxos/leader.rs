@@ -295,6 +295,7 @@ impl MultiPaxos {
         }
         self.tick_change(effects);
         self.tick_handover(effects);
+        self.conclude_change(effects);
     }
 
     /// Sends again what is not chosen and was not accepted for long. What is chosen, a node that missed it
@@ -374,6 +375,7 @@ impl MultiPaxos {
         peer.chosen = peer.chosen.max(chosen);
         self.extend_lease();
         self.answer_reads(effects);
+        self.conclude_change(effects);
     }
 
     /// Once in each shortest patience, a leader that has not heard from a majority since the last time steps

@@ -44,11 +44,20 @@ impl MultiPaxos {
         if self.chosen == before {
             return;
         }
-        self.configurations.forget_before(self.chosen + 1);
+        let other_members = self.configurations.forget_before(self.chosen + 1);
+        if other_members {
+            self.note_in_force(effects);
+        }
         self.snapshot_if_due(effects);
         match self.role {
             Role::Candidate(_) => self.try_to_lead(effects),
-            Role::Leader(_) => self.leader_advanced(effects),
+            Role::Leader(_) => {
+                self.leader_advanced(effects);
+                if other_members {
+                    // So that the others know it, too: only then is the change done.
+                    self.send_heartbeats(effects);
+                }
+            }
             // It is no member any more, and has learned so from the answers.
             Role::Canvassing { .. } if !self.is_member() => self.role = Role::Follower,
             _ => {}

@@ -92,6 +92,12 @@ impl Log {
         }
     }
 
+    /// The sizes of the values up to this slot, the last first.
+    pub(super) fn sizes_upto(&self, slot: u64) -> impl Iterator<Item = usize> {
+        let held = self.slots.range(..=slot).rev();
+        held.map(|(_, held)| held.vote.value.size())
+    }
+
     /// Votes of slots without a gap from this one on: at least one if the slot holds something, and then
     /// while they fit and are wanted.
     pub(super) fn run_from(

@@ -38,6 +38,8 @@ pub struct MultiPaxos {
     /// The slots up to here are chosen, as the leader of the ballot `promised` says.
     pub(super) told: u64,
     pub(super) configurations: Configurations,
+    /// The write by which it is on disk that the current configuration is in force.
+    pub(super) in_force_by: WriteId,
     pub(super) catch_up: CatchUp,
     pub(super) snapshots: Snapshots,
 
@@ -87,7 +89,7 @@ impl Protocol for MultiPaxos {
 
     fn recover(
         config: Config,
-        disk: OnDisk<'_>,
+        mut disk: OnDisk<'_>,
         random: Random,
         effects: &mut Effects,
     ) -> Result<Self, RecoverError> {
@@ -95,17 +97,18 @@ impl Protocol for MultiPaxos {
             promised,
             log,
             chosen,
-        } = Recovered::from_records(disk.records)?;
+        } = Recovered::from_records(&mut disk.records)?;
         let configurations = Configurations::new(config.members());
         let mut node = MultiPaxos {
             config,
             random,
             promised,
             log,
-            writes: Writes::default(),
+            writes: Writes::recovered(&disk),
             chosen: 0,
             told: 0,
             configurations,
+            in_force_by: WriteId(0),
             catch_up: CatchUp::default(),
             snapshots: Snapshots::default(),
             role: Role::Follower,
@@ -119,7 +122,7 @@ impl Protocol for MultiPaxos {
             node.begin_with_snapshot(bytes, effects)
                 .map_err(RecoverError::BadSnapshot)?;
         }
-        for slot in node.chosen + 1..=chosen {
+        for slot in node.chosen + 1..=chosen.min(node.log.last()) {
             node.log.mark_chosen(slot);
         }
         if let Some(ballot) = promised {
@@ -283,6 +286,14 @@ impl MultiPaxos {
     /// Sends when all that was written so far is durable.
     pub(super) fn promise_message(&mut self, to: NodeId, message: Message, effects: &mut Effects) {
         self.promise(Promise::Send { to, message }, effects);
+    }
+
+    /// Sends when it is durable that the current configuration is in force.
+    pub(super) fn promise_in_force(&mut self, to: NodeId, message: Message, effects: &mut Effects) {
+        let promise = Promise::Send { to, message };
+        if let Some(promise) = self.writes.promise_after(self.in_force_by, promise) {
+            self.keep(promise, effects);
+        }
     }
 
     /// Does what is promised when all that was written so far is durable.

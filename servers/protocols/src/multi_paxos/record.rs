@@ -7,7 +7,7 @@ use super::log::{Log, Vote};
 use super::message::{put_values, put_votes, values, votes};
 use super::value::Value;
 use crate::codec::{Decode, DecodeError, Encode, Reader, put_unsigned};
-use crate::protocol::RecoverError;
+use crate::protocol::{Records, RecoverError};
 
 /// One change.
 ///
@@ -44,11 +44,9 @@ pub(super) struct Recovered {
 
 impl Recovered {
     /// Repeats the changes in order.
-    pub(super) fn from_records(records: &[Vec<u8>]) -> Result<Recovered, RecoverError> {
+    pub(super) fn from_records(records: &mut Records<'_>) -> Result<Recovered, RecoverError> {
         let mut recovered = Recovered::default();
-        for (number, bytes) in (1..).zip(records) {
-            let record =
-                Record::from_bytes(bytes).map_err(|source| RecoverError::BadRecord { number, source })?;
+        while let Some((_, record)) = records.read()? {
             recovered.repeat(record);
         }
         Ok(recovered)

@@ -9,6 +9,7 @@ use super::defects;
 use super::message::Message;
 use super::node::{Effects, MultiPaxos, Role};
 use super::record::Record;
+use crate::budget::RECORD_BYTES_MAX;
 use crate::codec::{Decode, DecodeError, Encode, Reader, put_bytes, put_unsigned};
 use crate::config::NodeId;
 use crate::protocol::{Effect, RequestId, WriteId};
@@ -104,7 +105,7 @@ impl MultiPaxos {
     /// Asks for a snapshot when enough has been applied since the last.
     pub(super) fn snapshot_if_due(&mut self, effects: &mut Effects) {
         let applied = self.chosen - self.snapshots.index().min(self.chosen);
-        if applied >= self.config.snapshot_entries {
+        if self.config.wants_snapshot(applied, &self.writes) {
             self.take_snapshot(effects);
         }
     }
@@ -142,7 +143,7 @@ impl MultiPaxos {
             };
             let bytes: Arc<[u8]> = contents.to_bytes().into();
             self.snapshots.newest = Some(Snapshot { index, bytes });
-            let kept = self.config.snapshot_entries / 4;
+            let kept = self.config.tail_entries(self.log.sizes_upto(index));
             self.log.forget_through(index.saturating_sub(kept));
             self.compact(self.chosen, effects);
         }
@@ -174,20 +175,27 @@ impl MultiPaxos {
         };
         let mut records: Vec<Record> = Vec::new();
         records.extend(self.promised.map(|ballot| Record::Promised { ballot, chosen }));
+        let mut record_bytes = 0;
         for (slot, held) in self.log.from(0) {
             let vote = held.vote.clone();
             if slot > snapshot.index && self.config.has(&defects::ACCEPTS_CUT_OFF) {
                 continue;
             }
+            let value_bytes = vote.value.size();
+            record_bytes += value_bytes;
             match records.last_mut() {
                 Some(Record::Learned { first, votes })
                     if held.chosen
+                        && record_bytes <= RECORD_BYTES_MAX
                         && votes.len() < RECORD_SLOTS_MAX
                         && *first + votes.len() as u64 == slot =>
                 {
                     votes.push(vote);
                 }
-                _ => records.push(record_of(slot, vote.ballot, held.chosen, chosen, vote)),
+                _ => {
+                    record_bytes = value_bytes;
+                    records.push(record_of(slot, vote.ballot, held.chosen, chosen, vote));
+                }
             }
         }
         let bytes = Arc::clone(&snapshot.bytes);
@@ -238,6 +246,7 @@ impl MultiPaxos {
         };
         self.log.forget_through(index);
         self.compact(known_before, effects);
+        self.in_force_by = self.writes.issued();
         self.configurations.forget_before(index + 1);
         self.advance(effects);
         self.try_to_lead(effects);

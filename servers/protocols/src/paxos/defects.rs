@@ -1,7 +1,7 @@
 //! The deliberate bugs of Paxos.
 
 use super::Paxos;
-use crate::defect::Defect;
+use crate::defect::{DECISIONS, Defect};
 use crate::protocol::Protocol;
 
 /// All of them, in the order they are listed.
@@ -28,7 +28,8 @@ pub(super) const VOLATILE_PROMISES: Defect = Defect {
     seen: "warned of in Paxos Made Simple, 2.5: stable storage maintains what the acceptor must remember",
     workload: "agreement",
     faults: &["kill"],
-    anomaly: "two decisions",
+    anomalies: DECISIONS,
+    invariant: None,
 };
 
 /// "Accepted" is said while the acceptance is on its way to the disk.
@@ -40,7 +41,8 @@ pub(super) const HASTY_ACCEPTS: Defect = Defect {
     seen: "warned of in Paxos Made Simple, 2.5; Paxos Made Live, 5.1, on acceptors that lose their disk",
     workload: "agreement",
     faults: &["kill"],
-    anomaly: "two decisions",
+    anomalies: DECISIONS,
+    invariant: None,
 };
 
 /// A node that starts again counts its rounds from the beginning.
@@ -52,7 +54,8 @@ pub(super) const BALLOT_REUSE: Defect = Defect {
     seen: "warned of in Paxos Made Simple, 2.5, last paragraph",
     workload: "agreement",
     faults: &["kill"],
-    anomaly: "two decisions",
+    anomalies: DECISIONS,
+    invariant: None,
 };
 
 /// Phase 2(b) does not look at the promise of phase 1(b).
@@ -64,7 +67,8 @@ pub(super) const ACCEPT_BELOW_PROMISE: Defect = Defect {
     seen: "the condition that Paxos Made Simple, 2.2, phase 2(b), ends with (\"unless\")",
     workload: "agreement",
     faults: &["partition", "pause"],
-    anomaly: "two decisions",
+    anomalies: DECISIONS,
+    invariant: None,
 };
 
 /// Of the accepted proposals that it is told of, the proposer takes the first that comes.
@@ -76,7 +80,8 @@ pub(super) const ADOPT_ANY: Defect = Defect {
     seen: "the word \"highest-numbered\" of P2c, without which P2b does not follow (Paxos Made Simple, 2.2)",
     workload: "agreement",
     faults: &["partition", "pause", "kill"],
-    anomaly: "two decisions",
+    anomalies: DECISIONS,
+    invariant: None,
 };
 
 /// Promises are counted, but not read.
@@ -88,7 +93,8 @@ pub(super) const OWN_VALUE: Defect = Defect {
     seen: "Paxos Made Simple, 2.2: what a majority of acceptors alone, without P2, would lead to",
     workload: "agreement",
     faults: &["partition", "pause", "kill"],
-    anomaly: "two decisions",
+    anomalies: DECISIONS,
+    invariant: None,
 };
 
 /// A majority of too few.
@@ -100,7 +106,8 @@ pub(super) const MINORITY_LEARNING: Defect = Defect {
     seen: "off by one in the size of a majority; any two must share an acceptor (Paxos Made Simple, 2.2)",
     workload: "agreement",
     faults: &["partition", "kill"],
-    anomaly: "two decisions",
+    anomalies: DECISIONS,
+    invariant: None,
 };
 
 /// The tally is not cleared when the proposer tries again.
@@ -112,7 +119,8 @@ pub(super) const ACCEPTS_ACROSS_BALLOTS: Defect = Defect {
     seen: "the like of Raft's figure 8: copies counted that belong to different terms",
     workload: "agreement",
     faults: &["partition", "pause"],
-    anomaly: "two decisions",
+    anomalies: DECISIONS,
+    invariant: None,
 };
 
 /// What somebody accepted is served as if it were chosen.
@@ -124,7 +132,8 @@ pub(super) const ACCEPTED_IS_DECIDED: Defect = Defect {
     seen: "dirty reads, as in VoltDB 6.3, found by Jepsen (2016)",
     workload: "agreement",
     faults: &["partition", "kill"],
-    anomaly: "two decisions",
+    anomalies: DECISIONS,
+    invariant: None,
 };
 
 /// An empty register is reported on the word of one node.
@@ -136,7 +145,8 @@ pub(super) const UNASKED_READS: Defect = Defect {
     seen: "reads that a replica answers from its own state, as ZooKeeper's do by design",
     workload: "agreement",
     faults: &["partition", "pause"],
-    anomaly: "stale read",
+    anomalies: DECISIONS,
+    invariant: None,
 };
 
 /// Compaction keeps the decisions alone.
@@ -148,5 +158,6 @@ pub(super) const SNAPSHOT_FORGETS_ACCEPTED: Defect = Defect {
     seen: "Paxos Made Live, 5.5, on keeping snapshot and log consistent",
     workload: "agreement",
     faults: &["kill"],
-    anomaly: "two decisions",
+    anomalies: DECISIONS,
+    invariant: None,
 };

@@ -275,7 +275,7 @@ impl Decode for Body {
                 after: bound(input)?,
                 upto: bound(input)?,
                 count: input.unsigned("a number of decisions")?,
-                digest: input.unsigned("a digest")?,
+                digest: input.word("a digest")?,
             },
             9 => Body::Differs {
                 upto: bound(input)?,

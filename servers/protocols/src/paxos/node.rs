@@ -80,11 +80,11 @@ impl Protocol for Paxos {
 
     fn recover(
         config: Config,
-        disk: OnDisk<'_>,
+        mut disk: OnDisk<'_>,
         mut random: Random,
         effects: &mut Effects,
     ) -> Result<Self, RecoverError> {
-        let recovered = Recovered::from_disk(disk)?;
+        let recovered = Recovered::from_disk(&mut disk)?;
         let promised = recovered.acceptor.instances.values();
         let highest = promised.map(|its| its.promised.round).max().unwrap_or(0);
         // An answer to a question of an earlier life must not be taken for one to a question of this.
@@ -93,7 +93,7 @@ impl Protocol for Paxos {
             rounds: Rounds::recovered(recovered.reserved, highest),
             acceptor: recovered.acceptor,
             decisions: recovered.decisions,
-            writes: Writes::default(),
+            writes: Writes::recovered(&disk),
             log_changes: recovered.changes,
             in_snapshot: recovered.in_snapshot,
             now: 0,

@@ -44,7 +44,7 @@ pub(super) struct Recovered {
 
 impl Recovered {
     /// Begins with the snapshot, and repeats the changes in order.
-    pub(super) fn from_disk(disk: OnDisk<'_>) -> Result<Recovered, RecoverError> {
+    pub(super) fn from_disk(disk: &mut OnDisk<'_>) -> Result<Recovered, RecoverError> {
         let snapshot = disk.snapshot.map(Snapshot::from_bytes).transpose();
         let snapshot = snapshot.map_err(RecoverError::BadSnapshot)?.unwrap_or_default();
         let mut recovered = Recovered {
@@ -54,9 +54,7 @@ impl Recovered {
             acceptor: snapshot.acceptor,
             changes: 0,
         };
-        for (number, bytes) in (1..).zip(disk.records) {
-            let Record(changes) =
-                Record::from_bytes(bytes).map_err(|source| RecoverError::BadRecord { number, source })?;
+        while let Some((_, Record(changes))) = disk.records.read()? {
             recovered.changes += changes.len() as u64;
             changes.into_iter().for_each(|change| recovered.repeat(change));
         }

@@ -28,7 +28,8 @@ impl Paxos {
     /// bounded by that of writing it.
     pub(super) fn cut_long_log(&mut self, effects: &mut Effects) {
         let live = self.decisions.len() + self.acceptor.instances.len();
-        if self.log_changes >= self.config.snapshot_entries.max(live as u64) {
+        let many = self.log_changes >= self.config.snapshot_entries.max(live as u64);
+        if many || self.config.is_long(&self.writes) {
             self.cut_log(effects);
         }
     }

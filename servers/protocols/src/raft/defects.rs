@@ -1,7 +1,7 @@
 //! Raft's deliberate bugs.
 
 use super::Raft;
-use crate::defect::Defect;
+use crate::defect::{Defect, FORKS, READS};
 use crate::protocol::Protocol;
 
 /// All of them, in the order they are listed.
@@ -35,7 +35,8 @@ pub(super) const STALE_READS: Defect = Defect {
     seen: "etcd issue 741 (2014) and Consul's default reads, found by Jepsen",
     workload: "register",
     faults: &["partition", "pause"],
-    anomaly: "stale read",
+    anomalies: READS,
+    invariant: None,
 };
 
 /// A leader takes an entry for committed once its own disk has it, before a majority does.
@@ -47,7 +48,8 @@ pub(super) const EARLY_ACKS: Defect = Defect {
     seen: "MongoDB's write concern w:1, Redis Sentinel; found by Jepsen",
     workload: "register",
     faults: &["partition", "kill"],
-    anomaly: "lost write",
+    anomalies: FORKS,
+    invariant: None,
 };
 
 /// Votes and pre-votes are granted without comparing logs.
@@ -59,7 +61,8 @@ pub(super) const BLIND_VOTES: Defect = Defect {
     seen: "MongoDB's protocol version 0 and RethinkDB, found by Jepsen",
     workload: "register",
     faults: &["partition", "kill"],
-    anomaly: "lost write",
+    anomalies: FORKS,
+    invariant: None,
 };
 
 /// Only the new majority counts while a change of members is under way.
@@ -72,7 +75,8 @@ pub(super) const NEW_MAJORITY_ALONE: Defect = Defect {
            membership changes')",
     workload: "register",
     faults: &["membership"],
-    anomaly: "commitment",
+    anomalies: FORKS,
+    invariant: Some("commitment"),
 };
 
 /// A snapshot forgets who the members are.
@@ -84,7 +88,8 @@ pub(super) const MEMBERLESS_SNAPSHOTS: Defect = Defect {
     seen: "named by the paper as what a snapshot must hold besides the state",
     workload: "register",
     faults: &["membership"],
-    anomaly: "configuration",
+    anomalies: FORKS,
+    invariant: Some("configuration"),
 };
 
 /// A snapshot overwrites what is newer.
@@ -96,7 +101,8 @@ pub(super) const OLD_SNAPSHOTS: Defect = Defect {
     seen: "named by the paper: snapshots that are retransmitted or come by mistake",
     workload: "register",
     faults: &["partition", "kill"],
-    anomaly: "lost write",
+    anomalies: FORKS,
+    invariant: None,
 };
 
 /// The vote is not on disk.
@@ -108,7 +114,8 @@ pub(super) const FORGOTTEN_VOTES: Defect = Defect {
     seen: "named by the paper: figure 2, persistent state on all servers",
     workload: "register",
     faults: &["kill"],
-    anomaly: "votes",
+    anomalies: FORKS,
+    invariant: Some("votes"),
 };
 
 /// A candidate counts answers to what it asked before.
@@ -120,7 +127,8 @@ pub(super) const RECYCLED_VOTES: Defect = Defect {
     seen: "named by the paper: a server rejects what carries an earlier term (section 5.1)",
     workload: "register",
     faults: &["partition", "pause"],
-    anomaly: "votes",
+    anomalies: FORKS,
+    invariant: Some("votes"),
 };
 
 /// A leader commits an earlier term's entry by counting its copies.
@@ -132,7 +140,8 @@ pub(super) const OLD_TERM_COMMITS: Defect = Defect {
     seen: "figure 8 of the paper",
     workload: "register",
     faults: &["partition", "kill"],
-    anomaly: "commitment",
+    anomalies: FORKS,
+    invariant: Some("commitment"),
 };
 
 /// An append cuts off whatever follows it.
@@ -144,7 +153,8 @@ pub(super) const EAGER_TRUNCATION: Defect = Defect {
     seen: "the student's guide to Raft (2016) names it as a frequent mistake",
     workload: "register",
     faults: &["partition", "pause"],
-    anomaly: "lost write",
+    anomalies: FORKS,
+    invariant: None,
 };
 
 /// Entries are acknowledged before they are durable.
@@ -156,7 +166,8 @@ pub(super) const HASTY_ACKS: Defect = Defect {
     seen: "named by the paper: figure 2, persistent state on all servers",
     workload: "register",
     faults: &["kill"],
-    anomaly: "lost write",
+    anomalies: FORKS,
+    invariant: None,
 };
 
 /// The commit index is sent to whoever may hold something else there.
@@ -168,7 +179,8 @@ pub(super) const COMMIT_BEYOND_MATCH: Defect = Defect {
     seen: "etcd's raft warns of it in the comment on its heartbeats",
     workload: "register",
     faults: &["partition"],
-    anomaly: "state machine safety",
+    anomalies: FORKS,
+    invariant: Some("state machine safety"),
 };
 
 /// Followers apply what they append.
@@ -180,7 +192,8 @@ pub(super) const EARLY_APPLY: Defect = Defect {
     seen: "named by the paper: an entry is applied once it is committed (section 5.3)",
     workload: "register",
     faults: &["partition"],
-    anomaly: "state machine safety",
+    anomalies: FORKS,
+    invariant: Some("state machine safety"),
 };
 
 /// A new leader serves reads before it knows what is committed.
@@ -192,7 +205,8 @@ pub(super) const HASTY_READS: Defect = Defect {
     seen: "named by the paper: a blank no-op at the start of a term (section 8)",
     workload: "register",
     faults: &["partition", "kill"],
-    anomaly: "stale read",
+    anomalies: READS,
+    invariant: None,
 };
 
 /// A membership that was cut off the log stays in use.
@@ -204,7 +218,8 @@ pub(super) const STUCK_MEMBERS: Defect = Defect {
     seen: "named by the thesis: a server must be able to fall back to the previous configuration (section 4.1)",
     workload: "register",
     faults: &["membership"],
-    anomaly: "configuration",
+    anomalies: FORKS,
+    invariant: Some("configuration"),
 };
 
 /// A learner counts.
@@ -216,7 +231,8 @@ pub(super) const VOTING_LEARNERS: Defect = Defect {
     seen: "named by the paper: new servers are not considered for majorities (section 6)",
     workload: "register",
     faults: &["membership"],
-    anomaly: "commitment",
+    anomalies: FORKS,
+    invariant: Some("commitment"),
 };
 
 /// A lease is renewed without an answer.
@@ -228,7 +244,8 @@ pub(super) const UNANSWERED_LEASES: Defect = Defect {
     seen: "named by the thesis: it is a majority's acknowledgement that extends the lease (section 6.4.1)",
     workload: "register",
     faults: &["partition"],
-    anomaly: "stale read",
+    anomalies: READS,
+    invariant: None,
 };
 
 /// A lease is as long as the leader's own patience.
@@ -240,5 +257,6 @@ pub(super) const LEASE_BY_OWN_PATIENCE: Defect = Defect {
     seen: "named by the thesis: leases assume a bound on clock drift (section 6.4.1)",
     workload: "register",
     faults: &["clock", "partition"],
-    anomaly: "stale read",
+    anomalies: READS,
+    invariant: None,
 };

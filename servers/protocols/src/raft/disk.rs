@@ -7,7 +7,7 @@ use super::message::Message;
 use super::record::Record;
 use crate::config::NodeId;
 use crate::durable::Writes;
-use crate::protocol::{Effect, WriteId};
+use crate::protocol::{Effect, OnDisk, WriteId};
 
 /// What may not happen before some write is durable.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,8 +32,9 @@ pub(super) struct Disk {
 
 impl Disk {
     /// All that was recovered is durable.
-    pub(super) fn recovered(last_index: u64) -> Disk {
+    pub(super) fn recovered(disk: &OnDisk<'_>, last_index: u64) -> Disk {
         Disk {
+            writes: Writes::recovered(disk),
             durable_index: last_index,
             ..Disk::default()
         }
@@ -78,6 +79,11 @@ impl Disk {
         for (_, last_index) in &mut self.appends {
             *last_index = (*last_index).min(kept);
         }
+    }
+
+    /// What was written.
+    pub(super) fn writes(&self) -> &Writes<Promise> {
+        &self.writes
     }
 
     /// The last write that was started.

@@ -143,6 +143,14 @@ impl Log {
             .collect()
     }
 
+    /// The sizes of the entries up to this index, the last first.
+    pub(super) fn sizes_upto(&self, index: u64) -> impl Iterator<Item = usize> {
+        self.entries[..self.offset(index + 1)]
+            .iter()
+            .rev()
+            .map(Entry::size)
+    }
+
     /// The first index that is still known of the run of entries that have the same term as the one at this
     /// index.
     pub(super) fn first_of_term_at(&self, index: u64) -> u64 {

@@ -69,11 +69,11 @@ impl Protocol for Raft {
 
     fn recover(
         config: Config,
-        disk: OnDisk<'_>,
+        mut disk: OnDisk<'_>,
         random: Random,
         effects: &mut Effects,
     ) -> Result<Self, RecoverError> {
-        let recovered = Recovered::from_disk(disk, &config)?;
+        let recovered = Recovered::from_disk(&mut disk, &config)?;
         let Recovered {
             term,
             voted_for,
@@ -94,7 +94,7 @@ impl Protocol for Raft {
             random,
             term,
             voted_for,
-            disk: Disk::recovered(log.last().index),
+            disk: Disk::recovered(&disk, log.last().index),
             log,
             snapshots,
             state_unsaved: false,

@@ -33,7 +33,7 @@ pub(super) struct Recovered {
 
 impl Recovered {
     /// Repeats the changes since the snapshot in order.
-    pub(super) fn from_disk(disk: OnDisk<'_>, config: &Config) -> Result<Recovered, RecoverError> {
+    pub(super) fn from_disk(disk: &mut OnDisk<'_>, config: &Config) -> Result<Recovered, RecoverError> {
         let snapshot = disk.snapshot.map(|bytes| Snapshot::open(bytes.into()));
         let snapshot = snapshot.transpose().map_err(RecoverError::BadSnapshot)?;
         let (base, members) = match &snapshot {
@@ -50,9 +50,7 @@ impl Recovered {
             members: Memberships::new(base.index, members),
             snapshot,
         };
-        for (number, bytes) in (1..).zip(disk.records) {
-            let record =
-                Record::from_bytes(bytes).map_err(|source| RecoverError::BadRecord { number, source })?;
+        while let Some((number, record)) = disk.records.read()? {
             recovered.repeat(number, record)?;
         }
         Ok(recovered)

@@ -14,13 +14,12 @@ use super::membership::{Membership, Memberships};
 use super::message::Body;
 use super::node::{Effects, Raft};
 use super::record::Record;
+use crate::budget::RECORD_BYTES_MAX;
 use crate::codec::{Decode, DecodeError, Encode, Reader, put_bytes};
 use crate::config::NodeId;
 use crate::protocol::{Effect, RequestId, WriteId};
 use crate::transfer::{Arrived, Arriving, Chunk};
 
-/// What is kept behind a snapshot, as part of what is between two.
-const TAIL_PART: u64 = 4;
 /// The longest that a node may put off a snapshot beyond its time, as part of what is between two.
 const PUT_OFF_PART: u64 = 4;
 
@@ -105,12 +104,10 @@ impl Snapshots {
 impl Raft {
     /// Asks for a copy of the store once enough has been applied since the last (thesis 5.1.3).
     pub(super) fn consider_snapshot(&mut self, effects: &mut Effects) {
-        let due = self
-            .snapshots
-            .index()
-            .saturating_add(self.config.snapshot_entries)
-            .saturating_add(self.snapshots.put_off);
-        if self.applied >= due {
+        let since = self.applied.saturating_sub(self.snapshots.index());
+        let many = since.saturating_sub(self.snapshots.put_off);
+        let long = since > 0 && self.config.is_long(self.disk.writes());
+        if many >= self.config.snapshot_entries || long {
             self.take_snapshot(effects);
         }
     }
@@ -145,7 +142,7 @@ impl Raft {
                 self.members.at(index).clone()
             };
             let snapshot = Snapshot::new(Position { term, index }, members, state);
-            let tail = self.config.snapshot_entries / TAIL_PART;
+            let tail = self.config.tail_entries(self.log.sizes_upto(index));
             self.log.compact_to(index.saturating_sub(tail));
             self.members.compact_to(index);
             self.replace_log(snapshot, u64::MAX, effects);
@@ -178,13 +175,17 @@ impl Raft {
     /// snapshot; but then there are no entries.
     fn replace_log(&mut self, snapshot: Snapshot, kept: u64, effects: &mut Effects) {
         let state = self.state_record();
-        let first_index = snapshot.last.index + 1;
-        let entries = self.log.from(first_index).to_vec();
-        let records = if entries.is_empty() {
-            vec![state]
-        } else {
-            vec![state, Record::Entries { first_index, entries }]
-        };
+        let mut records = vec![state];
+        let mut first_index = snapshot.last.index + 1;
+        loop {
+            let entries = self.log.batch_from(first_index, usize::MAX, RECORD_BYTES_MAX);
+            if entries.is_empty() {
+                break;
+            }
+            let count = entries.len() as u64;
+            records.push(Record::Entries { first_index, entries });
+            first_index += count;
+        }
         self.save_state(effects);
         let bytes = snapshot.bytes.clone();
         self.disk

@@ -54,7 +54,7 @@ impl Decode for Command {
         let session = input.optional("a session", |input| {
             Ok(SessionSequence {
                 session: input.string("a session", NAME_BYTES_MAX)?.to_owned(),
-                sequence: input.unsigned("a sequence number")?,
+                sequence: input.word("a sequence number")?,
             })
         })?;
         let operation = Operation::decode(input)?;

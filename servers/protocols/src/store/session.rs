@@ -141,7 +141,7 @@ impl Decode for Sessions {
         for _ in 0..input.unsigned("a number of sessions")? {
             let session = SessionSequence {
                 session: input.string("a session", NAME_BYTES_MAX)?.to_owned(),
-                sequence: input.unsigned("a sequence number")?,
+                sequence: input.word("a sequence number")?,
             };
             let answer = Answer::decode(input)?;
             sessions.remember(&session, &answer);

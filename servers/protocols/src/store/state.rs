@@ -27,7 +27,8 @@ pub const SESSIONS_LOST_IN_SNAPSHOT: Defect = Defect {
     seen: "warned of in Ongaro's thesis (2014), section 6.3",
     workload: "list-append",
     faults: &["kill", "partition"],
-    anomaly: "duplicate item",
+    anomalies: &["duplicate item"],
+    invariant: None,
 };
 
 /// Every command applies, whether or not it has applied before.
@@ -39,7 +40,8 @@ pub const RETRIES_APPLY_TWICE: Defect = Defect {
     seen: "warned of in the Raft paper (2014), section 8",
     workload: "list-append",
     faults: &["partition", "kill", "pause"],
-    anomaly: "duplicate item",
+    anomalies: &["duplicate item"],
+    invariant: None,
 };
 
 /// Objects and sessions.

@@ -1,7 +1,7 @@
 //! Viewstamped Replication's deliberate bugs.
 
 use super::Viewstamped;
-use crate::defect::Defect;
+use crate::defect::{Defect, FORKS, READS};
 use crate::protocol::Protocol;
 
 /// All of them, in the order they are listed.
@@ -15,6 +15,8 @@ pub const DEFECTS: &[&Defect] = &[
     &COMMIT_ON_PREPARE,
     &DEPOSED_READS,
     &OLD_EPOCH_COUNTS,
+    &EPOCH_BEFORE_STATE,
+    &RECOVERY_WITHOUT_NONCE,
 ];
 
 /// Views are kept in memory alone.
@@ -26,7 +28,8 @@ pub(super) const FORGOTTEN_VIEW: Defect = Defect {
     seen: "TigerBeetle, pull request 650: a replica took part in a view whose number was not durable yet",
     workload: "register",
     faults: &["kill", "partition"],
-    anomaly: "lost write",
+    anomalies: FORKS,
+    invariant: None,
 };
 
 /// A primary that restarts goes on where it was.
@@ -38,7 +41,8 @@ pub(super) const PRIMARY_RESUMES: Defect = Defect {
     seen: "TigerBeetle, pull request 861: a primary crashed in its view, and was back in it with a shorter log",
     workload: "register",
     faults: &["kill"],
-    anomaly: "state machine safety",
+    anomalies: FORKS,
+    invariant: Some("state machine safety"),
 };
 
 /// The last normal view plays no part in the choice of the log.
@@ -50,7 +54,8 @@ pub(super) const LONGEST_LOG_WINS: Defect = Defect {
     seen: "the very reason why section 4.2 has DoViewChange carry v'; MongoDB before protocol version 1 chose alike",
     workload: "register",
     faults: &["partition", "kill"],
-    anomaly: "lost write",
+    anomalies: FORKS,
+    invariant: None,
 };
 
 /// A new primary forgets operations that are not known to be committed.
@@ -62,7 +67,8 @@ pub(super) const DROPPED_SUFFIX: Defect = Defect {
     seen: "TigerBeetle, pull request 364: truncating the log of the canonical DoViewChange forked it",
     workload: "register",
     faults: &["partition", "kill"],
-    anomaly: "lost write",
+    anomalies: FORKS,
+    invariant: None,
 };
 
 /// A view begins on the word of too few.
@@ -74,7 +80,8 @@ pub(super) const LONELY_VIEW: Defect = Defect {
     seen: "the usual slip by one; section 4.2 counts the primary's own message, section 4.1's f PrepareOKs do not",
     workload: "register",
     faults: &["partition", "kill"],
-    anomaly: "lost write",
+    anomalies: FORKS,
+    invariant: None,
 };
 
 /// Acknowledgements are cumulative, but what comes before is missing.
@@ -86,7 +93,8 @@ pub(super) const PREPARE_OK_WITH_GAPS: Defect = Defect {
     seen: "section 4.1 warns of it; messages that are lost or overtake each other are enough",
     workload: "register",
     faults: &["partition", "pause"],
-    anomaly: "lost write",
+    anomalies: FORKS,
+    invariant: None,
 };
 
 /// Backups do not wait to hear that an operation is committed.
@@ -98,7 +106,8 @@ pub(super) const COMMIT_ON_PREPARE: Defect = Defect {
     seen: "chain and primary-backup designs that apply on receipt; MongoDB's secondaries before rollback was repaired",
     workload: "register",
     faults: &["partition", "kill"],
-    anomaly: "state machine safety",
+    anomalies: FORKS,
+    invariant: Some("state machine safety"),
 };
 
 /// A primary that was cut off, and has been replaced without knowing it, serves the past.
@@ -110,7 +119,8 @@ pub(super) const DEPOSED_READS: Defect = Defect {
     seen: "section 6.3 names it as what leases are for; etcd issue 741 (2014), found by Jepsen, is Raft's",
     workload: "register",
     faults: &["partition", "pause"],
-    anomaly: "stale read",
+    anomalies: READS,
+    invariant: None,
 };
 
 /// Messages of an earlier epoch count.
@@ -122,5 +132,32 @@ pub(super) const OLD_EPOCH_COUNTS: Defect = Defect {
     seen: "section 7.1 warns of it; the like, two quorums that do not meet, was Raft's one-server membership change",
     workload: "register",
     faults: &["membership"],
-    anomaly: "progress",
+    anomalies: &[],
+    invariant: Some("progress"),
+};
+
+/// A replica belongs to an epoch before it has what was before it.
+pub(super) const EPOCH_BEFORE_STATE: Defect = Defect {
+    name: "epoch-before-state",
+    protocol: Some(Viewstamped::NAME),
+    summary: "a replica that is told of a new epoch takes part in it at once, with whatever its log has",
+    breaks: "a replica whose status is transitioning has no vote before it is up to date (section 7.1.2)",
+    seen: "CockroachDB issue 6369 and the like: a replica votes before the snapshot that makes it one is there",
+    workload: "register",
+    faults: &["membership"],
+    anomalies: FORKS,
+    invariant: Some("state machine safety"),
+};
+
+/// One life of a replica is taken for another.
+pub(super) const RECOVERY_WITHOUT_NONCE: Defect = Defect {
+    name: "recovery-without-nonce",
+    protocol: Some(Viewstamped::NAME),
+    summary: "a replica that lost its disk begins as at the very first, with the vote of the life before",
+    breaks: "a replica that recovers has no vote before that is harmless; its nonce tells its lives apart (section 4.3)",
+    seen: "Michael et al., DISC 2017: promises that are forgotten break recovery in several such protocols",
+    workload: "register",
+    faults: &["disk"],
+    anomalies: FORKS,
+    invariant: Some("view-change safety"),
 };

@@ -7,7 +7,7 @@ use super::message::Message;
 use super::record::Record;
 use crate::config::NodeId;
 use crate::durable::Writes;
-use crate::protocol::{Effect, WriteId};
+use crate::protocol::{Effect, OnDisk, WriteId};
 
 /// What may not happen before some write is durable.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub(super) enum Promise {
     Begin,
     /// The node has noted that the cluster is new.
     Founded,
+    /// This node's own beginning of the epoch counts.
+    OwnEpochStarted { epoch: u64 },
 }
 
 /// The writes of this life of the process.
@@ -36,8 +38,9 @@ pub(super) struct Disk {
 
 impl Disk {
     /// All that was recovered is durable.
-    pub(super) fn recovered(last_op: u64) -> Disk {
+    pub(super) fn recovered(disk: &OnDisk<'_>, last_op: u64) -> Disk {
         Disk {
+            writes: Writes::recovered(disk),
             durable_op: last_op,
             ..Disk::default()
         }
@@ -50,6 +53,11 @@ impl Disk {
         } else {
             0
         }
+    }
+
+    /// What was written.
+    pub(super) fn writes(&self) -> &Writes<Promise> {
+        &self.writes
     }
 
     /// Starts a write.

@@ -139,6 +139,12 @@ impl Log {
             .collect()
     }
 
+    /// The sizes of the entries up to this op-number, the last first.
+    pub(super) fn sizes_upto(&self, op: u64) -> impl Iterator<Item = usize> {
+        let count = (op.saturating_sub(self.base.op) as usize).min(self.entries.len());
+        self.entries[..count].iter().rev().map(Entry::size)
+    }
+
     /// The last entries, as many as fit, but none up to this op-number; and what comes before them.
     pub(super) fn suffix(&self, after: u64, entries_max: usize, bytes_max: usize) -> (Position, Vec<Entry>) {
         let mut bytes = 0;

@@ -260,7 +260,7 @@ impl Decode for Message {
             3 => Body::CommitOk {
                 round: input.unsigned("a round")?,
                 op: input.unsigned("an op-number")?,
-                nonce: input.optional("a nonce", |input| input.unsigned("a nonce"))?,
+                nonce: input.optional("a nonce", |input| input.word("a nonce"))?,
             },
             4 => Body::StartViewChange {
                 wanted: View::decode(input)?,
@@ -293,11 +293,11 @@ impl Decode for Message {
             },
             10 => Body::Snapshot(Chunk::decode(input)?),
             11 => Body::Recovery {
-                nonce: input.unsigned("a nonce")?,
+                nonce: input.word("a nonce")?,
                 waits: input.boolean("whether it waits")?,
             },
             12 => Body::RecoveryResponse {
-                nonce: input.unsigned("a nonce")?,
+                nonce: input.word("a nonce")?,
                 condition: condition(input)?,
             },
             13 => Body::StartEpoch {

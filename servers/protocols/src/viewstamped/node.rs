@@ -9,7 +9,7 @@ use super::disk::{Disk, Promise};
 use super::log::Log;
 use super::message::{Body, Message, NewState};
 use super::primary::Primary;
-use super::reconfiguration::Retiring;
+use super::reconfiguration::Beginning;
 use super::record::{Record, Recovered};
 use super::recovery::Unstarted;
 use super::snapshot::Snapshots;
@@ -52,7 +52,7 @@ pub struct Viewstamped {
     pub(super) commit: u64,
     pub(super) applied: u64,
     pub(super) fetch: Option<Fetch>,
-    pub(super) retiring: Option<Retiring>,
+    pub(super) beginning: Option<Beginning>,
     /// Ticks so far.
     pub(super) now: u64,
     /// Ticks since the primary was last heard, or since this node last did something about its silence.
@@ -88,11 +88,11 @@ impl Protocol for Viewstamped {
 
     fn recover(
         config: Config,
-        disk: OnDisk<'_>,
+        mut disk: OnDisk<'_>,
         mut random: Random,
         effects: &mut Effects,
     ) -> Result<Self, RecoverError> {
-        let mut recovered = Recovered::from_disk(disk)?;
+        let mut recovered = Recovered::from_disk(&mut disk)?;
         if config.has(&defects::FORGOTTEN_VIEW) {
             recovered.view = View::first_of(recovered.view.epoch);
             recovered.normal_view = View::first_of(recovered.normal_view.epoch);
@@ -114,7 +114,7 @@ impl Protocol for Viewstamped {
             random,
             view: recovered.view,
             normal_view: recovered.normal_view,
-            disk: Disk::recovered(recovered.log.last().op),
+            disk: Disk::recovered(&disk, recovered.log.last().op),
             log: recovered.log,
             snapshots,
             view_unsaved: false,
@@ -125,7 +125,7 @@ impl Protocol for Viewstamped {
             commit,
             applied: commit,
             fetch: None,
-            retiring: None,
+            beginning: None,
             now: 0,
             silence_ticks: 0,
             patience_ticks: 0,
@@ -241,7 +241,7 @@ impl Viewstamped {
         }
         self.tick_fetch(effects);
         self.tick_recovery(effects);
-        self.tick_retiring(effects);
+        self.tick_epoch(effects);
     }
 
     /// Is it time for what is repeated at every heartbeat?
@@ -302,7 +302,7 @@ impl Viewstamped {
                 self.learn_state(from, NewState { start, ..state }, effects);
             }
             Body::StartEpoch { group } => self.hear_of_group(from, &group, effects),
-            Body::EpochStarted => self.hear_epoch_started(from),
+            Body::EpochStarted => self.hear_epoch_started(from, effects),
             // All else is of this view alone.
             _ if view != self.view => {}
             Body::Prepare {
@@ -389,6 +389,7 @@ impl Viewstamped {
             Promise::OwnDoViewChange => self.count_own_do_view_change(effects),
             Promise::Begin => self.begin_as_primary(effects),
             Promise::Founded => self.note_founded(effects),
+            Promise::OwnEpochStarted { epoch } => self.note_own_epoch_started(epoch, effects),
         }
     }
 

@@ -12,6 +12,7 @@
 use std::collections::BTreeSet;
 
 use super::defects;
+use super::disk::Promise;
 use super::log::Operation;
 use super::message::Body;
 use super::node::{Effects, Standing, Viewstamped};
@@ -60,11 +61,16 @@ impl Change {
     }
 }
 
-/// What a replica that was replaced waits for before it falls silent (section 7.1.1: it sees to it that f' + 1
-/// of the new group have what it has).
+/// An epoch that has begun here, and that f' + 1 of the new group are to begin, durably (section 7.1.1).
+///
+/// A replica that was replaced falls silent only then. And only then does the primary that proposed the change
+/// call it done, so that the operator may switch off who was replaced: before, the new group may depend on the
+/// old one to learn that its epoch has begun at all.
 #[derive(Debug, Default)]
-pub(super) struct Retiring {
+pub(super) struct Beginning {
     started: BTreeSet<NodeId>,
+    /// The operator who waits for it.
+    request: Option<RequestId>,
 }
 
 impl Viewstamped {
@@ -176,9 +182,10 @@ impl Viewstamped {
         if group.epoch <= self.group.epoch {
             return;
         }
+        let mut request = None;
         if let Standing::Primary(primary) = &mut self.standing {
-            if let Some(Change::Proposed { request, .. }) = primary.change.take() {
-                effects.extend(request.map(Effect::Done));
+            if let Some(Change::Proposed { request: asked, .. }) = primary.change.take() {
+                request = asked;
             }
             // The last message of this view: whoever holds the reconfiguration learns that it is committed.
             self.send_commit(effects);
@@ -186,10 +193,32 @@ impl Viewstamped {
         let before = self.group.members.clone();
         let retires = before.contains(&self.config.me) && !group.contains(self.config.me);
         self.enter_epoch(group, effects);
-        self.retiring = retires.then(Retiring::default);
+        if retires || request.is_some() {
+            let started = BTreeSet::new();
+            self.beginning = Some(Beginning { started, request });
+            self.have_all_begin(effects);
+            return;
+        }
         for member in self.others() {
-            if retires || !before.contains(&member) {
+            if !before.contains(&member) {
                 self.start_epoch(member, effects);
+            }
+        }
+    }
+
+    /// Tells those of the new group who have not said that they have begun the epoch.
+    fn have_all_begin(&mut self, effects: &mut Effects) {
+        let Some(beginning) = &self.beginning else {
+            return;
+        };
+        let mut missing = self.group.members.clone();
+        missing.retain(|member| !beginning.started.contains(member));
+        let epoch = self.group.epoch;
+        for member in missing {
+            if member != self.config.me {
+                self.start_epoch(member, effects);
+            } else if self.has_vote() {
+                self.promise(Promise::OwnEpochStarted { epoch }, effects);
             }
         }
     }
@@ -203,6 +232,10 @@ impl Viewstamped {
     /// view is known of.
     pub(super) fn enter_epoch(&mut self, group: Group, effects: &mut Effects) {
         let first = View::first_of(group.epoch);
+        if group.epoch > self.group.epoch {
+            // A quorum of the epoch before has agreed on this one, so it had begun.
+            self.conclude_beginning(effects);
+        }
         self.group = group;
         self.wanted_by.clear();
         if let Some(nonce) = self.nonce
@@ -251,36 +284,43 @@ impl Viewstamped {
     /// needed, or by one that takes this node for behind.
     pub(super) fn hear_of_group(&mut self, from: NodeId, group: &Group, effects: &mut Effects) {
         if group.epoch > self.group.epoch {
+            if self.config.has(&defects::EPOCH_BEFORE_STATE) {
+                self.enter_epoch(group.clone(), effects);
+            }
             self.want_state(from, effects);
         } else if self.has_vote() {
             self.promise_message(from, Body::EpochStarted, effects);
         }
     }
 
-    pub(super) fn hear_epoch_started(&mut self, from: NodeId) {
+    pub(super) fn note_own_epoch_started(&mut self, epoch: u64, effects: &mut Effects) {
+        if epoch == self.group.epoch {
+            self.hear_epoch_started(self.config.me, effects);
+        }
+    }
+
+    pub(super) fn hear_epoch_started(&mut self, from: NodeId, effects: &mut Effects) {
         let quorum = self.group.quorum();
-        if let Some(retiring) = &mut self.retiring
+        if let Some(beginning) = &mut self.beginning
             && self.group.contains(from)
         {
-            retiring.started.insert(from);
-            if retiring.started.len() >= quorum {
-                self.retiring = None;
+            beginning.started.insert(from);
+            if beginning.started.len() >= quorum {
+                self.conclude_beginning(effects);
             }
         }
     }
 
-    pub(super) fn tick_retiring(&mut self, effects: &mut Effects) {
+    fn conclude_beginning(&mut self, effects: &mut Effects) {
+        let request = self.beginning.take().and_then(|beginning| beginning.request);
+        effects.extend(request.map(Effect::Done));
+    }
+
+    pub(super) fn tick_epoch(&mut self, effects: &mut Effects) {
         if !self.is_heartbeat() {
             return;
         }
-        if let Some(retiring) = &self.retiring {
-            let started = retiring.started.clone();
-            let missing = self
-                .others()
-                .into_iter()
-                .filter(|member| !started.contains(member));
-            missing.for_each(|member| self.start_epoch(member, effects));
-        }
+        self.have_all_begin(effects);
         if self.normal_view.epoch < self.view.epoch && self.fetch.is_none() {
             // Nobody it asked has answered. Any of those it knows may.
             let others = self.others();

@@ -54,7 +54,7 @@ pub(super) struct Recovered {
 
 impl Recovered {
     /// Repeats the changes in order.
-    pub(super) fn from_disk(disk: OnDisk<'_>) -> Result<Recovered, RecoverError> {
+    pub(super) fn from_disk(disk: &mut OnDisk<'_>) -> Result<Recovered, RecoverError> {
         let mut recovered = Recovered::default();
         if let Some(bytes) = disk.snapshot {
             let snapshot = Snapshot::from_bytes(bytes).map_err(RecoverError::BadSnapshot)?;
@@ -63,9 +63,7 @@ impl Recovered {
             recovered.snapshot = Some((snapshot, bytes.into()));
             recovered.started = true;
         }
-        for (number, bytes) in (1..).zip(disk.records) {
-            let record =
-                Record::from_bytes(bytes).map_err(|source| RecoverError::BadRecord { number, source })?;
+        while let Some((number, record)) = disk.records.read()? {
             recovered.repeat(number, record)?;
         }
         recovered.view = recovered.view.max(recovered.normal_view);
@@ -219,7 +217,7 @@ impl Decode for Record {
             }),
             3 => Ok(Record::Founded),
             4 => Ok(Record::Waits(
-                input.optional("a nonce", |input| input.unsigned("a nonce"))?,
+                input.optional("a nonce", |input| input.word("a nonce"))?,
             )),
             tag => Err(DecodeError::UnknownTag {
                 what: "a record",

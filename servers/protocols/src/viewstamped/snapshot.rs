@@ -6,12 +6,9 @@ use super::log::{Log, Position};
 use super::node::{Effects, Viewstamped};
 use super::record::{Record, Snapshot};
 use super::view::Group;
+use crate::budget::RECORD_BYTES_MAX;
 use crate::codec::{Decode as _, Encode as _};
 use crate::protocol::{Effect, RequestId};
-
-/// How many entries that a snapshot covers are kept for those who are a little behind, at most: they then
-/// need no snapshot.
-const KEPT_ENTRIES_MAX: u64 = 4096;
 
 /// The newest snapshot, and the one that is being taken.
 #[derive(Debug, Default)]
@@ -52,7 +49,8 @@ impl Snapshots {
 
 impl Viewstamped {
     pub(super) fn take_snapshot_if_due(&mut self, effects: &mut Effects) {
-        if self.applied >= self.snapshots.index() + self.config.snapshot_entries {
+        let since = self.applied.saturating_sub(self.snapshots.index());
+        if self.config.wants_snapshot(since, self.disk.writes()) {
             self.take_snapshot(effects);
         }
     }
@@ -85,7 +83,7 @@ impl Viewstamped {
             let last = Position { view, op };
             let bytes = Snapshot { last, group, state }.to_bytes();
             self.snapshots.newest = Some((last, bytes.into()));
-            let kept = (self.config.snapshot_entries / 4).min(KEPT_ENTRIES_MAX);
+            let kept = self.config.tail_entries(self.log.sizes_upto(op));
             self.log.forget_upto(op.saturating_sub(kept));
             self.compact(self.log.last().op, effects);
         }
@@ -124,19 +122,28 @@ impl Viewstamped {
 
     /// Has the newest snapshot and the log after it replace what the disk holds.
     fn compact(&mut self, kept: u64, effects: &mut Effects) {
-        let Some((_, bytes)) = &self.snapshots.newest else {
+        let Some((covered, bytes)) = &self.snapshots.newest else {
             return;
         };
-        let base = self.log.base();
-        let records = [
-            Record::View(self.view),
-            Record::Waits(self.nonce),
-            Record::Tail {
+        let mut records = vec![Record::View(self.view), Record::Waits(self.nonce)];
+        // The first goes up to the end of the snapshot at least: by this recovery knows that it goes with it.
+        let mut previous = self.log.base();
+        let mut count = covered.op.saturating_sub(previous.op) as usize;
+        let mut bytes_max = usize::MAX;
+        loop {
+            let entries = self.log.batch_after(previous.op, count, bytes_max);
+            let op = previous.op + entries.len() as u64;
+            records.push(Record::Tail {
                 normal_view: self.normal_view,
-                previous: base,
-                entries: self.log.batch_after(base.op, usize::MAX, usize::MAX),
-            },
-        ];
+                previous,
+                entries,
+            });
+            let Some(view) = self.log.view_at(op).filter(|_| op < self.log.last().op) else {
+                break;
+            };
+            previous = Position { view, op };
+            (count, bytes_max) = (usize::MAX, RECORD_BYTES_MAX);
+        }
         self.view_unsaved = false;
         let bytes = Arc::clone(bytes);
         let last = self.log.last().op;

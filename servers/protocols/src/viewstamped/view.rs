@@ -138,7 +138,7 @@ impl Decode for Group {
             epoch: input.unsigned("an epoch")?,
             members: input.list("members", MEMBERS_MAX, NodeId::decode)?,
             admitted: input.list("admitted members", MEMBERS_MAX, |input| {
-                Ok((NodeId::decode(input)?, input.unsigned("a nonce")?))
+                Ok((NodeId::decode(input)?, input.word("a nonce")?))
             })?,
         })
     }

@@ -1,7 +1,7 @@
 //! Zab's deliberate bugs.
 
 use super::Zab;
-use crate::defect::Defect;
+use crate::defect::{Defect, FORKS, READS};
 use crate::protocol::Protocol;
 
 /// All of them, in the order they are listed.
@@ -17,6 +17,7 @@ pub const DEFECTS: &[&Defect] = &[
     &COMMIT_WITHOUT_QUORUM,
     &LOCAL_SYNC,
     &LOCAL_READS,
+    &CONFIGURATION_AT_ONCE,
 ];
 
 /// A node that crashes forgets which epoch it promised, and promises it again to another.
@@ -28,7 +29,8 @@ pub(super) const UNSAVED_ACCEPTED_EPOCH: Defect = Defect {
     seen: "ZooKeeper up to 3.3.3, which kept no epochs beside the zxid (Medeiros 2012, section 4.3)",
     workload: "register",
     faults: &["kill"],
-    anomaly: "lost write",
+    anomalies: FORKS,
+    invariant: None,
 };
 
 /// The greatest name wins, whatever its history.
@@ -40,7 +42,8 @@ pub(super) const BLIND_ELECTIONS: Defect = Defect {
     seen: "ZOOKEEPER-1154, where a server without the last transaction leads those that have it",
     workload: "register",
     faults: &["partition", "kill"],
-    anomaly: "lost write",
+    anomalies: FORKS,
+    invariant: None,
 };
 
 /// A follower that is ahead keeps what its leader does not have.
@@ -52,7 +55,8 @@ pub(super) const SYNC_WITHOUT_TRUNCATION: Defect = Defect {
     seen: "ZOOKEEPER-1154: a DIFF is sent where a TRUNC is due",
     workload: "register",
     faults: &["partition", "kill"],
-    anomaly: "state machine safety",
+    anomalies: FORKS,
+    invariant: Some("state machine safety"),
 };
 
 /// A follower's word is worth what was in its memory.
@@ -64,7 +68,8 @@ pub(super) const ACKS_BEFORE_FSYNC: Defect = Defect {
     seen: "ZOOKEEPER-4646 and ZOOKEEPER-3911: committed transactions lost in a crash; forceSync=no",
     workload: "register",
     faults: &["kill"],
-    anomaly: "lost write",
+    anomalies: FORKS,
+    invariant: None,
 };
 
 /// A snapshot that claims more than it holds.
@@ -76,7 +81,8 @@ pub(super) const SNAPSHOT_AHEAD_OF_STATE: Defect = Defect {
     seen: "ZOOKEEPER-3127: a snapshot's zxid covers a transaction of which it holds a part",
     workload: "register",
     faults: &["kill"],
-    anomaly: "lost write",
+    anomalies: FORKS,
+    invariant: None,
 };
 
 /// A leader takes promises for agreement, and its history for committed.
@@ -88,7 +94,8 @@ pub(super) const EARLY_BROADCAST: Defect = Defect {
     seen: "ZooKeeper before Zab 1.0, which waited for no such quorum (Medeiros 2012, section 4.3)",
     workload: "register",
     faults: &["partition", "kill"],
-    anomaly: "lost write",
+    anomalies: FORKS,
+    invariant: None,
 };
 
 /// What a follower holds on its own account is taken for the leader's.
@@ -100,7 +107,8 @@ pub(super) const COMMIT_BEFORE_SYNC: Defect = Defect {
     seen: "ZOOKEEPER-4394: requests applied in synchronization that are not known to be committed",
     workload: "register",
     faults: &["partition", "kill"],
-    anomaly: "state machine safety",
+    anomalies: FORKS,
+    invariant: Some("state machine safety"),
 };
 
 /// On a network that loses messages the order of a channel is taken for granted.
@@ -112,7 +120,8 @@ pub(super) const GAPS_IN_PROPOSALS: Defect = Defect {
     seen: "ZOOKEEPER-4925: a hole in the committed log is passed on to others",
     workload: "register",
     faults: &["partition"],
-    anomaly: "state machine safety",
+    anomalies: FORKS,
+    invariant: Some("state machine safety"),
 };
 
 /// The leader's own disk is taken for the ensemble.
@@ -124,7 +133,8 @@ pub(super) const COMMIT_WITHOUT_QUORUM: Defect = Defect {
     seen: "asynchronous replication, as in Redis Sentinel; found by Jepsen",
     workload: "register",
     faults: &["partition", "kill"],
-    anomaly: "lost write",
+    anomalies: FORKS,
+    invariant: None,
 };
 
 /// ZooKeeper's own `sync`.
@@ -136,7 +146,8 @@ pub(super) const LOCAL_SYNC: Defect = Defect {
     seen: "ZOOKEEPER-1675, and the consistency guarantees in ZooKeeper's documentation",
     workload: "register",
     faults: &["partition", "pause"],
-    anomaly: "stale read",
+    anomalies: READS,
+    invariant: None,
 };
 
 /// ZooKeeper's reads, passed off as linearizable.
@@ -148,5 +159,19 @@ pub(super) const LOCAL_READS: Defect = Defect {
     seen: "ZooKeeper, by design: its documentation offers sync for what must be recent",
     workload: "register",
     faults: &["partition", "pause"],
-    anomaly: "stale read",
+    anomalies: READS,
+    invariant: None,
+};
+
+/// The leader's word is enough for who decides.
+pub(super) const CONFIGURATION_AT_ONCE: Defect = Defect {
+    name: "configuration-at-once",
+    protocol: Some(Zab::NAME),
+    summary: "a reconfiguration is active when it is proposed, before a quorum of the old members has it",
+    breaks: "quorums of both the old and the new members commit a reconfiguration (Shraer et al., section 3.2)",
+    seen: "ZooKeeper before 3.5, whose servers were restarted one by one with another list of members",
+    workload: "register",
+    faults: &["membership", "partition"],
+    anomalies: FORKS,
+    invariant: Some("state machine safety"),
 };

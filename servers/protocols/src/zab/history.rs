@@ -136,6 +136,13 @@ impl History {
         (self.base_index, self.base) = (index, base);
     }
 
+    /// The sizes of the transactions up to this index, the last first.
+    pub(super) fn sizes_upto(&self, index: u64) -> impl Iterator<Item = usize> {
+        let count = index.saturating_sub(self.base_index) as usize;
+        let count = count.min(self.transactions.len());
+        self.transactions.range(..count).rev().map(Transaction::size)
+    }
+
     /// Transactions from this index on: at least one if there is any, and then while they fit.
     pub(super) fn batch_from(&self, index: u64, count_max: usize, bytes_max: usize) -> Vec<Transaction> {
         let start = index

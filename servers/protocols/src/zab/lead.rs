@@ -134,6 +134,10 @@ impl Zab {
         let Some(peer) = leading.peers.get_mut(&from) else {
             return;
         };
+        if accepted.epoch < leading.epoch && peer.step >= Step::Promised {
+            // It has promised this epoch since, durably: the message is a late one.
+            return;
+        }
         peer.inform(accepted.epoch);
         if leading.promised {
             peer.propose_epoch(from, &source, effects);

@@ -8,6 +8,7 @@
 //! one knows that the reconfiguration is committed, even if the activation is not. One change at a time. A new
 //! member is first synchronized as an observer, so that it counts from the moment it is one.
 
+use super::defects;
 use super::history::Payload;
 use super::lead::Stage;
 use super::node::{Effects, State, Zab};
@@ -96,6 +97,11 @@ impl Zab {
     }
 
     fn reconfigure(&mut self, request: RequestId, members: Vec<NodeId>, effects: &mut Effects) {
+        if self.config.has(&defects::CONFIGURATION_AT_ONCE) {
+            self.broadcast(vec![Payload::Reconfigure(members), Payload::Activate], effects);
+            effects.push(Effect::Done(request));
+            return;
+        }
         if let State::Leading(leading) = &mut self.state {
             leading.change = Some(Change::Proposed { request });
         }

@@ -73,13 +73,13 @@ impl Protocol for Zab {
 
     fn recover(
         config: Config,
-        disk: OnDisk<'_>,
+        mut disk: OnDisk<'_>,
         _random: Random,
         effects: &mut Effects,
     ) -> Result<Self, RecoverError> {
         // An election is decided by what the histories are, and not by dice.
         let first = Ensemble::new(config.members().to_vec());
-        let recovered = Recovered::from_disk(disk, first)?;
+        let recovered = Recovered::from_disk(&mut disk, first)?;
         let recency = Recency {
             epoch: recovered.current,
             last: recovered.history.last(),
@@ -102,7 +102,7 @@ impl Protocol for Zab {
             history: recovered.history,
             ensembles: recovered.ensembles,
             snapshots: Snapshots::recovered(recovered.snapshot.map(|it| (it.index, it.to_bytes().into()))),
-            writes: Writes::default(),
+            writes: Writes::recovered(&disk),
             // What is committed beyond the snapshot is not kept: the next leader tells.
             commit: applied,
             applied,

@@ -46,7 +46,7 @@ pub(super) struct Recovered {
 
 impl Recovered {
     /// Repeats the changes in order, from the snapshot on. Without one the cluster began with `first`.
-    pub(super) fn from_disk(disk: OnDisk<'_>, first: Ensemble) -> Result<Recovered, RecoverError> {
+    pub(super) fn from_disk(disk: &mut OnDisk<'_>, first: Ensemble) -> Result<Recovered, RecoverError> {
         let snapshot = disk.snapshot.map(Snapshot::from_bytes).transpose();
         let snapshot = snapshot.map_err(RecoverError::BadSnapshot)?;
         let (index, zxid, ensemble) = match &snapshot {
@@ -60,9 +60,7 @@ impl Recovered {
             ensembles: Ensembles::new(index, ensemble),
             snapshot,
         };
-        for (number, bytes) in (1..).zip(disk.records) {
-            let record =
-                Record::from_bytes(bytes).map_err(|source| RecoverError::BadRecord { number, source })?;
+        while let Some((number, record)) = disk.records.read()? {
             recovered.repeat(number, record)?;
         }
         Ok(recovered)

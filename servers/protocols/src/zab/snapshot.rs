@@ -8,6 +8,7 @@ use super::history::History;
 use super::message::{Accepted, Body};
 use super::node::{Effects, State, Zab};
 use super::record::{Record, Snapshot};
+use crate::budget::RECORD_BYTES_MAX;
 use crate::codec::{Decode, Encode};
 use crate::config::NodeId;
 use crate::protocol::{Effect, RequestId};
@@ -15,8 +16,6 @@ use crate::transfer::{Arrived, Chunk};
 
 /// The most transactions in one record of a log that was cut.
 const RECORD_COUNT_MAX: usize = 1024;
-/// The most bytes of transactions in one such record, unless a single one is larger.
-const RECORD_BYTES_MAX: usize = 256 * 1024;
 
 /// The newest snapshot, and the one that is being taken.
 #[derive(Debug, Default)]
@@ -50,7 +49,7 @@ impl Zab {
     /// Takes a snapshot if enough was applied since the last.
     pub(super) fn consider_snapshot(&mut self, effects: &mut Effects) {
         let since = self.applied.saturating_sub(self.snapshots.index());
-        if since >= self.config.snapshot_entries.max(1) {
+        if self.config.wants_snapshot(since, &self.writes) {
             self.take_snapshot(effects);
         }
     }
@@ -90,8 +89,8 @@ impl Zab {
                 ensemble: self.ensembles.at(index).clone(),
                 state,
             };
-            let kept = index.saturating_sub(self.config.snapshot_entries / 2);
-            self.history.forget_upto(kept.max(self.history.base_index()));
+            let kept = self.config.tail_entries(self.history.sizes_upto(index));
+            self.history.forget_upto(index.saturating_sub(kept));
             self.ensembles.forget_before(index);
             self.replace_log(index, snapshot.to_bytes().into(), effects);
         }

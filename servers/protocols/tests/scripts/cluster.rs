@@ -340,10 +340,7 @@ impl<P: Protocol> Cluster<P> {
         node.starts += 1;
         (node.store, node.applied) = (Store::default(), 0);
         let seed = node.starts * 1_000 + id.as_str().bytes().map(u64::from).sum::<u64>();
-        let disk = OnDisk {
-            snapshot: node.snapshot.as_deref(),
-            records: &node.records,
-        };
+        let disk = OnDisk::new(node.snapshot.as_deref(), &node.records);
         let mut effects = Vec::new();
         let random = Random::seed_from_u64(seed);
         let core = P::recover(node.config.clone(), disk, random, &mut effects);

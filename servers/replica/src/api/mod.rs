@@ -55,3 +55,14 @@ mod server;
 mod status;
 
 pub(crate) use server::{Api, serve};
+
+use crate::event::Request;
+
+/// The command of the operation in this body, if it is one.
+pub(crate) fn parse(body: &[u8]) -> Option<partita_protocols::Command> {
+    let _ = admin::parse(body);
+    match request::parse(body).ok()? {
+        Request::Read(command) | Request::ReadLocal(command) | Request::Apply(command) => Some(command),
+        Request::Administer(_) => None,
+    }
+}

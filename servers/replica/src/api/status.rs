@@ -23,6 +23,7 @@ struct Body<'a> {
     /// Since the node started.
     messages_sent: u64,
     fsyncs: u64,
+    snapshots_installed: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     defect: Option<&'static str>,
 }
@@ -33,6 +34,7 @@ pub(super) fn response(me: NodeId, defect: Option<&'static Defect>, view: &View)
         members,
         log,
         messages_sent,
+        snapshots_installed,
     } = view;
     let body = Body {
         node: me.as_str(),
@@ -48,6 +50,7 @@ pub(super) fn response(me: NodeId, defect: Option<&'static Defect>, view: &View)
         snapshot_bytes: log.snapshot_bytes,
         messages_sent: *messages_sent,
         fsyncs: log.fsyncs,
+        snapshots_installed: *snapshots_installed,
         defect: defect.map(|defect| defect.name),
     };
     Response::new(StatusCode::OK, &body)

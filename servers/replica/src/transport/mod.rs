@@ -15,7 +15,26 @@ mod outgoing;
 pub(crate) use incoming::accept;
 pub(crate) use outgoing::Link;
 
+/// Hands the content of each frame to `take`, as if the bytes had come from a peer; the first is a greeting.
+pub(crate) fn read_frames(mut bytes: &[u8], mut take: impl FnMut(&[u8])) {
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().build() else {
+        return;
+    };
+    let mut buffer = Vec::new();
+    let mut bytes_max = frame::HELLO_BYTES_MAX;
+    while let Ok(true) = runtime.block_on(frame::read_frame(&mut bytes, &mut buffer, bytes_max)) {
+        if bytes_max == frame::HELLO_BYTES_MAX {
+            let _ = frame::Hello::from_bytes(&buffer);
+            bytes_max = frame::FRAME_BYTES_MAX;
+        } else {
+            take(&buffer);
+        }
+    }
+}
+
 use std::time::Duration;
+
+use partita_protocols::Decode as _;
 
 /// How long a connection, or a write, may make no progress before it is given up. Short, because a partition
 /// that heals leaves TCP waiting for its own retransmission timer, which doubles each time: a new connection

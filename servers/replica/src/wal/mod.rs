@@ -39,13 +39,14 @@ mod ahead;
 mod directory;
 mod frame;
 mod recovery;
+mod scan;
 mod segment;
 mod snapshot;
 #[cfg(test)]
 mod tests;
 mod writer;
 
-pub(crate) use recovery::open;
+pub(crate) use recovery::{Opened, open};
 pub(crate) use writer::{Counters, Wal, WalEvent, Write};
 
 /// How long a segment becomes before the next is begun, in bytes.

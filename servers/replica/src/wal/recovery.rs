@@ -1,21 +1,42 @@
 //! Opening the log: reading what survived, cutting off what was torn.
+//!
+//! A thread of its own reads ahead of whoever takes the records: the one reads and checks while the other
+//! decodes.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::thread::JoinHandle;
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, anyhow, ensure};
+use partita_protocols::RecordSource;
 
-use super::directory::{self, Listing, segment_path, snapshot_path};
-use super::segment::{self, Segment, scan};
+use super::directory::{self, segment_path, snapshot_path};
+use super::scan::{Piece, Scan, Sink, scan};
+use super::segment::Segment;
 use super::snapshot;
+
+/// How many pieces may be read that nobody has asked for yet.
+const PIECES_AHEAD: usize = 3;
+
+/// A log that is being opened: first all its records are to be taken.
+#[derive(Debug)]
+pub(crate) struct Opening {
+    /// The snapshot that it goes on from.
+    pub(crate) snapshot: Option<Vec<u8>>,
+    /// Every record since that survived, in order.
+    pub(crate) records: LogRecords,
+    reader: JoinHandle<anyhow::Result<Option<LastSegment>>>,
+    directory: PathBuf,
+    /// The first segment that counts.
+    first: u64,
+    segment_bytes: u64,
+    lock: File,
+}
 
 /// A log that has been opened.
 #[derive(Debug)]
 pub(crate) struct Opened {
-    /// The snapshot that it goes on from.
-    pub(crate) snapshot: Option<Vec<u8>>,
-    /// Every record since that survived, in order.
-    pub(crate) records: Vec<Vec<u8>>,
     /// How many bytes of a torn write were cut off.
     pub(crate) torn_bytes: u64,
     pub(super) directory: PathBuf,
@@ -23,14 +44,23 @@ pub(crate) struct Opened {
     pub(super) segment: Segment,
     /// The length of those before it, in bytes.
     pub(super) earlier_bytes: u64,
+    pub(super) snapshot_bytes: u64,
     /// How long a segment becomes.
     pub(super) segment_bytes: u64,
     /// Held as long as the log is open.
     pub(super) lock: File,
 }
 
-/// Opens the log in this directory, and makes it if there is none.
-pub(crate) fn open(directory: &Path, segment_bytes: u64) -> anyhow::Result<Opened> {
+/// The segment that is to be gone on with.
+#[derive(Debug)]
+struct LastSegment {
+    path: PathBuf,
+    scan: Scan,
+    earlier_bytes: u64,
+}
+
+/// Opens the log in this directory.
+pub(crate) fn open(directory: &Path, segment_bytes: u64) -> anyhow::Result<Opening> {
     directory::make(directory)?;
     let lock = directory::lock(&directory.join("lock"))?;
     let listing = directory::list(directory)?;
@@ -42,29 +72,87 @@ pub(crate) fn open(directory: &Path, segment_bytes: u64) -> anyhow::Result<Opene
         Some(number) => Some(snapshot::read(&snapshot_path(directory, number), number)?),
         None => None,
     };
-    let mut opened = open_segments(directory, &listing, base, segment_bytes, lock)?;
-    opened.snapshot = snapshot;
-    if let Some(number) = base {
-        directory::remove_before(directory, &listing, number).context("failed to remove old files")?;
-    }
-    directory::sync(directory).with_context(|| format!("failed to sync {}", directory.display()))?;
-    Ok(opened)
+    let first = base.unwrap_or(1);
+    let numbers = listing.segments[listing.segments.partition_point(|&number| number < first)..].to_vec();
+    ensure!(
+        base.is_none() || !numbers.is_empty(),
+        "{} is not there, but its snapshot is: restore the file, or replace the node by a new member with an empty \
+         directory",
+        segment_path(directory, first).display()
+    );
+    let (pieces, read) = sync_channel(PIECES_AHEAD);
+    let (back, spare) = channel();
+    let of = directory.to_owned();
+    let reader = std::thread::Builder::new()
+        .name("wal-reader".into())
+        .spawn(move || read_segments(&of, first, &numbers, Ahead { pieces, spare }))
+        .context("failed to start the thread that reads the log")?;
+    Ok(Opening {
+        snapshot,
+        records: LogRecords {
+            read,
+            back,
+            piece: Piece::default(),
+            next: 0,
+        },
+        reader,
+        directory: directory.to_owned(),
+        first,
+        segment_bytes,
+        lock,
+    })
 }
 
-/// Reads the segments that go with the snapshot of this number.
-fn open_segments(
+impl Opening {
+    /// Makes the log ready to be gone on with, and if there is none, makes one. Whatever was wrong with the
+    /// records is said here: until then, those that were taken may not be all.
+    pub(crate) fn finish(mut self) -> anyhow::Result<Opened> {
+        while self.records.next_record().is_some() {}
+        let last = match self.reader.join() {
+            Ok(last) => last?,
+            Err(panic) => std::panic::resume_unwind(panic),
+        };
+        let directory = self.directory;
+        let (segment, torn_bytes, earlier_bytes) = match last {
+            Some(LastSegment {
+                path,
+                scan,
+                earlier_bytes,
+            }) => {
+                let segment = Segment::open(&path, &scan)
+                    .with_context(|| format!("failed to open {}", path.display()))?;
+                (segment, scan.torn_bytes, earlier_bytes)
+            }
+            None => {
+                let segment = Segment::create(&directory, self.first, 1, self.segment_bytes, &[])
+                    .with_context(|| format!("failed to make the log in {}", directory.display()))?;
+                (segment, 0, 0)
+            }
+        };
+        let listing = directory::list(&directory)?;
+        directory::remove_before(&directory, &listing, self.first).context("failed to remove old files")?;
+        directory::sync(&directory).with_context(|| format!("failed to sync {}", directory.display()))?;
+        Ok(Opened {
+            torn_bytes,
+            directory,
+            segment,
+            earlier_bytes,
+            snapshot_bytes: self.snapshot.map_or(0, |snapshot| snapshot.len() as u64),
+            segment_bytes: self.segment_bytes,
+            lock: self.lock,
+        })
+    }
+}
+
+/// Reads these segments; gives the last.
+fn read_segments(
     directory: &Path,
-    listing: &Listing,
-    base: Option<u64>,
-    segment_bytes: u64,
-    lock: File,
-) -> anyhow::Result<Opened> {
-    let first = base.unwrap_or(1);
-    let numbers = &listing.segments[listing.segments.partition_point(|&number| number < first)..];
-    let mut recovered = Vec::new();
+    first: u64,
+    numbers: &[u64],
+    mut ahead: Ahead,
+) -> anyhow::Result<Option<LastSegment>> {
     let mut earlier_bytes = 0;
     let mut expected = None;
-    let mut content = Vec::new();
     for (number, &found) in (first..).zip(numbers) {
         ensure!(
             found == number,
@@ -74,52 +162,75 @@ fn open_segments(
             segment_path(directory, found).display()
         );
         let path = segment_path(directory, number);
-        let length = segment::read(&path, &mut content)
-            .with_context(|| format!("failed to read {}", path.display()))?;
         let last = Some(&number) == numbers.last();
-        let mut scan = scan(&path, &content, number, last)?;
+        let scan = scan(&path, number, last, &mut ahead)?;
+        let begins_with = scan.header.first_sequence;
         ensure!(
-            expected.is_none_or(|expected| expected == scan.first_sequence()),
-            "{}: it begins with frame {}, and the segment before it ends with frame {}: frames that were durable are \
-             gone; restore the files, or replace the node by a new member with an empty directory",
+            expected.is_none_or(|expected| expected == begins_with),
+            "{}: it begins with frame {begins_with}, and the segment before it ends with frame {}: frames that were \
+             durable are gone; restore the files, or replace the node by a new member with an empty directory",
             path.display(),
-            scan.first_sequence(),
             expected.unwrap_or(0).saturating_sub(1)
         );
         expected = Some(scan.next_sequence);
-        recovered.append(&mut scan.records);
         if last {
-            let segment = Segment::open(&path, &scan, &content, length)
-                .with_context(|| format!("failed to open {}", path.display()))?;
-            return Ok(Opened {
-                snapshot: None,
-                records: recovered,
-                torn_bytes: scan.torn_bytes as u64,
-                directory: directory.to_owned(),
-                segment,
+            return Ok(Some(LastSegment {
+                path,
+                scan,
                 earlier_bytes,
-                segment_bytes,
-                lock,
-            });
+            }));
         }
-        earlier_bytes += scan.good_bytes as u64;
+        earlier_bytes += scan.good_bytes;
     }
-    ensure!(
-        base.is_none(),
-        "{} is not there, but its snapshot is: restore the file, or replace the node by a new member with an empty \
-         directory",
-        segment_path(directory, first).display()
-    );
-    let segment = Segment::create(directory, first, 1, segment_bytes, &[])
-        .with_context(|| format!("failed to make the log in {}", directory.display()))?;
-    Ok(Opened {
-        snapshot: None,
-        records: Vec::new(),
-        torn_bytes: 0,
-        directory: directory.to_owned(),
-        segment,
-        earlier_bytes: 0,
-        segment_bytes,
-        lock,
-    })
+    Ok(None)
+}
+
+/// The reader's end.
+#[derive(Debug)]
+struct Ahead {
+    pieces: SyncSender<Piece>,
+    spare: Receiver<Piece>,
+}
+
+impl Sink for Ahead {
+    fn spare(&mut self) -> Piece {
+        self.spare.try_recv().unwrap_or_default()
+    }
+
+    fn take(&mut self, piece: Piece) -> anyhow::Result<()> {
+        self.pieces
+            .send(piece)
+            .map_err(|_| anyhow!("nobody wants the rest of the log"))
+    }
+}
+
+/// The records of a log that is being opened.
+#[derive(Debug)]
+pub(crate) struct LogRecords {
+    read: Receiver<Piece>,
+    back: Sender<Piece>,
+    piece: Piece,
+    /// The number of the next record in the piece.
+    next: usize,
+}
+
+impl RecordSource for &mut LogRecords {
+    fn next_record(&mut self) -> Option<&[u8]> {
+        LogRecords::next_record(self)
+    }
+}
+
+impl LogRecords {
+    fn next_record(&mut self) -> Option<&[u8]> {
+        while self.piece.record(self.next).is_none() {
+            // The reader is gone after the last piece, or after damage, of which the end is told.
+            let piece = self.read.recv().ok()?;
+            let used = std::mem::replace(&mut self.piece, piece);
+            // Nobody needs its memory any more when all is read.
+            let _ = self.back.send(used);
+            self.next = 0;
+        }
+        self.next += 1;
+        self.piece.record(self.next - 1)
+    }
 }

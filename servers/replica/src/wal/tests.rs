@@ -4,14 +4,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, channel};
 
-use partita_protocols::WriteId;
+use partita_protocols::{RecordSource as _, WriteId};
 use tempfile::TempDir;
 
 use super::directory::{segment_path, snapshot_path, temporary};
 use super::frame::FrameBuilder;
 use super::recovery::Opened;
 use super::segment::HEADER_BYTES;
-use super::{Wal, WalEvent, Write, open};
+use super::{Wal, WalEvent, Write};
 
 /// Small, so that the tests are quick, and yet more than what they write.
 const RESERVED: u64 = 64 << 10;
@@ -20,7 +20,30 @@ fn directory() -> TempDir {
     tempfile::tempdir().expect("a temporary directory")
 }
 
-fn reopen(directory: &Path) -> anyhow::Result<Opened> {
+/// A log that was opened, and what it held.
+#[derive(Debug)]
+struct Reopened {
+    log: Opened,
+    snapshot: Option<Vec<u8>>,
+    records: Vec<Vec<u8>>,
+}
+
+fn open(directory: &Path, segment_bytes: u64) -> anyhow::Result<Reopened> {
+    let mut opening = super::open(directory, segment_bytes)?;
+    let mut records = Vec::new();
+    while let Some(record) = (&mut opening.records).next_record() {
+        records.push(record.to_vec());
+    }
+    let snapshot = opening.snapshot.clone();
+    let log = opening.finish()?;
+    Ok(Reopened {
+        log,
+        snapshot,
+        records,
+    })
+}
+
+fn reopen(directory: &Path) -> anyhow::Result<Reopened> {
     open(directory, RESERVED)
 }
 
@@ -38,9 +61,9 @@ struct Running {
 }
 
 impl Running {
-    fn start(opened: Opened) -> Running {
+    fn start(opened: Reopened) -> Running {
         let (report, events) = channel();
-        let wal = Wal::start(opened, false, move |event| report.send(event).is_ok()).expect("a thread");
+        let wal = Wal::start(opened.log, false, move |event| report.send(event).is_ok()).expect("a thread");
         Running { wal, events }
     }
 
@@ -67,7 +90,7 @@ impl Running {
 }
 
 /// What recovery gives, as text: the snapshot, if any, and the records.
-fn contents(opened: &Opened) -> (Option<String>, Vec<String>) {
+fn contents(opened: &Reopened) -> (Option<String>, Vec<String>) {
     let text = |bytes: &Vec<u8>| String::from_utf8(bytes.clone()).expect("text");
     (
         opened.snapshot.as_ref().map(text),
@@ -82,7 +105,7 @@ fn strings(texts: &[&str]) -> Vec<String> {
 /// Three frames, of one record, of two, and of one; with where each begins, and where the last ends.
 fn three_frames(directory: &Path) -> (Vec<u8>, [usize; 4]) {
     let opened = reopen(directory).expect("a new log");
-    let mut end = opened.segment.bytes() as usize;
+    let mut end = opened.log.segment.bytes() as usize;
     let running = Running::start(opened);
     let mut ends = vec![end];
     for frame in [&["one"][..], &["two", ""], &["a longer third"]] {
@@ -125,7 +148,7 @@ fn a_log_torn_at_any_byte_keeps_its_whole_frames_and_goes_on() {
             running.write(vec![record(1, "after")]);
             running.stop();
             let again = reopen(directory.path()).expect("the log opens again");
-            assert_eq!(again.torn_bytes, 0);
+            assert_eq!(again.log.torn_bytes, 0);
             let expected = [expected, &["after"]].concat();
             assert_eq!(
                 contents(&again),
@@ -221,8 +244,8 @@ fn a_long_log_has_many_segments_and_none_may_be_missing_or_damaged() {
     running.stop();
     let opened = reopen(directory.path()).expect("the log");
     assert_eq!(contents(&opened), (None, all));
-    assert_eq!(opened.segment.number(), 5);
-    assert!(opened.earlier_bytes > 3000);
+    assert_eq!(opened.log.segment.number(), 5);
+    assert!(opened.log.earlier_bytes > 3000);
     drop(opened);
 
     let third = segment_path(directory.path(), 3);
@@ -286,7 +309,7 @@ fn a_crash_while_a_snapshot_is_put_in_place_leaves_one_or_the_other() {
     let opened = open(at, 300).expect("the log");
     let old = contents(&opened);
     assert_eq!((old.0.as_deref(), old.1.len()), (Some("first"), 18));
-    let number = opened.segment.number() + 1;
+    let number = opened.log.segment.number() + 1;
     let running = Running::start(opened);
     // In one group: what is written before and after belongs to what it stands with.
     running.write(vec![compact(1, "second", &["term 2", "c"])]);

@@ -98,10 +98,9 @@ impl Wal {
     ) -> io::Result<Wal> {
         let (queue, queued) = channel();
         let shared = Arc::new(Shared::default());
-        let snapshot_bytes = opened.snapshot.as_ref().map_or(0, Vec::len);
         shared
             .snapshot_bytes
-            .store(snapshot_bytes as u64, Ordering::Relaxed);
+            .store(opened.snapshot_bytes, Ordering::Relaxed);
         let writer = Writer {
             directory: opened.directory,
             segment: opened.segment,

@@ -51,7 +51,7 @@ fn without_a_leader_a_request_is_refused_for_certain() {
 fn a_log_of_many_bytes_in_few_entries_is_cut_all_the_same() {
     let node = Node::start(|options| {
         options.peers.clear();
-        options.snapshot_log_bytes = 1 << 20;
+        options.snapshot_log_bytes = Some(1 << 20);
     });
     let mut client = Client::new(node.client);
     let large = json!({"op": {"f": "write", "key": "x", "value": "v".repeat(60_000)}});

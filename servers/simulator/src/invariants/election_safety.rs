@@ -18,7 +18,7 @@ impl<P: Protocol> Invariant<P> for ElectionSafety {
     }
 
     fn check(&mut self, observed: &Observed<'_, P>) -> Result<(), String> {
-        let status = observed.core.status();
+        let status = observed.status;
         if status.role != Role::Leader {
             return Ok(());
         }

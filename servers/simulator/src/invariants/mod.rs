@@ -29,7 +29,7 @@ pub use election_safety::ElectionSafety;
 pub use state_machine_safety::StateMachineSafety;
 pub use viewstamped::{NoStepBack, ViewChangeSafety};
 
-use partita_protocols::{Effect, NodeId, Protocol, Random};
+use partita_protocols::{Effect, NodeId, Protocol, Random, Status};
 
 use crate::lists::Lists;
 use crate::load::Load;
@@ -41,6 +41,8 @@ pub struct Observed<'a, P: Protocol> {
     pub node: NodeId,
     /// Its core.
     pub core: &'a P,
+    /// What the core shows of itself.
+    pub status: Status,
     /// The effects of the step.
     pub effects: &'a [Effect<P::Message>],
 }
@@ -56,6 +58,9 @@ pub trait Invariant<P: Protocol> {
 
 /// A protocol that can be simulated: one that says what must hold of it.
 pub trait Simulated: Protocol {
+    /// Can a member come back, under its name, that has lost its disk?
+    const RECOVERS_LOST_DISKS: bool = false;
+
     /// The properties, as at the start of a run.
     fn invariants() -> Vec<Box<dyn Invariant<Self>>>;
 

@@ -1,6 +1,8 @@
 //! What is promised and accepted, and that it survives.
 
 use super::*;
+use crate::codec::Encode as _;
+use crate::multi_paxos::record::Record;
 
 fn prepare(round: u64, node: usize, first: u64) -> Message {
     Message::Prepare {
@@ -119,4 +121,14 @@ fn what_was_accepted_in_another_ballot_is_not_taken_for_what_is_chosen() {
         request: None,
     };
     assert!(receive(&mut learner, 3, chosen).contains(&applied));
+}
+
+#[test]
+fn slots_that_are_chosen_and_never_came_here_cost_recovery_nothing() {
+    let record = Record::Promised {
+        ballot: ballot(1, 2),
+        chosen: 1 << 60,
+    };
+    let node = node(3, &[record.to_bytes()]);
+    assert_eq!(node.status().applied, 0);
 }

@@ -45,10 +45,7 @@ fn config(size: usize) -> Config {
 
 /// Node 1 of `size`, with what the disk kept.
 fn node(size: usize, records: &[Vec<u8>]) -> MultiPaxos {
-    let disk = OnDisk {
-        snapshot: None,
-        records,
-    };
+    let disk = OnDisk::new(None, records);
     MultiPaxos::recover(config(size), disk, Random::seed_from_u64(1), &mut Vec::new()).expect("a good log")
 }
 

@@ -11,7 +11,7 @@ fn messages() -> Vec<Message> {
         prepare(ballot(1, 1)),
         promise(ballot(1, 1), None),
         promise(ballot(1, 1), proposal()),
-        accept(ballot(u64::MAX, 3), -7),
+        accept(ballot(1 << 60, 3), -7),
         accepted(ballot(2, 3)),
         preempted(ballot(2, 3), ballot(4, 1)),
         decided(9),

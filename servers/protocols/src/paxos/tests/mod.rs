@@ -152,7 +152,7 @@ fn node(me: usize, size: usize, defect: Option<&'static Defect>) -> Paxos {
 fn recover(config: Config, snapshot: Option<&[u8]>, records: &[Vec<u8>]) -> (Paxos, Vec<Effect<Message>>) {
     let mut effects = Vec::new();
     let random = Random::seed_from_u64(1);
-    let paxos = Paxos::recover(config, OnDisk { snapshot, records }, random, &mut effects);
+    let paxos = Paxos::recover(config, OnDisk::new(snapshot, records), random, &mut effects);
     (paxos.expect("a good disk"), effects)
 }
 

@@ -95,10 +95,7 @@ fn they_survive_in_a_snapshot_as_well() {
     assert_eq!((effects.len(), paxos.status().snapshot_index), (1, 1));
     check(&mut paxos);
     for shorter in 0..snapshot.len() {
-        let disk = OnDisk {
-            snapshot: Some(&snapshot[..shorter]),
-            records: &[],
-        };
+        let disk = OnDisk::new(Some(&snapshot[..shorter]), &[]);
         let random = Random::seed_from_u64(1);
         assert!(Paxos::recover(config(1, 3), disk, random, &mut Vec::new()).is_err());
     }

@@ -27,7 +27,7 @@ fn messages() -> Vec<Message> {
             entries: vec![noop(9)],
             commit: 0,
         },
-        Body::Appended { matched: u64::MAX },
+        Body::Appended { matched: 1 << 60 },
         Body::Conflict {
             previous: 9,
             hint: at(2, 5),

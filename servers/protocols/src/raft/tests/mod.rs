@@ -142,10 +142,7 @@ fn node(me: usize, size: usize, term: u64, log_terms: &[u64], defect: Option<&'s
 
 fn recover(config: Config, records: &[Vec<u8>]) -> Result<Raft, RecoverError> {
     let random = Random::seed_from_u64(1);
-    let disk = OnDisk {
-        snapshot: None,
-        records,
-    };
+    let disk = OnDisk::new(None, records);
     Raft::recover(config, disk, random, &mut Vec::new())
 }
 

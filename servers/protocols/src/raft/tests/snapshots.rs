@@ -85,10 +85,8 @@ fn a_snapshot_takes_the_place_of_the_log_but_for_a_tail() {
     let old = recover(raft.config.clone(), &records).expect("a good log");
     assert_eq!((old.log().base(), old.log().last()), (at(0, 0), at(1, 9)));
 
-    let disk = OnDisk {
-        snapshot: Some(&snapshot(1, 8, b"state").bytes),
-        records: &[state(1).to_bytes(), nine.to_bytes()],
-    };
+    let (taken, records) = (snapshot(1, 8, b"state"), [state(1).to_bytes(), nine.to_bytes()]);
+    let disk = OnDisk::new(Some(&taken.bytes), &records);
     let mut effects = Vec::new();
     let new =
         Raft::recover(raft.config.clone(), disk, Random::seed_from_u64(1), &mut effects).expect("a good log");

@@ -87,10 +87,7 @@ impl Cluster {
     fn start(&mut self, number: usize) {
         self.lives += 1;
         let node = self.nodes.get_mut(&n(number)).expect("a node");
-        let disk = OnDisk {
-            snapshot: node.snapshot.as_deref(),
-            records: &node.records,
-        };
+        let disk = OnDisk::new(node.snapshot.as_deref(), &node.records);
         node.applied.clear();
         let mut effects = Vec::new();
         let random = Random::seed_from_u64(self.lives);

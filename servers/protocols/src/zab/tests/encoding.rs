@@ -82,10 +82,7 @@ fn records_survive_the_round_trip_and_a_gap_is_noticed() {
     }
     let config = node(1, 3, &[], None).config;
     let records = [history(4, z(1, 4), &[(1, 5)]).to_bytes()];
-    let disk = OnDisk {
-        snapshot: None,
-        records: &records,
-    };
+    let disk = OnDisk::new(None, &records);
     let recovered = Zab::recover(config, disk, Random::seed_from_u64(1), &mut Vec::new());
     let gap = "record 1 of the log holds entries from 5, but the log ends at 0";
     assert_eq!(

@@ -172,7 +172,7 @@ fn node(me: usize, size: usize, zxids: &[(u64, u64)], defect: Option<&'static De
 }
 
 fn recover(config: Config, snapshot: Option<&[u8]>, records: &[Vec<u8>]) -> Zab {
-    let disk = OnDisk { snapshot, records };
+    let disk = OnDisk::new(snapshot, records);
     Zab::recover(config, disk, Random::seed_from_u64(1), &mut Vec::new()).expect("a good log")
 }
 

@@ -329,3 +329,14 @@ fn a_late_truncation_cuts_nothing_that_was_acknowledged_to_this_leader() {
         [send(3, 2, Body::Lacks { last: z(2, 1) })]
     );
 }
+
+#[test]
+fn who_has_promised_the_epoch_is_not_reset_by_what_it_said_before() {
+    let mut zab = leader(&[(1, 1)], None);
+    assert_eq!(step(&mut zab, from(2, current_epoch(1, None))), [], "late");
+    assert_eq!(
+        step(&mut zab, from(2, current_epoch(2, Some(3)))),
+        [send(2, 2, Body::NewEpoch)],
+        "it has started again since, and has the promise on its disk"
+    );
+}

@@ -13,7 +13,7 @@ const MADE: [(u64, u64); 4] = [(1, 1), (1, 2), (2, 1), (2, 2)];
 /// A leader that has taken a snapshot up to 2.1, asked by an operator; and the effects of that.
 fn snapshotted() -> (Zab, Vec<Effect<Message>>) {
     let mut zab = leader(&MADE, None);
-    zab.config.snapshot_entries = 4;
+    zab.config.snapshot_entries = 8;
     let asked = step(&mut zab, administer(1, Administration::Snapshot));
     assert_eq!(asked, [Effect::TakeSnapshot]);
     let state = command("state at 3");

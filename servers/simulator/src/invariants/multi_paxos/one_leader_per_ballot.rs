@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use partita_protocols::multi_paxos::{Ballot, MultiPaxos};
-use partita_protocols::{NodeId, Protocol, Role};
+use partita_protocols::{NodeId, Role};
 
 use super::super::{Invariant, Observed};
 
@@ -23,7 +23,7 @@ impl Invariant<MultiPaxos> for OneLeaderPerBallot {
 
     fn check(&mut self, observed: &Observed<'_, MultiPaxos>) -> Result<(), String> {
         let Observed { node, core, .. } = *observed;
-        let ballot = core.promised().filter(|_| core.status().role == Role::Leader);
+        let ballot = core.promised().filter(|_| observed.status.role == Role::Leader);
         let Some(ballot) = ballot else {
             self.leading.remove(&node);
             return Ok(());

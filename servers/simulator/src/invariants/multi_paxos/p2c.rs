@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use partita_protocols::NodeId;
 use partita_protocols::multi_paxos::{Ballot, MultiPaxos, Slot, Value};
-use partita_protocols::{NodeId, Protocol};
 
 use super::super::{Invariant, Observed};
 
@@ -64,7 +64,7 @@ impl Invariant<MultiPaxos> for P2c {
 
     fn check(&mut self, observed: &Observed<'_, MultiPaxos>) -> Result<(), String> {
         let Observed { node, core, .. } = *observed;
-        let known = core.status().commit;
+        let known = observed.status.commit;
         // After a restart a node knows less; what it holds is looked at again.
         let looked = self.looked.insert(node, known).unwrap_or_default().min(known);
         for (slot, held) in core.log().from(looked + 1) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use partita_protocols::raft::{Body, Message, Raft};
-use partita_protocols::{Effect, NodeId, Protocol};
+use partita_protocols::{Effect, NodeId};
 
 use crate::invariants::{Invariant, Observed};
 
@@ -58,7 +58,8 @@ impl Invariant<Raft> for Acknowledgements {
             return Ok(());
         };
         let gone = given.index < log.base().index;
-        if core.status().term != given.in_term || gone || log.term_at(given.index) == Some(given.entry_term) {
+        if observed.status.term != given.in_term || gone || log.term_at(given.index) == Some(given.entry_term)
+        {
             return Ok(());
         }
         Err(format!(

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use partita_protocols::raft::{Membership, Position, Raft};
-use partita_protocols::{NodeId, Protocol, Role};
+use partita_protocols::{NodeId, Role};
 
 use crate::invariants::{Invariant, Observed};
 
@@ -15,7 +15,7 @@ pub struct Commitment {
 }
 
 /// A node as it was last seen.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Seen {
     /// The term that it leads.
     leads: Option<u64>,
@@ -31,11 +31,11 @@ impl Invariant<Raft> for Commitment {
 
     fn check(&mut self, observed: &Observed<'_, Raft>) -> Result<(), String> {
         let Observed { node, core, .. } = *observed;
-        let status = core.status();
+        let status = observed.status;
         let log = core.log();
         let leads = (status.role == Role::Leader).then_some(status.term);
-        let before = self.seen.remove(&node);
-        let result = match &before {
+        let before = self.seen.get(&node);
+        let result = match before {
             Some(before) if leads.is_some() && before.leads == leads && status.commit > before.commit => {
                 let (term, commit) = (status.term, status.commit);
                 // A peer whose log ends in a later term may have had it when it acknowledged it.
@@ -60,17 +60,14 @@ impl Invariant<Raft> for Commitment {
             }
             _ => Ok(()),
         };
-        let seen = Seen {
-            leads,
-            commit: status.commit,
-            last: log.last(),
-            // By these the next commit is judged: those that come with it hold only then.
-            members: match before {
-                Some(before) if before.members == *core.membership() => before.members,
-                _ => core.membership().clone(),
-            },
-        };
-        self.seen.insert(node, seen);
+        let seen = self.seen.entry(node).or_default();
+        seen.leads = leads;
+        seen.commit = status.commit;
+        seen.last = log.last();
+        // By these the next commit is judged: those that come with it hold only then.
+        if seen.members != *core.membership() {
+            seen.members = core.membership().clone();
+        }
         result
     }
 }

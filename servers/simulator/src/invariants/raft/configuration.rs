@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use partita_protocols::Role;
 use partita_protocols::raft::{Membership, Payload, Raft};
-use partita_protocols::{Protocol, Role};
 
 use crate::invariants::{Invariant, Observed};
 
@@ -25,7 +25,7 @@ impl Invariant<Raft> for Configuration {
     fn check(&mut self, observed: &Observed<'_, Raft>) -> Result<(), String> {
         let Observed { node, core, .. } = *observed;
         let log = core.log();
-        let status = core.status();
+        let status = observed.status;
         let members = core.membership();
         let index = core.membership_index();
         if index > log.base().index {
@@ -44,6 +44,9 @@ impl Invariant<Raft> for Configuration {
                     ));
                 }
             }
+        }
+        if self.proposed.is_empty() && self.committed.is_empty() {
+            return Ok(());
         }
         let is_committed =
             |&(index, term): &(u64, u64)| index <= status.commit && log.term_at(index) == Some(term);

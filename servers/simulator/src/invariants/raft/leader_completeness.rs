@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use partita_protocols::raft::Raft;
-use partita_protocols::{NodeId, Protocol, Role};
+use partita_protocols::{NodeId, Role};
 
 use crate::invariants::{Invariant, Observed};
 
@@ -34,7 +34,7 @@ impl Invariant<Raft> for LeaderCompleteness {
 
     fn check(&mut self, observed: &Observed<'_, Raft>) -> Result<(), String> {
         let Observed { node, core, .. } = *observed;
-        let status = core.status();
+        let status = observed.status;
         // Before its commit index is taken in: a leader must have what was committed before it led.
         if status.role == Role::Leader && self.led.insert(node, status.term) != Some(status.term) {
             // What is gone from its log is in its snapshot, and was committed and applied: state machine

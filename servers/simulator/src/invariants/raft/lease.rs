@@ -1,7 +1,7 @@
 //! While a leader may read by its lease, nobody else leads.
 
 use partita_protocols::raft::Raft;
-use partita_protocols::{Effect, NodeId, Protocol, Role};
+use partita_protocols::{Effect, NodeId, Role};
 
 use crate::invariants::{Invariant, Observed};
 
@@ -22,7 +22,7 @@ impl Invariant<Raft> for Lease {
 
     fn check(&mut self, observed: &Observed<'_, Raft>) -> Result<(), String> {
         let Observed { node, core, .. } = *observed;
-        let status = core.status();
+        let status = observed.status;
         if status.role == Role::Leader {
             self.newest = self.newest.max(Some((status.term, node)));
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use partita_protocols::raft::{Body, Message, Raft};
-use partita_protocols::{Effect, NodeId, Protocol, Role};
+use partita_protocols::{Effect, NodeId, Role};
 
 use crate::invariants::{Invariant, Observed};
 
@@ -42,7 +42,7 @@ impl Invariant<Raft> for Votes {
                 ));
             }
         }
-        let status = core.status();
+        let status = observed.status;
         let given = self.given.get(&(status.term, node)).copied();
         if given.is_some() && core.voted_for() != given {
             return Err(format!(

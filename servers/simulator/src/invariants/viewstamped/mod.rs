@@ -11,6 +11,8 @@ use partita_protocols::viewstamped::Viewstamped;
 use super::{ElectionSafety, Invariant, Simulated, StateMachineSafety};
 
 impl Simulated for Viewstamped {
+    const RECOVERS_LOST_DISKS: bool = true;
+
     fn invariants() -> Vec<Box<dyn Invariant<Viewstamped>>> {
         vec![
             Box::new(ElectionSafety::default()),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use partita_protocols::viewstamped::{View, Viewstamped};
-use partita_protocols::{NodeId, Protocol, Role};
+use partita_protocols::{NodeId, Role};
 
 use super::super::{Invariant, Observed};
 
@@ -27,7 +27,7 @@ impl Invariant<Viewstamped> for ViewChangeSafety {
 
     fn check(&mut self, observed: &Observed<'_, Viewstamped>) -> Result<(), String> {
         let Observed { node, core, .. } = *observed;
-        let status = core.status();
+        let status = observed.status;
         let (view, log) = (core.view(), core.log());
         // Before its commit-number is taken in: a primary must have what was committed before it led.
         if status.role == Role::Leader && self.led.insert(node, view) != Some(view) {

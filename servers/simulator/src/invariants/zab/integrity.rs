@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use partita_protocols::zab::{Payload, Zab, Zxid};
-use partita_protocols::{NodeId, Protocol, Role};
+use partita_protocols::{NodeId, Role};
 
 use super::delivered;
 use crate::invariants::{Invariant, Observed};
@@ -24,7 +24,7 @@ impl Invariant<Zab> for Integrity {
 
     fn check(&mut self, observed: &Observed<'_, Zab>) -> Result<(), String> {
         let Observed { node, core, .. } = *observed;
-        let status = core.status();
+        let status = observed.status;
         if status.role == Role::Leader {
             let history = core.history();
             let seen = self.seen.entry((node, status.term)).or_insert_with(|| {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use partita_protocols::zab::{Zab, Zxid};
-use partita_protocols::{NodeId, Protocol, Role};
+use partita_protocols::{NodeId, Role};
 
 use super::delivered;
 use crate::invariants::{Invariant, Observed};
@@ -28,7 +28,7 @@ impl Invariant<Zab> for PrimaryIntegrity {
 
     fn check(&mut self, observed: &Observed<'_, Zab>) -> Result<(), String> {
         let Observed { node, core, .. } = *observed;
-        let status = core.status();
+        let status = observed.status;
         if status.role == Role::Leader && !self.established.contains_key(&status.term) {
             if let Some((index, zxid)) = self.furthest.filter(|(_, zxid)| zxid.epoch < status.term) {
                 let history = core.history();
