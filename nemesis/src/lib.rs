@@ -60,6 +60,7 @@
 //! routes, clock and disks are never changed.
 
 pub mod clean;
+mod clock;
 mod cluster;
 pub mod fault;
 mod host;

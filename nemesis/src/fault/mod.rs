@@ -1,5 +1,9 @@
 //! Everything that can be done to a cluster: one file each, and one line in [`ALL`].
 
+mod clock;
+mod clock_jump;
+mod clock_skew;
+mod clock_strobe;
 mod kill;
 mod partition;
 mod pause;
@@ -20,7 +24,14 @@ use crate::network::Evidence;
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Every fault there is.
-pub const ALL: &[&dyn Fault] = &[&partition::Partition, &kill::Kill, &pause::Pause];
+pub const ALL: &[&dyn Fault] = &[
+    &partition::Partition,
+    &kill::Kill,
+    &pause::Pause,
+    &clock_jump::ClockJump,
+    &clock_skew::ClockSkew,
+    &clock_strobe::ClockStrobe,
+];
 
 /// The fault of this name.
 pub fn find(name: &str) -> Option<&'static dyn Fault> {
@@ -65,6 +76,12 @@ pub trait Fault: Sync {
 
     /// The shapes that it comes in.
     fn shapes(&self) -> &'static [Shape];
+
+    /// Why it can't be done on this machine, and what to do about it; `None` if nothing is known to be in the way.
+    /// May try it on a process of its own.
+    fn impossible(&self) -> Option<String> {
+        None
+    }
 
     /// Does it, and probes that it took. A fault that can't apply is skipped, with the reason as its evidence.
     ///

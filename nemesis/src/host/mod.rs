@@ -14,6 +14,7 @@ pub(crate) use process::Process;
 pub use process::{CommandSpec, Exit, ProcessState, UnexpectedExit};
 pub(crate) use room::Room;
 
+use crate::clock::{self, NodeClock};
 use crate::mark::Mark;
 use crate::procfs;
 
@@ -23,6 +24,7 @@ pub(crate) struct Host {
     pub(crate) name: String,
     pub(crate) room: Arc<Room>,
     pub(crate) process: Arc<Process>,
+    pub(crate) clock: Arc<NodeClock>,
     folder: PathBuf,
     spec: Mutex<Option<CommandSpec>>,
 }
@@ -33,6 +35,7 @@ impl Host {
             name: name.to_owned(),
             room,
             process: Process::new(),
+            clock: NodeClock::new(),
             folder: run_dir.join("nodes").join(name),
             spec: Mutex::new(None),
         }
@@ -41,7 +44,22 @@ impl Host {
     pub(crate) fn start(&self, spec: CommandSpec, mark: &Mark) -> io::Result<Option<i32>> {
         let command = process::command(&spec, &self.folder, mark)?;
         *self.spec.lock().unwrap_or_else(PoisonError::into_inner) = Some(spec);
-        self.process.spawn(&self.room, command)
+        let started = self.process.spawn(&self.room, command)?;
+        if started.is_some() {
+            self.take_up_clock(started);
+        }
+        Ok(started)
+    }
+
+    /// What faults do to the node's clocks holds for a process that starts while they are in force, from its
+    /// first instructions on.
+    fn take_up_clock(&self, leader: Option<i32>) {
+        let clock = &self.clock;
+        let settled = clock::apart(|| clock.settle(leader));
+        if let Ok(Err(error)) = settled {
+            // The probe that follows the healing will see it too.
+            tracing::warn!("{}: its clocks are not as they should be: {error}", self.name);
+        }
     }
 
     /// Starts it as it was last started. `None` if it runs, or never was started.

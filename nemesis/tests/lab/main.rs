@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, reason = "what a test sees belongs on its output")]
 
 mod actor;
+mod clocks;
 mod node;
 mod scenes;
 mod stage;
@@ -63,6 +64,7 @@ fn scene(name: &str, network: &str, run_dir: &Path) {
     runtime.block_on(async {
         match name {
             "play" => scenes::play(&lab, run_dir).await,
+            "clocks" => clocks::play(&lab, run_dir).await,
             "stay-in-fault" => scenes::stay_in_fault(&lab, run_dir).await,
             "old-kernel" => scenes::old_kernel(&lab, run_dir).await,
             "wait" => std::future::pending().await,

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Every token that a peer has said to us.
 type Heard = Arc<Mutex<BTreeSet<String>>>;
@@ -54,7 +54,17 @@ fn chatter(peer: SocketAddr) {
     }
 }
 
-/// `ping`; `open <address>` -> a number; `say <number> <token>`; `heard <token>`.
+/// The time of day, and the time since boot, as programs read them.
+fn time() -> String {
+    let wall = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .expect("it is later than 1970");
+    let monotonic = nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC).expect("a clock");
+    let monotonic = i128::from(monotonic.tv_sec()) * 1_000_000_000 + i128::from(monotonic.tv_nsec());
+    format!("{} {monotonic}", wall.as_nanos())
+}
+
+/// `ping`; `open <address>` -> a number; `say <number> <token>`; `heard <token>`; `time`.
 fn serve(client: TcpStream, heard: &Heard) {
     let mut answers = client.try_clone().expect("a descriptor");
     let mut opened = BTreeMap::new();
@@ -80,6 +90,7 @@ fn serve(client: TcpStream, heard: &Heard) {
                 let said = stream.write_all(format!("{token}\n").as_bytes());
                 said.map_or_else(|error| format!("error {error}"), |()| "said".to_owned())
             }
+            ["time"] => time(),
             ["heard", token] => heard.lock().unwrap().contains(token).to_string(),
             _ => "what?".to_owned(),
         };
