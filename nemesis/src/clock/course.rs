@@ -72,6 +72,23 @@ impl Bend {
         whole.saturating_add(bent).max(self.creeping(at))
     }
 
+    /// The least and the most that the clock is ahead between two times.
+    pub(super) fn range(&self, from: i64, to: i64) -> (i64, i64) {
+        let mut offsets = vec![self.offset(from), self.offset(to)];
+        if self.half > 0 {
+            // It turns or jumps at the ends of halves; after a few of these nothing new comes.
+            let ends = (from / self.half + 1..=to / self.half).map(|number| number * self.half);
+            let (first, last) = (ends.clone().take(4), ends.rev().take(4));
+            offsets.extend(
+                first
+                    .chain(last)
+                    .flat_map(|end| [self.offset(end - 1), self.offset(end)]),
+            );
+        }
+        let least = offsets.iter().copied().min().unwrap_or(0);
+        (least, offsets.into_iter().max().unwrap_or(0))
+    }
+
     /// What creeping comes to: an eighth of the true pace.
     fn creeping(&self, at: i64) -> i64 {
         self.floor - at + (at >> 3)
@@ -203,6 +220,13 @@ mod tests {
         course.begin(1, Change::Strobe { by: SECOND, half }, 5);
         let offsets: Vec<_> = (0..4).map(|i| course.bend().offset(i * half + 7)).collect();
         assert_eq!(offsets, [SECOND, 0, SECOND, 0]);
+        let range = |from, to| course.bend().range(from, to);
+        assert_eq!(range(7, half - 1), (SECOND, SECOND));
+        assert_eq!(
+            (range(7, half), range(7, 2 * half + 7)),
+            ((0, SECOND), (0, SECOND))
+        );
+        assert_eq!(range(half, 999 * half), (0, SECOND));
     }
 
     #[test]

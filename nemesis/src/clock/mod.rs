@@ -321,11 +321,10 @@ impl NodeClock {
         let (before, since) = (ours()?, state.epoch.elapsed());
         let theirs = machine::read(pid, kind.number())?;
         let (until, after) = (state.epoch.elapsed(), ours()?);
-        let (first, last) = (course.bend().offset(since), course.bend().offset(until));
         Ok(Reading {
             ahead: theirs - after,
             within: after - before,
-            wanted: (first.min(last), first.max(last)),
+            wanted: course.bend().range(since, until),
         })
     }
 }

@@ -11,7 +11,8 @@ use partita_nemesis::schedule::clean_bill;
 
 use crate::stage::{NODES, Stage, Talk};
 
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(10);
+const LOOKS: usize = 10;
 
 pub(crate) async fn play(lab: &Lab, run_dir: &Path) {
     let stage = &Stage::set(lab, run_dir).await;
@@ -65,6 +66,10 @@ impl Watch {
         }
     }
 
+    fn width(&self) -> i128 {
+        self.monotonic.end() - self.monotonic.start()
+    }
+
     /// Has any of the node's clocks moved against ours since?
     fn has_moved(&self, since: &Watch) -> bool {
         let apart =
@@ -80,10 +85,18 @@ fn ours() -> (i128, i128) {
     (i128::try_from(wall).unwrap(), monotonic)
 }
 
+/// The narrowest of several looks at each: on a busy machine an answer may take long.
 async fn look_at_all(stage: &Stage) -> Vec<Watch> {
     let mut watches = Vec::new();
     for node in 0..NODES {
-        watches.push(Watch::look(stage, node).await);
+        let mut best = Watch::look(stage, node).await;
+        for _ in 0..LOOKS {
+            let next = Watch::look(stage, node).await;
+            if next.width() < best.width() {
+                best = next;
+            }
+        }
+        watches.push(best);
     }
     watches
 }
