@@ -7,6 +7,7 @@
 mod etcd;
 mod http;
 mod own;
+mod zookeeper;
 
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
@@ -40,6 +41,19 @@ pub trait Target: Sync {
     /// # Errors
     /// When the program is not there or does not run; the text says what to do.
     fn locate(&self, options: &Options) -> Result<Program, String>;
+    /// Must every node have an address of its own, because nodes talk over more ports than the two that a [`Node`]
+    /// has?
+    fn needs_own_addresses(&self) -> bool {
+        false
+    }
+    /// Writes what `node` needs to find in its directory, such as its configuration, before it is first started.
+    ///
+    /// # Errors
+    /// When it can't be written.
+    fn prepare(&self, cluster: &[Node], node: &Node, data: &Path) -> std::io::Result<()> {
+        let _ = (cluster, node, data);
+        Ok(())
+    }
     /// The command that starts `node` as a member of `cluster`. `data` is its directory, which is there.
     fn command(
         &self,
@@ -94,6 +108,7 @@ pub const ALL: &[&dyn Target] = &[
     &own::VIEWSTAMPED,
     &own::ZAB,
     &etcd::Etcd,
+    &zookeeper::ZooKeeper,
 ];
 
 /// The target of this name.

@@ -9,7 +9,7 @@ use anyhow::{Context, anyhow};
 use clap::Parser;
 use jiff::Timestamp;
 use partita_checker::Verdict;
-use partita_nemesis::lab::{self, EnterError, NetworkChoice};
+use partita_nemesis::lab::{self, EnterError, NetworkChoice, NetworkKind};
 use partita_reports::run::Summary;
 use partita_targets::Options;
 
@@ -123,6 +123,13 @@ pub(super) fn main(arguments: Arguments) -> Result<Verdict, Failure> {
         EnterError::Impossible { .. } => Failure::usage(error),
         error => Failure::Harness(error.into()),
     })?;
+    if target.needs_own_addresses() && lab.kind() == NetworkKind::Proxy {
+        return Err(Failure::usage(anyhow!(
+            "target `{}` needs an address for each node, which only network namespaces give, and here: {}",
+            target.name(),
+            lab.why()
+        )));
+    }
     let (directory, _lock) = directory::create(&arguments.runs_dir, &plan, started)?;
     let mut summary = Summary {
         format: 1,

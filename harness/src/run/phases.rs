@@ -293,6 +293,10 @@ async fn start(
 ) -> anyhow::Result<()> {
     for (number, node) in nodes.iter().enumerate() {
         let data = directory::node_directory(setting.directory, &node.name).join("data");
+        setting
+            .target
+            .prepare(nodes, node, &data)
+            .with_context(|| format!("failed to write into {}", data.display()))?;
         let command = setting
             .target
             .command(setting.program, setting.options, nodes, node, &data);

@@ -135,6 +135,46 @@ fn etcd_survives_partitions_and_kills() {
 }
 
 #[test]
+fn zookeeper_is_a_target() {
+    let _turn = one_at_a_time();
+    let there = ["/usr/share/java/zookeeper.jar", "/usr/bin/java"];
+    let there = there.iter().all(|path| std::path::Path::new(path).exists());
+    let runs = tempfile::tempdir().unwrap();
+    let asked = [
+        "run",
+        "zookeeper",
+        "--nodes",
+        "3",
+        "--time-limit",
+        "12s",
+        "--seed",
+        "3",
+    ];
+    if skip_without("ZooKeeper (apt-get install zookeeper)", there) {
+        return;
+    }
+    let command = |network: &[&str]| {
+        let mut command = partita(&asked);
+        command.args(["--json", "--nemesis", "partition:isolate-one,kill:one"]);
+        command.args(network).arg("--runs-dir").arg(runs.path());
+        command.output().unwrap()
+    };
+    // Its nodes need addresses of their own.
+    let output = command(&["--network", "proxy"]);
+    assert_eq!(output.status.code(), Some(254), "{}", told(&output));
+    if skip_without("network namespaces", has_netns()) {
+        return;
+    }
+    let output = command(&[]);
+    assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+    let told = json(&output);
+    assert!(told["faults"]["partition"]["took"].as_u64() >= Some(1), "{told}");
+    assert!(told["faults"]["kill"]["took"].as_u64() >= Some(1), "{told}");
+    let version = told["facts"]["target version"].as_str().unwrap();
+    assert!(version.starts_with("ZooKeeper 3."), "{told}");
+}
+
+#[test]
 fn two_runs_side_by_side_leave_each_other_alone() {
     let _turn = one_at_a_time();
     let runs = tempfile::tempdir().unwrap();
