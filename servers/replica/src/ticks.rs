@@ -65,7 +65,9 @@ mod tests {
             let mut ticks = Ticks::new(lose_none);
             let begin = ticks.next - TICK;
             // The timer comes every 10 ms of true time, when the clock has gone three times as far.
-            let given: u32 = (1..=100).map(|timer| ticks.take_due_at(begin + TICK * 3 * timer)).sum();
+            let given: u32 = (1..=100)
+                .map(|timer| ticks.take_due_at(begin + TICK * 3 * timer))
+                .sum();
             assert_eq!(given, 300);
         }
     }
