@@ -58,6 +58,9 @@ pub(crate) struct Plan {
     pub(crate) binary: Option<PathBuf>,
     /// A deliberate bug of our own servers.
     pub(crate) defect: Option<String>,
+    /// Do leaders of our own servers answer reads on a lease?
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) lease_reads: bool,
     /// What clients do.
     pub(crate) workload: String,
     /// Which state their reads see.
@@ -94,6 +97,8 @@ pub(crate) struct Request {
     pub(crate) target: String,
     pub(crate) binary: Option<PathBuf>,
     pub(crate) defect: Option<String>,
+    /// Without it they do so only if the defect is one of leases.
+    pub(crate) lease_reads: bool,
     /// None stands for the first that the target has the functions for.
     pub(crate) workload: Option<String>,
     pub(crate) reads: Reads,
@@ -139,6 +144,13 @@ impl Plan {
                 target.name()
             );
         }
+        let is_ours = target.name().parse::<ProtocolKind>().is_ok();
+        if request.lease_reads && !is_ours {
+            bail!(
+                "`--lease-reads` is for our own servers, not for `{}`",
+                target.name()
+            );
+        }
         if let Some(defect) = &request.defect {
             let fitting = || Defect::all().filter(|defect| defect.fits(target.name()));
             if target.name().parse::<ProtocolKind>().is_err() {
@@ -171,6 +183,7 @@ impl Plan {
         if request.time_limit.is_zero() || request.time_limit > TIME_LIMIT_MAX {
             bail!("--time-limit is out of range: more than 0, at most 24h");
         }
+        let defect = request.defect.as_deref().map(Defect::by_name).transpose()?;
         let kinds = kinds(&request.nemesis, request.nodes, target.has_leader())?;
         let time_limit_ms = millis(request.time_limit);
         Ok(Plan {
@@ -179,6 +192,7 @@ impl Plan {
             target: request.target,
             binary: request.binary,
             defect: request.defect,
+            lease_reads: request.lease_reads || defect.is_some_and(Defect::needs_leases),
             workload: workload.name().to_owned(),
             reads: request.reads,
             nodes: (1..=request.nodes).map(|node| format!("n{node}")).collect(),
@@ -230,6 +244,18 @@ impl Plan {
             "defect",
             self.defect.clone().unwrap_or_default(),
         );
+        let by_defect = self
+            .defect
+            .as_deref()
+            .is_some_and(|name| Defect::by_name(name).is_ok_and(Defect::needs_leases));
+        if self.lease_reads && !by_defect {
+            command.push_str(" --lease-reads");
+        }
+        let mut option = |differs: bool, name: &str, value: String| {
+            if differs {
+                command.push_str(&format!(" --{name} {value}"));
+            }
+        };
         option(
             self.workload != defaults.workload,
             "workload",
@@ -392,6 +418,7 @@ pub(crate) mod tests {
             target: "raft".into(),
             binary: None,
             defect: None,
+            lease_reads: false,
             workload: None,
             reads: Reads::Linearizable,
             nodes: 5,
@@ -539,12 +566,13 @@ pub(crate) mod tests {
             time_limit: Duration::from_secs(20),
             operation_timeout: Duration::from_millis(250),
             on_violation: OnViolation::Stop,
+            lease_reads: true,
             ..request()
         })
         .unwrap();
         assert_eq!(
             other.command(&defaults),
-            "partita run raft --binary '/tmp/a b' --defect stale-reads --reads local --nemesis none \
+            "partita run raft --binary '/tmp/a b' --defect stale-reads --lease-reads --reads local --nemesis none \
              --rate 99.5 --time-limit 20s --operation-timeout 250ms --on-violation stop --seed 7"
         );
     }

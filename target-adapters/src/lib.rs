@@ -128,6 +128,8 @@ pub struct Options {
     pub binary: Option<PathBuf>,
     /// The deliberate bug to switch on, in our own servers.
     pub defect: Option<String>,
+    /// Have leaders answer reads on a lease, in our own servers.
+    pub lease_reads: bool,
 }
 
 /// How a client works.

@@ -129,6 +129,9 @@ impl Target for Own {
         if let Some(defect) = &options.defect {
             command.extend(["--defect".into(), defect.clone()]);
         }
+        if options.lease_reads {
+            command.push("--lease-reads".into());
+        }
         command
     }
 
