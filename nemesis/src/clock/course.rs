@@ -134,9 +134,8 @@ impl Course {
     pub(super) fn arrival(&self, now: i64) -> Option<i64> {
         // Creeping loses seven eighths of every second.
         let ahead = self.bend.offset(now).max(0);
-        self.changes
-            .is_empty()
-            .then(|| now.saturating_add(ahead.saturating_mul(8) / 7 + 1))
+        let takes = ahead.saturating_mul(8) / 7 + i64::from(ahead > 0);
+        self.changes.is_empty().then(|| now.saturating_add(takes))
     }
 
     /// Does no fault want anything of it, and has it come back?

@@ -19,7 +19,8 @@ pub(super) fn bend(
     let image = image()?;
     if bends.is_none() {
         match mapped(pid)? {
-            Some(mapped) if image.state(pid, &mapped)? != State::Pristine => {}
+            // Between two looks it may have ended, or begun a program; then it is looked at again once it is held.
+            Some(mapped) if !matches!(image.state(pid, &mapped), Ok(State::Pristine)) => {}
             _ => return Ok(None),
         }
     }

@@ -31,7 +31,7 @@ mod trial;
 #[cfg(target_arch = "x86_64")]
 mod vdso;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -176,6 +176,9 @@ struct State {
     touched: bool,
 }
 
+/// A node that starts processes all the time is never seen to as a whole; what they execute is its own anyway.
+const ROUNDS_MAX: usize = 20;
+
 impl State {
     fn bends(&self) -> (Bend, Bend) {
         (
@@ -193,14 +196,24 @@ impl State {
     fn apply(&self, leader: Option<i32>) -> Result<Standstill, ClockError> {
         let bends = (!self.is_true()).then(|| self.bends());
         let mut standstill = Standstill::default();
-        for pid in leader.map(procfs::family).unwrap_or_default() {
-            match machine::bend(pid, &self.epoch.0, bends) {
-                Ok(Some(time)) => {
-                    standstill.processes += 1;
-                    standstill.longest = standstill.longest.max(time);
+        let mut seen = BTreeSet::new();
+        for _ in 0..ROUNDS_MAX {
+            // A process that was not yet seen to may have forked another.
+            let family = leader.map(procfs::family).unwrap_or_default();
+            let new: Vec<i32> = family.difference(&seen).copied().collect();
+            if new.is_empty() {
+                break;
+            }
+            for pid in new {
+                seen.insert(pid);
+                match machine::bend(pid, &self.epoch.0, bends) {
+                    Ok(Some(time)) => {
+                        standstill.processes += 1;
+                        standstill.longest = standstill.longest.max(time);
+                    }
+                    Ok(None) | Err(ClockError::Gone) => {}
+                    Err(error) => return Err(error),
                 }
-                Ok(None) | Err(ClockError::Gone) => {}
-                Err(error) => return Err(error),
             }
         }
         Ok(standstill)
@@ -343,4 +356,66 @@ pub(crate) fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static
         let _ = done.send(work());
     });
     answer
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::CommandExt as _;
+    use std::process::{Child, Command};
+    use std::time::Instant;
+
+    use nix::sys::signal::{Signal, killpg};
+    use nix::unistd::Pid;
+
+    use super::*;
+
+    /// A process with a child, in a group of their own.
+    struct Family(Child);
+
+    impl Drop for Family {
+        fn drop(&mut self) {
+            let _ = killpg(Pid::from_raw(self.0.id().cast_signed()), Signal::SIGKILL);
+            let _ = self.0.wait();
+        }
+    }
+
+    #[test]
+    fn every_process_of_a_node_is_hit_and_what_it_starts_later() {
+        if let Some(trouble) = obstacle() {
+            println!("*** SKIPPED: {}: {} ***", trouble.why, trouble.remedy);
+            return;
+        }
+        let script = "sleep 1000 & while :; do sleep 0.01; done";
+        let family = Command::new("sh")
+            .args(["-c", script])
+            .process_group(0)
+            .spawn()
+            .unwrap();
+        let family = Family(family);
+        let leader = family.0.id().cast_signed();
+        let begun = Instant::now();
+        while procfs::family(leader).len() < 2 {
+            assert!(
+                begun.elapsed() < Duration::from_secs(10),
+                "the child does not start"
+            );
+            std::thread::yield_now();
+        }
+        let clock = NodeClock::new();
+        assert!(clock.bent(leader).is_empty() && clock.is_true());
+        let jump = BTreeMap::from([(Kind::Wall, Change::Jump(-UNIT * 1_000_000))]);
+        let standstill = clock.begin(Some(leader), 1, &jump).unwrap();
+        assert!(
+            standstill.processes >= 2 && standstill.longest > Duration::ZERO,
+            "{standstill:?}"
+        );
+        assert!(clock.bent(leader).len() >= 2 && !clock.is_true());
+        let reading = clock.compare(leader, Kind::Wall).unwrap();
+        assert!(reading.is_as_wanted() && reading.is_off(), "{reading:?}");
+        let reading = clock.compare(leader, Kind::Monotonic).unwrap();
+        assert!(reading.is_as_wanted() && reading.wanted == (0, 0), "{reading:?}");
+        assert_eq!(clock.end(Some(leader), 1).unwrap(), Duration::ZERO);
+        clock.settle(Some(leader)).unwrap();
+        assert!(clock.bent(leader).is_empty() && clock.is_true());
+    }
 }

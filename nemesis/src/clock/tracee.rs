@@ -84,7 +84,7 @@ impl Held {
                 while held.settle(thread)? {
                     // Known only now: a process that begins a program has none for a moment.
                     if vdso.is_none() {
-                        vdso = procfs::vdso(pid)?;
+                        vdso = procfs::vdso(pid).ok().flatten();
                     }
                     let inside = |at| {
                         vdso.as_ref()
