@@ -86,6 +86,7 @@ mod tests {
     }
 
     /// The machine code against what it is to reckon, in a process that bears both.
+    #[expect(clippy::print_stdout, reason = "what a test skips belongs on its output")]
     #[test]
     fn the_code_in_the_process_reckons_as_we_do() {
         if let Some(trouble) = obstacle() {

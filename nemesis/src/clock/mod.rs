@@ -379,6 +379,7 @@ mod tests {
         }
     }
 
+    #[expect(clippy::print_stdout, reason = "what a test skips belongs on its output")]
     #[test]
     fn every_process_of_a_node_is_hit_and_what_it_starts_later() {
         if let Some(trouble) = obstacle() {
