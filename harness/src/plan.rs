@@ -65,6 +65,9 @@ pub(crate) struct Plan {
     /// Entries from one snapshot to the next, in our own servers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) snapshot_entries: Option<u64>,
+    /// Do leaders of our own servers answer reads on a lease?
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) lease_reads: bool,
     /// What clients do.
     pub(crate) workload: String,
     /// Which state their reads see.
@@ -103,6 +106,8 @@ pub(crate) struct Request {
     pub(crate) defect: Option<String>,
     /// None stands for so few that snapshots matter, in our own servers.
     pub(crate) snapshot_entries: Option<u64>,
+    /// Without it they do so only if the defect is one of leases.
+    pub(crate) lease_reads: bool,
     /// None stands for the first that the target has the functions for.
     pub(crate) workload: Option<String>,
     pub(crate) reads: Reads,
@@ -160,6 +165,9 @@ impl Plan {
         if request.snapshot_entries.is_some() && !is_ours {
             bail!(for_ours("--snapshot-entries"));
         }
+        if request.lease_reads && !is_ours {
+            bail!(for_ours("--lease-reads"));
+        }
         if let Some(defect) = &request.defect {
             let fitting = || Defect::all().filter(|defect| defect.fits(target.name()));
             if !is_ours {
@@ -187,6 +195,7 @@ impl Plan {
         if request.time_limit.is_zero() || request.time_limit > TIME_LIMIT_MAX {
             bail!("--time-limit is out of range: more than 0, at most 24h");
         }
+        let defect = request.defect.as_deref().map(Defect::by_name).transpose()?;
         let kinds = nemesis::kinds(&request.nemesis, request.nodes, target)?;
         let time_limit_ms = millis(request.time_limit);
         Ok(Plan {
@@ -196,6 +205,7 @@ impl Plan {
             binary: request.binary,
             defect: request.defect,
             snapshot_entries: is_ours.then(|| request.snapshot_entries.unwrap_or(SNAPSHOT_ENTRIES)),
+            lease_reads: request.lease_reads || defect.is_some_and(Defect::needs_leases),
             workload: workload.name().to_owned(),
             reads: request.reads,
             nodes: (1..=request.nodes).map(|node| format!("n{node}")).collect(),
@@ -263,6 +273,18 @@ impl Plan {
             "defect",
             self.defect.clone().unwrap_or_default(),
         );
+        let by_defect = self
+            .defect
+            .as_deref()
+            .is_some_and(|name| Defect::by_name(name).is_ok_and(Defect::needs_leases));
+        if self.lease_reads && !by_defect {
+            command.push_str(" --lease-reads");
+        }
+        let mut option = |differs: bool, name: &str, value: String| {
+            if differs {
+                command.push_str(&format!(" --{name} {value}"));
+            }
+        };
         option(
             self.snapshot_entries.is_some() && self.snapshot_entries != defaults.snapshot_entries,
             "snapshot-entries",
@@ -386,6 +408,7 @@ pub(crate) mod tests {
             binary: None,
             defect: None,
             snapshot_entries: None,
+            lease_reads: false,
             workload: None,
             reads: Reads::Linearizable,
             nodes: 5,
@@ -543,12 +566,13 @@ pub(crate) mod tests {
             time_limit: Duration::from_secs(20),
             operation_timeout: Duration::from_millis(250),
             on_violation: OnViolation::Stop,
+            lease_reads: true,
             ..request()
         })
         .unwrap();
         assert_eq!(
             other.command(&defaults),
-            "partita run raft --binary '/tmp/a b' --defect stale-reads --snapshot-entries 50 --reads local --nemesis none \
+            "partita run raft --binary '/tmp/a b' --defect stale-reads --lease-reads --snapshot-entries 50 --reads local --nemesis none \
              --rate 99.5 --time-limit 20s --operation-timeout 250ms --on-violation stop --seed 7"
         );
     }

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::disk;
+use crate::clock::{self, NodeClock};
 use crate::host::{CommandSpec, Host, ProcessState, Room, UnexpectedExit};
 use crate::lab::{Lab, NetworkKind};
 use crate::mark::Mark;
@@ -337,12 +338,16 @@ impl Cluster {
         &self.hosts[node]
     }
 
+    pub(crate) fn clock(&self, node: usize) -> &Arc<NodeClock> {
+        &self.hosts[node].clock
+    }
+
     pub(crate) fn network(&self) -> &Network {
         &self.network
     }
 
-    /// Opens every link, continues every paused node, and starts every node that is down. Blocks for some
-    /// milliseconds. Returns what there was to do, in words.
+    /// Opens every link, puts every clock right, continues every paused node, and starts every node that is down.
+    /// Blocks for some milliseconds. Returns what there was to do, in words.
     pub fn final_heal(&self) -> Result<Vec<String>, ClusterError> {
         let mut done = Vec::new();
         let links = self.network.lift_all().map_err(ClusterError::Network)?;
@@ -354,6 +359,14 @@ impl Cluster {
             let mended = self.mend_disk(node);
             if mended > 0 {
                 done.push(format!("ended {mended} troubles of {name}'s disk"));
+            }
+            let (clock, leader) = (self.clock(node), self.status(node).pid());
+            match clock::apart(|| clock.restore(leader)) {
+                Ok(Ok(false)) => {}
+                Ok(Ok(true)) => done.push(format!("put the clocks of {name} right")),
+                // That it is still wrong is for the clean bill to say.
+                Ok(Err(error)) => tracing::error!("the clocks of {name}: {error}"),
+                Err(_) => tracing::error!("the clocks of {name}: the thread that sees to them panicked"),
             }
             if self.resume(node).is_some() {
                 done.push(format!("continued {name}"));

@@ -61,6 +61,7 @@
 //! routes, clock and disks are never changed.
 
 pub mod clean;
+mod clock;
 mod cluster;
 pub mod disk;
 pub mod fault;

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io;
+use std::ops::Range;
 use std::path::Path;
 
 /// The fields of `/proc/<pid>/stat` that are used (proc_pid_stat(5)).
@@ -59,6 +61,18 @@ pub(crate) fn thread_stats(pid: i32) -> Vec<Stat> {
     tasks
         .flatten()
         .filter_map(|task| read_stat(&task.path().join("stat")))
+        .collect()
+}
+
+/// Those threads of a process that have not ended; empty if it is gone.
+pub(crate) fn threads(pid: i32) -> BTreeSet<i32> {
+    let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else {
+        return BTreeSet::new();
+    };
+    tasks
+        .flatten()
+        .filter(|task| read_stat(&task.path().join("stat")).is_some_and(|stat| !stat.has_ended()))
+        .filter_map(|task| task.file_name().to_str()?.parse().ok())
         .collect()
 }
 
@@ -121,6 +135,19 @@ pub(crate) fn status_field(pid: i32, name: &str) -> Option<String> {
         .find_map(|line| Some(line.strip_prefix(name)?.strip_prefix(':')?.trim().to_owned()))
 }
 
+/// Where a process has the kernel's vDSO; `None` if it has none.
+pub(crate) fn vdso(pid: i32) -> io::Result<Option<Range<u64>>> {
+    let maps = fs::read_to_string(format!("/proc/{pid}/maps"))?;
+    Ok(parse_vdso(&maps))
+}
+
+fn parse_vdso(maps: &str) -> Option<Range<u64>> {
+    let line = maps.lines().find(|line| line.ends_with("[vdso]"))?;
+    let (begin, end) = line.split_whitespace().next()?.split_once('-')?;
+    let address = |text| u64::from_str_radix(text, 16).ok();
+    Some(address(begin)?..address(end)?)
+}
+
 /// The number of the PID namespace that a process lives in.
 pub(crate) fn pid_namespace(pid: i32) -> Option<u64> {
     let link = fs::read_link(format!("/proc/{pid}/ns/pid")).ok()?;
@@ -150,6 +177,14 @@ mod tests {
             })
         );
         assert_eq!(parse_stat("42 (a) T"), None);
+    }
+
+    #[test]
+    fn the_vdso_is_found_among_what_is_mapped() {
+        let maps = "7ffe1000-7ffe3000 rw-p 00000000 00:00 0 [stack]\n\
+                    7ffe8000-7ffea000 r-xp 00000000 00:00 0                          [vdso]\n";
+        assert_eq!(parse_vdso(maps), Some(0x7ffe_8000..0x7ffe_a000));
+        assert_eq!(parse_vdso("7ffe1000-7ffe3000 rw-p 0 0 0 /tmp/a [vdso] b\n"), None);
     }
 
     #[test]

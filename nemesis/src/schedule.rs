@@ -234,7 +234,8 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
     }
 }
 
-/// Whether nothing of any fault is left: every link open and carrying, no process stopped, every node alive.
+/// Whether nothing of any fault is left: every link open and carrying, no process stopped or with a clock that is
+/// not its own, every node alive.
 /// The error lists what is amiss.
 pub async fn clean_bill(cluster: &Cluster) -> Result<(), Vec<String>> {
     let mut amiss = Vec::new();
@@ -260,6 +261,10 @@ pub async fn clean_bill(cluster: &Cluster) -> Result<(), Vec<String>> {
                     .count();
                 if stopped > 0 {
                     amiss.push(format!("{stopped} threads of {name} are stopped"));
+                }
+                let bent = cluster.clock(node).bent(pid);
+                if !bent.is_empty() {
+                    amiss.push(format!("{name} has clocks that are not its own (pid {bent:?})"));
                 }
             }
         }

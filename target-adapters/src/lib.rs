@@ -136,6 +136,8 @@ pub struct Options {
     pub defect: Option<String>,
     /// How many entries are applied from one snapshot to the next, in our own servers.
     pub snapshot_entries: Option<u64>,
+    /// Have leaders answer reads on a lease, in our own servers.
+    pub lease_reads: bool,
 }
 
 /// As what a node is started.

@@ -136,6 +136,9 @@ impl Target for Own {
         if start == Start::Joining {
             command.push("--join".into());
         }
+        if options.lease_reads {
+            command.push("--lease-reads".into());
+        }
         command
     }
 

@@ -25,7 +25,10 @@ pub(super) fn main(arguments: &Arguments) -> Result<Verdict, Failure> {
         print(&format!("{kind}\n"));
         let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
         for (name, summary) in rows {
-            print(&format!("  {name:width$}  {summary}\n"));
+            let fault = partita_nemesis::fault::find(name).filter(|_| *kind == "faults");
+            let note = fault.and_then(|fault| fault.impossible());
+            let note = note.map_or_else(String::new, |why| format!(" Not here: {why}."));
+            print(&format!("  {name:width$}  {summary}{note}\n"));
         }
     }
     Ok(Verdict::Valid)

@@ -1,5 +1,6 @@
 //! `partita run [TARGET]`: one test.
 
+use std::collections::BTreeSet;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -9,6 +10,7 @@ use anyhow::{Context, anyhow};
 use clap::Parser;
 use jiff::Timestamp;
 use partita_checker::Verdict;
+use partita_nemesis::fault;
 use partita_nemesis::lab::{self, EnterError, NetworkChoice, NetworkKind};
 use partita_reports::run::Summary;
 use partita_targets::Options;
@@ -61,6 +63,9 @@ pub(super) struct Arguments {
     /// Entries from one snapshot to the next, in our own servers [default: 500]
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     snapshot_entries: Option<u64>,
+    /// Have leaders of our own servers answer reads on a lease, which is safe only while clocks drift by 10 % at most
+    #[arg(long)]
+    lease_reads: bool,
     /// Another program for the target's nodes
     #[arg(long)]
     binary: Option<PathBuf>,
@@ -108,6 +113,7 @@ pub(super) fn main(arguments: Arguments) -> Result<Verdict, Failure> {
         binary: plan.binary.clone(),
         defect: plan.defect.clone(),
         snapshot_entries: plan.snapshot_entries,
+        lease_reads: plan.lease_reads,
     };
     let program = target.locate(&options).map_err(|error| match &options.binary {
         Some(_) => Failure::usage(anyhow!(error)),
@@ -117,6 +123,18 @@ pub(super) fn main(arguments: Arguments) -> Result<Verdict, Failure> {
         .with_max_level(tracing_subscriber::filter::LevelFilter::WARN)
         .with_writer(std::io::stderr)
         .init();
+
+    // What was asked for by name is done or refused; of all faults, each says for itself that it was skipped.
+    let by_name = plan.faults.iter().filter(|_| plan.nemesis != ["all"]);
+    let planned: BTreeSet<&str> = by_name.map(|planned| planned.fault.as_str()).collect();
+    for fault in planned.into_iter().filter_map(fault::find) {
+        if let Some(why) = fault.impossible() {
+            let name = fault.name();
+            return Err(Failure::usage(anyhow!(
+                "fault `{name}` can't be had here: {why}; or leave it out"
+            )));
+        }
+    }
 
     // From here on this process may be another one, in namespaces of its own; there are no threads yet.
     let choice: NetworkChoice = plan
@@ -215,6 +233,7 @@ fn request(arguments: &Arguments) -> anyhow::Result<Request> {
         binary,
         defect: arguments.defect.clone(),
         snapshot_entries: arguments.snapshot_entries,
+        lease_reads: arguments.lease_reads,
         workload: arguments.workload.clone(),
         reads: arguments.reads,
         nodes: arguments.nodes,

@@ -4,6 +4,10 @@ mod administrator;
 mod bit_rot;
 mod disk_full;
 mod io_errors;
+mod clock;
+mod clock_jump;
+mod clock_skew;
+mod clock_strobe;
 mod kill;
 mod membership;
 mod partition;
@@ -48,6 +52,9 @@ pub const ALL: &[&dyn Fault] = &[
     &membership::Membership,
     &transfer::Transfer,
     &snapshot::Snapshot,
+    &clock_jump::ClockJump,
+    &clock_skew::ClockSkew,
+    &clock_strobe::ClockStrobe,
 ];
 
 /// The fault of this name.
@@ -112,6 +119,12 @@ pub trait Fault: Sync {
     /// Is it in force until it is healed? Otherwise it is over once it was injected.
     fn lasts(&self) -> bool {
         true
+    }
+
+    /// Why it can't be done on this machine, and what to do about it; `None` if nothing is known to be in the way.
+    /// May try it on a process of its own.
+    fn impossible(&self) -> Option<String> {
+        None
     }
 
     /// Does it, and probes that it took. A fault that can't apply is skipped, with the reason as its evidence.

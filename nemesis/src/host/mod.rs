@@ -15,6 +15,7 @@ pub(crate) use process::{Excuse, Process};
 pub(crate) use room::Room;
 
 use crate::disk::{self, Disk};
+use crate::clock::{self, NodeClock};
 use crate::mark::Mark;
 use crate::procfs;
 
@@ -24,6 +25,7 @@ pub(crate) struct Host {
     pub(crate) name: String,
     pub(crate) room: Arc<Room>,
     pub(crate) process: Arc<Process>,
+    pub(crate) clock: Arc<NodeClock>,
     folder: PathBuf,
     disk: OnceLock<Arc<Disk>>,
     spec: Mutex<Option<CommandSpec>>,
@@ -40,6 +42,7 @@ impl Host {
             name: name.to_owned(),
             room,
             process: Process::new(),
+            clock: NodeClock::new(),
             folder: run_dir.join("nodes").join(name),
             disk: OnceLock::new(),
             spec: Mutex::new(None),
@@ -54,7 +57,22 @@ impl Host {
         {
             disk.power_on();
         }
-        self.process.spawn(&self.room, command)
+        let started = self.process.spawn(&self.room, command)?;
+        if started.is_some() {
+            self.take_up_clock(started);
+        }
+        Ok(started)
+    }
+
+    /// What faults do to the node's clocks holds for a process that starts while they are in force, from its
+    /// first instructions on.
+    fn take_up_clock(&self, leader: Option<i32>) {
+        let clock = &self.clock;
+        let settled = clock::apart(|| clock.settle(leader));
+        if let Ok(Err(error)) = settled {
+            // The probe that follows the healing will see it too.
+            tracing::warn!("{}: its clocks are not as they should be: {error}", self.name);
+        }
     }
 
     /// Sends SIGKILL to it with all its children. Returns its pid, if it ran.

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::tools::{SearchPath, Trouble};
 use super::{namespace, trial};
+use crate::clock;
 
 /// One thing that was looked into.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +59,7 @@ pub fn probe(search: &SearchPath) -> Vec<Finding> {
         back_off(search),
         other_processes(),
         disks(),
+        clocks(),
     ]
 }
 
@@ -153,5 +155,15 @@ fn other_processes() -> Finding {
             "does not show sockets: the proxy can't tell nodes apart",
             "mount -t proc proc /proc",
         )
+    }
+}
+
+fn clocks() -> Finding {
+    const NAME: &str = "clocks of single processes";
+    match clock::obstacle() {
+        None => Finding::well(NAME, "can be bent and put right, without touching the host's"),
+        Some(Trouble { why, remedy }) => {
+            Finding::lacking(NAME, format!("{why}: clock faults are skipped"), remedy)
+        }
     }
 }

@@ -18,7 +18,7 @@ pub(crate) use doctor::BACK_OFF;
 pub use doctor::{Finding, probe};
 use namespace::{Isolation, Refused, Side};
 pub use tools::SearchPath;
-pub(crate) use tools::Tools;
+pub(crate) use tools::{Tools, Trouble};
 
 use crate::clean;
 use crate::mark::Mark;

@@ -4,6 +4,7 @@
 
 mod actor;
 mod disks;
+mod clocks;
 mod node;
 mod scenes;
 mod stage;
@@ -65,6 +66,7 @@ fn scene(name: &str, network: &str, run_dir: &Path) {
     runtime.block_on(async {
         match name {
             "play" => scenes::play(&lab, run_dir).await,
+            "clocks" => clocks::play(&lab, run_dir).await,
             "stay-in-fault" => scenes::stay_in_fault(&lab, run_dir).await,
             "disks" => disks::play(&lab, run_dir).await,
             "stay-in-disk-fault" => disks::stay_in_fault(&lab, run_dir).await,

@@ -7,7 +7,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Every token that a peer has said to us.
 type Heard = Arc<Mutex<BTreeSet<String>>>;
@@ -56,6 +56,16 @@ fn chatter(peer: SocketAddr) {
     }
 }
 
+/// The time of day, and the time since boot, as programs read them.
+fn time() -> String {
+    let wall = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .expect("it is later than 1970");
+    let monotonic = nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC).expect("a clock");
+    let monotonic = i128::from(monotonic.tv_sec()) * 1_000_000_000 + i128::from(monotonic.tv_nsec());
+    format!("{} {monotonic}", wall.as_nanos())
+}
+
 /// A file of this node's.
 fn data(name: &str) -> PathBuf {
     Path::new("data").join(name)
@@ -66,7 +76,7 @@ fn told(file: std::io::Result<File>, work: impl FnOnce(File) -> std::io::Result<
         .unwrap_or_else(|error| format!("error {error}"))
 }
 
-/// `ping`; `write <file> <length> <letter>` at its end; `sync <file>`; `read <file>`; `exit`; `open <address>` -> a number; `say <number> <token>`; `heard <token>`.
+/// `ping`; `write <file> <length> <letter>` at its end; `sync <file>`; `read <file>`; `exit`; `open <address>` -> a number; `say <number> <token>`; `heard <token>`; `time`.
 fn serve(client: TcpStream, heard: &Heard) {
     let mut answers = client.try_clone().expect("a descriptor");
     let mut opened = BTreeMap::new();
@@ -107,6 +117,7 @@ fn serve(client: TcpStream, heard: &Heard) {
                 read => read.unwrap_or_else(|error| format!("error {error}")),
             },
             ["exit"] => std::process::exit(3),
+            ["time"] => time(),
             ["heard", token] => heard.lock().unwrap().contains(token).to_string(),
             _ => "what?".to_owned(),
         };

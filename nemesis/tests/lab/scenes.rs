@@ -33,10 +33,11 @@ pub(crate) async fn play(lab: &Lab, run_dir: &Path) {
     assert!(left.is_empty(), "{left:?}");
 }
 
-/// Stays in the middle of three faults until it is killed.
+/// Stays in the middle of four faults until it is killed.
 pub(crate) async fn stay_in_fault(lab: &Lab, run_dir: &Path) {
     let stage = Stage::set(lab, run_dir).await;
     let _partition = stage.inject("partition", "halves", 1, 1).await;
+    let _skew = stage.inject("clock-skew", "all", 4, 4).await;
     let _pause = stage.inject("pause", "one", 2, 2).await;
     let _kill = stage.inject("kill", "leader", 3, 3).await;
     println!("in fault");

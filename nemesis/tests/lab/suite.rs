@@ -27,6 +27,11 @@ const TESTS: &[(&str, Test)] = &[
         "everything_holds_where_no_namespace_is_to_be_had",
         everything_without_namespaces,
     ),
+    ("clocks_are_bent_and_put_right", clocks),
+    (
+        "clocks_are_bent_and_put_right_by_an_ordinary_user",
+        clocks_as_user,
+    ),
     ("without_a_bound_on_back_off_connections_are_reset", old_kernel),
     ("disks_fail_as_root", disks_as_root),
     ("disks_fail_for_an_ordinary_user", disks_as_user),
@@ -195,6 +200,32 @@ fn disks_can_fail() -> Result<(), String> {
         Ok(_) => Ok(()),
         Err(error) => Err(format!("/dev/fuse: {error}")),
     }
+}
+
+fn clocks() -> Result<(), String> {
+    let theatre = Theatre::open();
+    let mut scene = theatre.scene(Who::Self_, "clocks", "auto");
+    scene.succeed(PLAY);
+    need_clocks(&scene.output())
+}
+
+fn clocks_as_user() -> Result<(), String> {
+    need_root()?;
+    let theatre = Theatre::open();
+    for network in ["auto", "proxy"] {
+        let mut scene = theatre.scene(Who::Nobody, "clocks", network);
+        scene.succeed(PLAY);
+        need_clocks(&scene.output())?;
+    }
+    Ok(())
+}
+
+/// Not every machine lets one process look into another.
+fn need_clocks(output: &str) -> Result<(), String> {
+    let skipped = output
+        .lines()
+        .find_map(|line| line.strip_prefix("clocks can't be bent: "));
+    skipped.map_or(Ok(()), |why| Err(why.to_owned()))
 }
 
 /// Not every machine has namespaces, even for root.

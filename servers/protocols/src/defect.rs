@@ -80,6 +80,11 @@ impl Defect {
             .ok_or_else(|| UnknownDefect(name.to_owned()))
     }
 
+    /// Does it show only where reads rest on leases (`Config::lease_reads`)?
+    pub fn needs_leases(&self) -> bool {
+        crate::raft::LEASE_DEFECTS.contains(&self)
+    }
+
     /// Can nodes of this protocol have it?
     pub fn fits(&self, protocol: &str) -> bool {
         match self.protocol {

@@ -260,3 +260,6 @@ pub(super) const LEASE_BY_OWN_PATIENCE: Defect = Defect {
     anomalies: READS,
     invariant: None,
 };
+
+/// Those that show only where reads rest on leases.
+pub(crate) const LEASE_DEFECTS: &[&Defect] = &[&UNANSWERED_LEASES, &LEASE_BY_OWN_PATIENCE];

@@ -52,6 +52,7 @@ mod snapshot;
 mod tests;
 
 pub use defects::DEFECTS;
+pub(crate) use defects::LEASE_DEFECTS;
 pub use log::{Entry, Log, Payload, Position};
 pub use membership::Membership;
 pub use message::{Body, Message};

@@ -1,0 +1,287 @@
+//! What the faults of clocks have in common: whom they hit, how that is proved, and how it is undone.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use partita_generator::{Random, random};
+use partita_history::FaultOutcome;
+use rand::RngExt;
+
+use super::{Context, Healed, Injected, roles_and_leaders, roles_of, selection};
+use crate::clock::{Change, ClockError, Kind, NodeClock, Reading, Standstill, UNIT, aside, obstacle};
+use crate::network::Evidence;
+
+/// Draws what becomes of one clock.
+pub(super) type Draw = fn(Kind, &mut Random) -> Change;
+
+/// What becomes of each clock of a node that is hit.
+type Changes = BTreeMap<Kind, Change>;
+
+/// A clock is read so often to see that it is as it ought to be, or until it is certainly not ours.
+const READINGS_MIN: usize = 4;
+const READINGS_MAX: usize = 60;
+const BETWEEN_READINGS: Duration = Duration::from_millis(15);
+
+/// Why no clock can be bent on this machine, and what to do about it.
+pub(super) fn impossible() -> Option<String> {
+    obstacle().map(|trouble| format!("{}: {}", trouble.why, trouble.remedy))
+}
+
+pub(super) async fn inject(context: &Context, id: u64, shape: &str, seed: u64, draw: Draw) -> Injected {
+    if let Ok(Some(impossible)) = aside(impossible).await {
+        return Injected::skipped(shape, impossible);
+    }
+    let cluster = &context.cluster;
+    let (roles, leaders) = roles_and_leaders(context, selection::needs_leader(shape)).await;
+    let victims = match selection::victims(shape, cluster.len(), &leaders, seed) {
+        Ok(victims) => victims,
+        Err(reason) => return Injected::skipped(shape, reason),
+    };
+    let hit: BTreeMap<usize, Changes> = draw_for(&victims, seed, draw);
+    if hit.keys().all(|&node| cluster.status(node).pid().is_none()) {
+        let names: Vec<&str> = victims.iter().map(|&node| cluster.name(node)).collect();
+        return Injected::skipped(shape, format!("{} did not run", names.join(", ")));
+    }
+    let mut begun = Vec::new();
+    for (&node, changes) in &hit {
+        let (clock, leader, changes) = (
+            Arc::clone(cluster.clock(node)),
+            cluster.status(node).pid(),
+            changes.clone(),
+        );
+        begun.push((node, aside(move || clock.begin(leader, id, &changes))));
+    }
+    let mut words = Vec::new();
+    let mut certain = true;
+    for (node, began) in begun {
+        let name = cluster.name(node);
+        match began.await {
+            Ok(Ok(Standstill { processes: 0, .. })) => {
+                words.push(format!("{name} does not run: it is for when it does"))
+            }
+            Ok(Ok(standstill)) => {
+                let evidence = probe(context, node, hit[&node].keys().copied()).await;
+                certain &= evidence.outcome == FaultOutcome::Took;
+                words.push(format!(
+                    "{} (it stood still for {} us)",
+                    evidence.text,
+                    standstill.longest.as_micros()
+                ));
+            }
+            Ok(Err(error)) => {
+                certain = false;
+                words.push(format!("{name}: {error}"));
+            }
+            Err(_) => {
+                certain = false;
+                words.push(format!("{name}: there is no thread to be had"));
+            }
+        }
+    }
+    let nodes: Vec<String> = hit.keys().map(|&node| cluster.name(node).to_owned()).collect();
+    let evidence = Evidence::new(certain, words.join("; "));
+    let what: Vec<String> = hit
+        .iter()
+        .map(|(&node, changes)| format!("{}: {}", cluster.name(node), describe(changes)))
+        .collect();
+    Injected {
+        what: what.join("; "),
+        roles: roles_of(&roles, &nodes),
+        nodes,
+        links: Vec::new(),
+        outcome: evidence.outcome,
+        evidence: evidence.text,
+        undo: Some(Box::new(move |context| Box::pin(heal(context, id, hit)))),
+    }
+}
+
+/// Each node draws for itself, so that clocks also drift from one another where all are hit.
+fn draw_for(victims: &[usize], seed: u64, draw: Draw) -> BTreeMap<usize, Changes> {
+    let mut rng = random(seed, "clocks");
+    let mut changes = |_| -> Changes {
+        // In a machine both go wrong together, as they count the same crystal; but either may be set alone.
+        let kinds: &[Kind] = match rng.random_range(0..4) {
+            0 => &[Kind::Wall],
+            1 => &[Kind::Monotonic],
+            _ => &Kind::ALL,
+        };
+        kinds.iter().map(|&kind| (kind, draw(kind, &mut rng))).collect()
+    };
+    victims.iter().map(|&node| (node, changes(node))).collect()
+}
+
+async fn heal(context: Context, id: u64, hit: BTreeMap<usize, Changes>) -> Healed {
+    let cluster = &context.cluster;
+    let mut words = Vec::new();
+    let mut certain = true;
+    // How far it had come, for the record: a rate shows only with time.
+    for (&node, changes) in &hit {
+        if let Some(leader) = cluster.status(node).pid() {
+            for &kind in changes.keys() {
+                match compare(cluster.clock(node), leader, kind).await {
+                    Ok(reading) => {
+                        certain &= reading.is_as_wanted();
+                        words.push(format!("{} had its {}", cluster.name(node), tell(kind, &reading)));
+                    }
+                    Err(ClockError::Gone) => {}
+                    Err(error) => words.push(format!("{}: {error}", cluster.name(node))),
+                }
+            }
+        }
+    }
+    let mut ended = Vec::new();
+    for &node in hit.keys() {
+        let (clock, leader) = (Arc::clone(cluster.clock(node)), cluster.status(node).pid());
+        ended.push((node, aside(move || clock.end(leader, id))));
+    }
+    let mut creeping = Duration::ZERO;
+    for (node, ended) in ended {
+        match ended.await {
+            Ok(Ok(time)) => creeping = creeping.max(time),
+            Ok(Err(error)) => words.push(format!("{}: {error}", cluster.name(node))),
+            Err(_) => words.push(format!("{}: there is no thread to be had", cluster.name(node))),
+        }
+    }
+    // A monotonic clock does not go back: the true time has to come up with it.
+    tokio::time::sleep(creeping).await;
+    for &node in hit.keys() {
+        let (clock, leader) = (Arc::clone(cluster.clock(node)), cluster.status(node).pid());
+        if let Ok(Err(error)) = aside(move || clock.settle(leader)).await {
+            words.push(format!("{}: {error}", cluster.name(node)));
+        }
+        let evidence = healed(&context, node).await;
+        certain &= evidence.outcome == FaultOutcome::Took;
+        words.push(evidence.text);
+    }
+    if !creeping.is_zero() {
+        words.push(format!("coming back took {} ms", creeping.as_millis()));
+    }
+    Evidence::new(certain, words.join("; ")).into()
+}
+
+/// Reads clocks inside the node until it is certain that they go wrong as they ought to.
+async fn probe(context: &Context, node: usize, kinds: impl Iterator<Item = Kind>) -> Evidence {
+    let name = context.cluster.name(node);
+    let Some(leader) = context.cluster.status(node).pid() else {
+        return Evidence::new(false, format!("{name} is gone"));
+    };
+    let mut certain = true;
+    let mut words = Vec::new();
+    for kind in kinds {
+        let mut off = false;
+        let mut last = None;
+        for number in 0..READINGS_MAX {
+            if off && number >= READINGS_MIN {
+                break;
+            }
+            tokio::time::sleep(BETWEEN_READINGS).await;
+            match compare(context.cluster.clock(node), leader, kind).await {
+                Ok(reading) => {
+                    certain &= reading.is_as_wanted();
+                    off |= reading.is_off();
+                    // What is shown is the farthest: a strobe is right half of the time.
+                    if last.is_none_or(|last: Reading| last.ahead.abs() <= reading.ahead.abs()) {
+                        last = Some(reading);
+                    }
+                }
+                Err(error) => {
+                    certain = false;
+                    words.push(format!("{name}: {error}"));
+                    break;
+                }
+            }
+        }
+        certain &= off;
+        words.extend(last.map(|reading| format!("{name} has its {}", tell(kind, &reading))));
+    }
+    Evidence::new(certain, words.join("; "))
+}
+
+/// Reads both clocks inside the node, and looks at the code that reads them.
+async fn healed(context: &Context, node: usize) -> Evidence {
+    let name = context.cluster.name(node);
+    let clock = context.cluster.clock(node);
+    let Some(leader) = context.cluster.status(node).pid() else {
+        return Evidence::new(true, format!("{name} does not run"));
+    };
+    let mut certain = true;
+    let mut still = false;
+    for kind in Kind::ALL {
+        match compare(clock, leader, kind).await {
+            Ok(reading) => {
+                certain &= reading.is_as_wanted();
+                still |= reading.wanted != (0, 0);
+            }
+            Err(ClockError::Gone) => return Evidence::new(true, format!("{name} was killed meanwhile")),
+            Err(error) => return Evidence::new(false, format!("{name}: {error}")),
+        }
+    }
+    let bent = {
+        let clock = Arc::clone(clock);
+        aside(move || clock.bent(leader)).await.unwrap_or_default()
+    };
+    // Another fault may have begun, or ended, in between.
+    if clock.is_true() && !still {
+        certain &= bent.is_empty();
+        let code = if bent.is_empty() {
+            "is again"
+        } else {
+            "is not yet again"
+        };
+        return Evidence::new(
+            certain,
+            format!("{name} shows our time, and the code that reads it {code} its own"),
+        );
+    }
+    Evidence::new(
+        certain,
+        format!("{name} shows what other faults make of its clocks"),
+    )
+}
+
+async fn compare(clock: &Arc<NodeClock>, leader: i32, kind: Kind) -> Result<Reading, ClockError> {
+    let clock = Arc::clone(clock);
+    let compared = aside(move || clock.compare(leader, kind)).await;
+    compared.unwrap_or_else(|_| Err(ClockError::Odd("there is no thread to be had".into())))
+}
+
+fn tell(kind: Kind, reading: &Reading) -> String {
+    let seconds = reading.ahead.unsigned_abs() as f64 / 1e9;
+    let side = if reading.ahead < 0 { "behind" } else { "ahead of" };
+    let verdict = if reading.is_as_wanted() {
+        ""
+    } else {
+        ", which is not what it ought to be"
+    };
+    format!("{} clock {seconds:.3} s {side} ours{verdict}", kind.name())
+}
+
+fn describe(changes: &Changes) -> String {
+    let of_one = |(kind, change): (&Kind, &Change)| {
+        let seconds = |by: i64| {
+            let side = if by < 0 { "behind" } else { "ahead" };
+            format!("{:.3} s {side}", by.unsigned_abs() as f64 / 1e9)
+        };
+        let millis = |half: i64| half / 1_000_000;
+        let change = match *change {
+            Change::Jump(by) => seconds(by),
+            Change::Skew(gain) => format!("{:.2} times as fast", (UNIT + gain) as f64 / UNIT as f64),
+            Change::Strobe { by, half } => format!("{} every other {} ms", seconds(by), millis(half)),
+            Change::Stutter { half } => format!("rushing and creeping by turns, {} ms each", millis(half)),
+        };
+        format!("{} clock {change}", kind.name())
+    };
+    changes.iter().map(of_one).collect::<Vec<_>>().join(", ")
+}
+
+/// Draws a length of time from as far apart as these, in nanoseconds: every order of magnitude is as likely.
+pub(super) fn span(rng: &mut Random, least: f64, most: f64) -> i64 {
+    let power = rng.random_range(least.ln()..most.ln());
+    power.exp() as i64
+}
+
+/// Draws whether it is ahead or behind.
+pub(super) fn either_way(rng: &mut Random, length: i64) -> i64 {
+    if rng.random_bool(0.5) { length } else { -length }
+}

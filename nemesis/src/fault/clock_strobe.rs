@@ -1,0 +1,59 @@
+//! Clocks are wrong and right by turns, many times a second: what reads the time twice may see it go either way.
+
+use partita_generator::Random;
+use rand::RngExt;
+
+use super::clock::{self, either_way, span};
+use super::{BoxFuture, Context, Fault, Injected, Shape, selection};
+use crate::clock::{Change, Kind};
+
+/// See the module's text.
+pub(super) struct ClockStrobe;
+
+impl Fault for ClockStrobe {
+    fn name(&self) -> &'static str {
+        "clock-strobe"
+    }
+
+    fn summary(&self) -> &'static str {
+        "Has clocks of nodes go to and fro many times a second: the wall clock jumps there and back, the monotonic clock rushes and creeps, or both."
+    }
+
+    fn shapes(&self) -> &'static [Shape] {
+        selection::PROCESS_SHAPES
+    }
+
+    fn impossible(&self) -> Option<String> {
+        clock::impossible()
+    }
+
+    fn inject<'a>(
+        &'a self,
+        context: &'a Context,
+        id: u64,
+        shape: &'a str,
+        seed: u64,
+    ) -> BoxFuture<'a, Injected> {
+        Box::pin(clock::inject(context, id, shape, seed, draw))
+    }
+}
+
+/// Half periods of 17, 34 and 67 ms, as powers of two of nanoseconds.
+const HALVES: std::ops::RangeInclusive<u32> = 24..=26;
+/// From below an election timeout to an hour, in nanoseconds.
+const LEAST: f64 = 1e8;
+const MOST: f64 = 3.6e12;
+
+fn draw(kind: Kind, rng: &mut Random) -> Change {
+    let half = 1 << rng.random_range(HALVES);
+    match kind {
+        Kind::Wall => {
+            let length = span(rng, LEAST, MOST);
+            Change::Strobe {
+                by: either_way(rng, length),
+                half,
+            }
+        }
+        Kind::Monotonic => Change::Stutter { half },
+    }
+}
