@@ -7,8 +7,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::disk;
 use crate::clock::{self, NodeClock};
+use crate::disk;
 use crate::host::{CommandSpec, Host, ProcessState, Room, UnexpectedExit};
 use crate::lab::{Lab, NetworkKind};
 use crate::mark::Mark;

@@ -2,12 +2,12 @@
 
 mod administrator;
 mod bit_rot;
-mod disk_full;
-mod io_errors;
 mod clock;
 mod clock_jump;
 mod clock_skew;
 mod clock_strobe;
+mod disk_full;
+mod io_errors;
 mod kill;
 mod membership;
 mod partition;

@@ -14,8 +14,8 @@ pub use process::{CommandSpec, Exit, ProcessState, UnexpectedExit};
 pub(crate) use process::{Excuse, Process};
 pub(crate) use room::Room;
 
-use crate::disk::{self, Disk};
 use crate::clock::{self, NodeClock};
+use crate::disk::{self, Disk};
 use crate::mark::Mark;
 use crate::procfs;
 

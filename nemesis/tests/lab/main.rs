@@ -3,8 +3,8 @@
 #![expect(clippy::print_stdout, reason = "what a test sees belongs on its output")]
 
 mod actor;
-mod disks;
 mod clocks;
+mod disks;
 mod node;
 mod scenes;
 mod stage;
