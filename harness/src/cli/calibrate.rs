@@ -302,3 +302,21 @@ fn write(directory: &Path, calibration: &Calibration) -> anyhow::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a simulator does to nodes and real runs can't.
+    const SIMULATED_ONLY: &str = "disk";
+
+    #[test]
+    fn every_fault_that_should_expose_a_defect_is_one_that_there_is() {
+        for defect in Defect::all() {
+            for fault in defect.faults {
+                let there = partita_nemesis::fault::find(fault).is_some();
+                assert!(there || *fault == SIMULATED_ONLY, "{defect}: {fault}");
+            }
+        }
+    }
+}

@@ -1,5 +1,7 @@
 //! The tests, one after another: they start processes by the dozen and measure times.
 
+mod disks;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
 use std::time::Duration;
@@ -33,11 +35,11 @@ const TESTS: &[(&str, Test)] = &[
         clocks_as_user,
     ),
     ("without_a_bound_on_back_off_connections_are_reset", old_kernel),
-    ("disks_fail_as_root", disks_as_root),
-    ("disks_fail_for_an_ordinary_user", disks_as_user),
+    ("disks_fail_as_root", disks::as_root),
+    ("disks_fail_for_an_ordinary_user", disks::as_user),
     (
         "a_killed_controller_leaves_no_disk",
-        a_killed_controller_leaves_no_disk,
+        disks::a_killed_controller_leaves_none,
     ),
     (
         "a_killed_controller_leaves_nothing",
@@ -128,78 +130,6 @@ fn everything_in_namespaces_as_user() -> Result<(), String> {
     scene.succeed(PLAY);
     assert!(scene.output().contains("without root, in a user namespace"));
     Ok(())
-}
-
-fn disks_as_root() -> Result<(), String> {
-    need_root()?;
-    need_netns()?;
-    disks(Who::Self_, "proxy")?;
-    disks(Who::Self_, "netns")
-}
-
-/// Where `/dev/fuse` is root's alone, a copy of it that is not stands in for it, in a mount namespace of the test's.
-fn disks_as_user() -> Result<(), String> {
-    let who = if is_root() {
-        Who::NobodyWithFuse
-    } else {
-        Who::Self_
-    };
-    need_user_namespaces(who)?;
-    disks(who, "proxy")?;
-    if !is_root() {
-        return Ok(());
-    }
-    let theatre = Theatre::open();
-    let mut refused = theatre.scene(Who::Nobody, "disks", "proxy");
-    refused.succeed(PLAY);
-    let output = refused.output();
-    assert!(
-        output.contains("power cuts") || output.contains("sudo chmod 666 /dev/fuse"),
-        "{output}"
-    );
-    Ok(())
-}
-
-fn disks(who: Who, network: &str) -> Result<(), String> {
-    let theatre = Theatre::open();
-    let mut scene = theatre.scene(who, "disks", network);
-    scene.succeed(PLAY);
-    match scene.output().lines().find(|line| line.contains("no disks: ")) {
-        Some(reason) => Err(reason.trim().to_owned()),
-        None => Ok(()),
-    }
-}
-
-fn a_killed_controller_leaves_no_disk() -> Result<(), String> {
-    need_root()?;
-    need_netns()?;
-    disks_can_fail()?;
-    let mounts = || std::fs::read_to_string("/proc/self/mounts").unwrap();
-    let before = mounts();
-    let theatre = Theatre::open();
-    let mut scene = theatre.scene(Who::Self_, "stay-in-disk-fault", "proxy");
-    scene.wait_for("in fault");
-    let processes = tree(scene.pid());
-    let namespaces = namespaces_of(&processes);
-    let last = *processes.iter().max_by_key(|known| known.pid).unwrap();
-    assert_eq!(mounts(), before, "nobody else sees what is mounted");
-    scene.signal(Signal::SIGKILL);
-    scene.wait(Duration::from_secs(5));
-    eventually("every process ends, those that hang in an fsync too", || {
-        marked(scene.pid()).is_empty() && processes.iter().all(|process| !process.lives())
-    });
-    eventually("every namespace vanishes, and with it the mounts", || {
-        still_there(&namespaces, last).is_empty()
-    });
-    assert_eq!(mounts(), before);
-    Ok(())
-}
-
-fn disks_can_fail() -> Result<(), String> {
-    match std::fs::File::options().read(true).write(true).open("/dev/fuse") {
-        Ok(_) => Ok(()),
-        Err(error) => Err(format!("/dev/fuse: {error}")),
-    }
 }
 
 fn clocks() -> Result<(), String> {

@@ -60,7 +60,7 @@ pub const UNSYNCED_ACKS: Defect = Defect {
     breaks: "persistent state is updated on stable storage before responding (Raft, figure 2)",
     seen: "Redis, Elasticsearch and others with fsync off by default; Alagappan et al., OSDI 2016",
     workload: "register",
-    faults: &["kill"],
+    faults: &["kill", "power-cut"],
     anomalies: FORKS,
     invariant: None,
 };

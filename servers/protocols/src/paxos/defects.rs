@@ -40,7 +40,7 @@ pub(super) const HASTY_ACCEPTS: Defect = Defect {
     breaks: "an acceptor records its response in stable storage before sending it (Paxos Made Simple, 2.5)",
     seen: "warned of in Paxos Made Simple, 2.5; Paxos Made Live, 5.1, on acceptors that lose their disk",
     workload: "agreement",
-    faults: &["kill"],
+    faults: &["kill", "power-cut"],
     anomalies: DECISIONS,
     invariant: None,
 };

@@ -165,7 +165,7 @@ pub(super) const HASTY_ACKS: Defect = Defect {
     breaks: "the log is persistent state, updated before responding (Raft, figure 2)",
     seen: "named by the paper: figure 2, persistent state on all servers",
     workload: "register",
-    faults: &["kill"],
+    faults: &["kill", "power-cut"],
     anomalies: FORKS,
     invariant: None,
 };
@@ -256,7 +256,7 @@ pub(super) const LEASE_BY_OWN_PATIENCE: Defect = Defect {
     breaks: "the assumed bound on clock drift (Ongaro's thesis, section 6.4.1)",
     seen: "named by the thesis: leases assume a bound on clock drift (section 6.4.1)",
     workload: "register",
-    faults: &["clock", "partition"],
+    faults: &["clock-skew", "partition"],
     anomalies: READS,
     invariant: None,
 };

@@ -67,7 +67,7 @@ pub(super) const ACKS_BEFORE_FSYNC: Defect = Defect {
     breaks: "f.2.1 and f.3.1: accepted in stable storage, then acknowledged (Zab, section 4.1)",
     seen: "ZOOKEEPER-4646 and ZOOKEEPER-3911: committed transactions lost in a crash; forceSync=no",
     workload: "register",
-    faults: &["kill"],
+    faults: &["kill", "power-cut"],
     anomalies: FORKS,
     invariant: None,
 };
