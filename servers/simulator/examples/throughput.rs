@@ -1,6 +1,6 @@
 //! How fast is the simulator, and which runs find the most for their time?
 //!
-//! `cargo run --release -p partita-simulator --example speed -- runs 100 raft zab` tells the time of a run without a
+//! `cargo run --release -p partita-simulator --example throughput -- runs 100 raft zab` tells the time of a run without a
 //! defect. `... -- defects 400 1000,2000,4000,8000` tries every defect of the catalogue with runs of so many faulty
 //! milliseconds, and tells how much time it takes to find them.
 #![expect(clippy::print_stdout, reason = "it is there to tell")]
