@@ -18,6 +18,7 @@
 //! # impl Observer for Eyes {
 //! #     fn roles(&self) -> BoxFuture<'_, BTreeMap<String, String>> { Box::pin(async { BTreeMap::new() }) }
 //! #     fn answers<'a>(&'a self, _: &'a str) -> BoxFuture<'a, bool> { Box::pin(async { true }) }
+//! #     fn look(&self) -> BoxFuture<'_, Vec<Option<fault::Standing>>> { Box::pin(async { Vec::new() }) }
 //! # }
 //! # fn spec(_: std::net::SocketAddr, _: std::net::SocketAddr) -> CommandSpec { CommandSpec::default() }
 //! # fn observer(_: &Cluster) -> Eyes { Eyes }
