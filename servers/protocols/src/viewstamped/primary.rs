@@ -217,8 +217,9 @@ impl Viewstamped {
             if let Some(group) = reconfiguration {
                 self.begin_epoch(group, effects);
             }
-            self.take_snapshot_if_due(effects);
         }
+        // Not in between: what recovery repeats here may come before the epoch that the group is of by now.
+        self.take_snapshot_if_due(effects);
     }
 
     /// The request of the client that proposed the operation here, in this view.

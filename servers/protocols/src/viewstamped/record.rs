@@ -66,8 +66,11 @@ impl Recovered {
         while let Some((number, record)) = disk.records.read()? {
             recovered.repeat(number, record)?;
         }
-        recovered.view = recovered.view.max(recovered.normal_view);
         recovered.find_group();
+        // A snapshot may be of an epoch of which no view was written yet.
+        let epoch = recovered.group.as_ref().map_or(0, |group| group.epoch);
+        let known = recovered.normal_view.max(View::first_of(epoch));
+        recovered.view = recovered.view.max(known);
         Ok(recovered)
     }
 

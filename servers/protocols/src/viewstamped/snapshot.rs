@@ -114,10 +114,11 @@ impl Viewstamped {
             index: last.op,
             state,
         });
+        // First what is on the disk becomes the snapshot: what an epoch writes of the log goes on from there.
+        self.compact(kept, effects);
         if group.epoch > self.group.epoch {
             self.enter_epoch(group, effects);
         }
-        self.compact(kept, effects);
     }
 
     /// Has the newest snapshot and the log after it replace what the disk holds.
