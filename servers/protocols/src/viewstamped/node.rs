@@ -170,6 +170,8 @@ impl Protocol for Viewstamped {
         Status {
             role: match self.standing {
                 Standing::Primary(_) => Role::Leader,
+                // Whether it may vote is still to be found out.
+                Standing::Unstarted(_) => Role::Learner,
                 _ if !self.has_vote() => Role::Learner,
                 Standing::ViewChange(_) => Role::Candidate,
                 _ if self.wanted.is_some() => Role::Candidate,

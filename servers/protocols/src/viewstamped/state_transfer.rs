@@ -235,6 +235,7 @@ impl Viewstamped {
     /// be committed, though the sender does not know.
     fn take_over_committed(&mut self, commit: u64, effects: &mut Effects) {
         let Some(fetch) = &mut self.fetch else { return };
+        let from = fetch.from;
         let upto = commit.min(fetch.staged_upto());
         if upto > fetch.staged_after {
             let count = (upto - fetch.staged_after) as usize;
@@ -268,6 +269,17 @@ impl Viewstamped {
         }
         // What lies beyond may be of another view than what the sender knows to be committed.
         self.learn_commit(upto, effects);
+        self.move_to_view_of_log(from, effects);
+    }
+
+    /// What was taken over may be of a later view than was known of: that one has begun. Else the late start of
+    /// one in between could be believed, whose log is shorter.
+    fn move_to_view_of_log(&mut self, from: NodeId, effects: &mut Effects) {
+        let latest = self.log.last().view;
+        if latest > self.view {
+            self.move_to(latest, effects);
+            self.want_state(from, effects);
+        }
     }
 
     /// Sends part of the newest snapshot: the part that is wanted, or the first if it is of another.
@@ -298,6 +310,7 @@ impl Viewstamped {
                 fetch.staged.clear();
                 fetch.staged_after = 0;
                 self.install_snapshot(bytes, effects);
+                self.move_to_view_of_log(from, effects);
                 self.ask(effects);
             }
         }
