@@ -46,6 +46,8 @@ impl<P: Simulated> Simulation<P> {
             // Leases assume that it does not happen.
             Fault::ClockJump { .. } if self.settings.lease_reads && !self.settings.jumps_under_leases => {}
             Fault::ClockJump { node, by_ms } => self.world.jump_clock(node, by_ms, &mut self.ahead)?,
+            // It was to be a member when this was planned, and has gone since.
+            Fault::AddMember(node) if self.world.is_retired(node) => {}
             Fault::AddMember(node) => {
                 self.join(node)?;
                 self.ask_leader(Administration::AddMember(node));

@@ -1,6 +1,6 @@
 //! The nodes, and what befalls them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use partita_protocols::store::Store;
 use partita_protocols::{Config, Effect, Input, NodeId, Protocol, Random, Role};
@@ -21,6 +21,8 @@ use crate::trace::{Happened, Recorder};
 /// All nodes and what is between them.
 pub(crate) struct World<P: Simulated> {
     pub(crate) nodes: BTreeMap<NodeId, Node<P>>,
+    /// Those that are no more. Their names are not used again: what they promised might not be known any more.
+    retired: BTreeSet<NodeId>,
     pub(crate) now: Time,
     pub(crate) network: Network,
     pub(crate) disk_random: Random,
@@ -49,6 +51,7 @@ impl<P: Simulated> World<P> {
     ) -> Self {
         let mut world = World {
             nodes: BTreeMap::new(),
+            retired: BTreeSet::new(),
             now: 0,
             network,
             disk_random,
@@ -76,6 +79,11 @@ impl<P: Simulated> World<P> {
     /// A node stops for ever.
     pub(crate) fn retire(&mut self, id: NodeId) {
         self.nodes.remove(&id);
+        self.retired.insert(id);
+    }
+
+    pub(crate) fn is_retired(&self, id: NodeId) -> bool {
+        self.retired.contains(&id)
     }
 
     /// Every node there is, up or down.
