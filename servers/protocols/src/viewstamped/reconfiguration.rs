@@ -249,14 +249,17 @@ impl Viewstamped {
         }
         if self.normal_view < first {
             self.normal_view = first;
-            self.save_view(effects);
             let record = Record::Log {
                 normal_view: first,
                 first: self.log.last().op + 1,
                 entries: Vec::new(),
             };
+            // Before the view: a node of which only that survived would know of an epoch, and not how it began; and
+            // if all crashed then, nobody might know.
             self.disk.persist(&record, effects);
             self.disk.note_installed();
+            self.view_unsaved &= self.view > first;
+            self.save_view(effects);
         }
         if self.view == first {
             self.take_part_in_view(effects);
