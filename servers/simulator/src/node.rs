@@ -137,7 +137,7 @@ impl Clock {
         }
     }
 
-    fn tick_us(&self) -> Time {
+    pub(crate) fn tick_us(&self) -> Time {
         // Rounded up: no tick comes early.
         (TICK * 100).div_ceil(Time::from(self.speed_percent))
     }

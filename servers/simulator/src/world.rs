@@ -147,7 +147,9 @@ impl<P: Simulated> World<P> {
         } else {
             0
         };
-        let delay = node.clock.due().saturating_sub(self.now) + late;
+        // One that stands still is looked at all the same: it may be set going before.
+        let due = node.clock.due().saturating_sub(self.now);
+        let delay = due.min(node.clock.tick_us()) + late;
         let incarnation = node.incarnation;
         ahead.at(delay, id, NodeEvent::Tick { incarnation });
     }
