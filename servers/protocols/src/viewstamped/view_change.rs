@@ -327,7 +327,11 @@ impl Viewstamped {
             .take_while(|(op, entry)| *op <= base || self.log.view_at(*op) == Some(entry.view))
             .count();
         entries.drain(..same);
-        let first = (previous.op + same as u64 + 1).max(base + 1);
+        let mut first = (previous.op + same as u64 + 1).max(base + 1);
+        if entries.is_empty() && self.log.view_at(first) == Some(self.view) {
+            // The start of this view comes late: what of it was taken over since follows it.
+            first = self.log.last().op + 1;
+        }
         assert!(
             first > self.commit || self.config.defect.is_some(),
             "{} would lose the committed operation {first}",
