@@ -48,6 +48,14 @@ pub(crate) fn told(output: &Output) -> String {
     )
 }
 
+/// Whether a test that needs `what` of the kernel, which no package can bring, must be skipped. Says so.
+pub(crate) fn skip_on_kernel_without(what: &str, there: bool) -> bool {
+    if !there {
+        say_skipped(what);
+    }
+    !there
+}
+
 /// Whether a test that needs `what` must be skipped. Says so; fails instead where CI promised that it is there.
 pub(crate) fn skip_without(what: &str, there: bool) -> bool {
     if there {
@@ -57,13 +65,17 @@ pub(crate) fn skip_without(what: &str, there: bool) -> bool {
         std::env::var_os("PARTITA_REQUIRE_TOOLS").is_none(),
         "this machine was to have {what}"
     );
+    say_skipped(what);
+    true
+}
+
+fn say_skipped(what: &str) {
     let name = std::thread::current().name().unwrap_or_default().to_owned();
     // Written around the test harness, which hides what passing tests print.
     let _ = std::io::Write::write_all(
         &mut std::io::stderr(),
         format!("\nSKIPPED {name}: needs {what}\n").as_bytes(),
     );
-    true
 }
 
 /// Whether `partita doctor` says that namespaces, and cuts between them, can be had.

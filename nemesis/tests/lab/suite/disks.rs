@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use super::{PLAY, need_netns, need_root, need_user_namespaces};
+use super::{KERNEL, PLAY, need_netns, need_root, need_user_namespaces};
 use crate::actor::{Theatre, Who, eventually, is_root, marked, namespaces_of, still_there, tree};
 
 pub(super) fn as_root() -> Result<(), String> {
@@ -42,7 +42,7 @@ fn play(who: Who, network: &str) -> Result<(), String> {
     let mut scene = theatre.scene(who, "disks", network);
     scene.succeed(PLAY);
     match scene.output().lines().find(|line| line.contains("no disks: ")) {
-        Some(reason) => Err(reason.trim().to_owned()),
+        Some(reason) => Err(format!("{KERNEL}{}", reason.trim())),
         None => Ok(()),
     }
 }
@@ -75,6 +75,6 @@ pub(super) fn a_killed_controller_leaves_none() -> Result<(), String> {
 fn can_fail() -> Result<(), String> {
     match std::fs::File::options().read(true).write(true).open("/dev/fuse") {
         Ok(_) => Ok(()),
-        Err(error) => Err(format!("/dev/fuse: {error}")),
+        Err(error) => Err(format!("{KERNEL}/dev/fuse: {error}")),
     }
 }
