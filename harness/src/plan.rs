@@ -260,7 +260,8 @@ impl Plan {
         let mut command = format!("partita run {}", self.target);
         let mut option = |differs: bool, name: &str, value: String| {
             if differs {
-                command.push_str(&format!(" --{name} {value}"));
+                // A flag has no value.
+                command.push_str(format!(" --{name} {value}").trim_end());
             }
         };
         let binary = self
@@ -277,14 +278,7 @@ impl Plan {
             .defect
             .as_deref()
             .is_some_and(|name| Defect::by_name(name).is_ok_and(Defect::needs_leases));
-        if self.lease_reads && !by_defect {
-            command.push_str(" --lease-reads");
-        }
-        let mut option = |differs: bool, name: &str, value: String| {
-            if differs {
-                command.push_str(&format!(" --{name} {value}"));
-            }
-        };
+        option(self.lease_reads && !by_defect, "lease-reads", String::new());
         option(
             self.snapshot_entries.is_some() && self.snapshot_entries != defaults.snapshot_entries,
             "snapshot-entries",

@@ -8,12 +8,47 @@ use partita_generator::{Random, random};
 use partita_history::FaultOutcome;
 use rand::RngExt;
 
-use super::{Context, Healed, Injected, roles_and_leaders, roles_of, selection};
+use super::{BoxFuture, Context, Fault, Healed, Injected, Shape, roles_and_leaders, roles_of, selection};
 use crate::clock::{Change, ClockError, Kind, NodeClock, Reading, Standstill, UNIT, aside, obstacle};
 use crate::network::Evidence;
 
 /// Draws what becomes of one clock.
-pub(super) type Draw = fn(Kind, &mut Random) -> Change;
+type Draw = fn(Kind, &mut Random) -> Change;
+
+/// Something that can be done to clocks.
+pub(super) struct ClockFault {
+    pub(super) name: &'static str,
+    pub(super) summary: &'static str,
+    pub(super) draw: Draw,
+}
+
+impl Fault for ClockFault {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn summary(&self) -> &'static str {
+        self.summary
+    }
+
+    fn shapes(&self) -> &'static [Shape] {
+        selection::PROCESS_SHAPES
+    }
+
+    fn impossible(&self) -> Option<String> {
+        impossible()
+    }
+
+    fn inject<'a>(
+        &'a self,
+        context: &'a Context,
+        id: u64,
+        shape: &'a str,
+        seed: u64,
+    ) -> BoxFuture<'a, Injected> {
+        Box::pin(inject(context, id, shape, seed, self.draw))
+    }
+}
 
 /// What becomes of each clock of a node that is hit.
 type Changes = BTreeMap<Kind, Change>;
@@ -24,11 +59,11 @@ const READINGS_MAX: usize = 60;
 const BETWEEN_READINGS: Duration = Duration::from_millis(15);
 
 /// Why no clock can be bent on this machine, and what to do about it.
-pub(super) fn impossible() -> Option<String> {
+fn impossible() -> Option<String> {
     obstacle().map(|trouble| format!("{}: {}", trouble.why, trouble.remedy))
 }
 
-pub(super) async fn inject(context: &Context, id: u64, shape: &str, seed: u64, draw: Draw) -> Injected {
+async fn inject(context: &Context, id: u64, shape: &str, seed: u64, draw: Draw) -> Injected {
     if let Ok(Some(impossible)) = aside(impossible).await {
         return Injected::skipped(shape, impossible);
     }

@@ -3,40 +3,15 @@
 
 use partita_generator::Random;
 
-use super::clock::{self, either_way, span};
-use super::{BoxFuture, Context, Fault, Injected, Shape, selection};
+use super::clock::{ClockFault, either_way, span};
 use crate::clock::{Change, Kind};
 
 /// See the module's text.
-pub(super) struct ClockJump;
-
-impl Fault for ClockJump {
-    fn name(&self) -> &'static str {
-        "clock-jump"
-    }
-
-    fn summary(&self) -> &'static str {
-        "Sets clocks of nodes to another time: the wall clock by up to an hour either way, the monotonic clock forward by up to two seconds, or both."
-    }
-
-    fn shapes(&self) -> &'static [Shape] {
-        selection::PROCESS_SHAPES
-    }
-
-    fn impossible(&self) -> Option<String> {
-        clock::impossible()
-    }
-
-    fn inject<'a>(
-        &'a self,
-        context: &'a Context,
-        id: u64,
-        shape: &'a str,
-        seed: u64,
-    ) -> BoxFuture<'a, Injected> {
-        Box::pin(clock::inject(context, id, shape, seed, draw))
-    }
-}
+pub(super) const CLOCK_JUMP: ClockFault = ClockFault {
+    name: "clock-jump",
+    summary: "Sets clocks of nodes to another time: the wall clock by up to an hour either way, the monotonic clock forward by up to two seconds, or both.",
+    draw,
+};
 
 /// Below an election timeout, in nanoseconds.
 const LEAST: f64 = 1e8;

@@ -3,40 +3,15 @@
 use partita_generator::Random;
 use rand::RngExt;
 
-use super::clock;
-use super::{BoxFuture, Context, Fault, Injected, Shape, selection};
+use super::clock::ClockFault;
 use crate::clock::{Change, Kind, UNIT};
 
 /// See the module's text.
-pub(super) struct ClockSkew;
-
-impl Fault for ClockSkew {
-    fn name(&self) -> &'static str {
-        "clock-skew"
-    }
-
-    fn summary(&self) -> &'static str {
-        "Has clocks of nodes run slower, down to a fifth, or faster, up to twice as fast: the wall clock, the monotonic clock, or both."
-    }
-
-    fn shapes(&self) -> &'static [Shape] {
-        selection::PROCESS_SHAPES
-    }
-
-    fn impossible(&self) -> Option<String> {
-        clock::impossible()
-    }
-
-    fn inject<'a>(
-        &'a self,
-        context: &'a Context,
-        id: u64,
-        shape: &'a str,
-        seed: u64,
-    ) -> BoxFuture<'a, Injected> {
-        Box::pin(clock::inject(context, id, shape, seed, draw))
-    }
-}
+pub(super) const CLOCK_SKEW: ClockFault = ClockFault {
+    name: "clock-skew",
+    summary: "Has clocks of nodes run slower, down to a fifth, or faster, up to twice as fast: the wall clock, the monotonic clock, or both.",
+    draw,
+};
 
 /// Rates are drawn in twentieths. The least is beyond what leases allow for.
 const SLOWER: std::ops::RangeInclusive<i64> = 4..=17;

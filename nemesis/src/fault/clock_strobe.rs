@@ -3,40 +3,15 @@
 use partita_generator::Random;
 use rand::RngExt;
 
-use super::clock::{self, either_way, span};
-use super::{BoxFuture, Context, Fault, Injected, Shape, selection};
+use super::clock::{ClockFault, either_way, span};
 use crate::clock::{Change, Kind};
 
 /// See the module's text.
-pub(super) struct ClockStrobe;
-
-impl Fault for ClockStrobe {
-    fn name(&self) -> &'static str {
-        "clock-strobe"
-    }
-
-    fn summary(&self) -> &'static str {
-        "Has clocks of nodes go to and fro many times a second: the wall clock jumps there and back, the monotonic clock rushes and creeps, or both."
-    }
-
-    fn shapes(&self) -> &'static [Shape] {
-        selection::PROCESS_SHAPES
-    }
-
-    fn impossible(&self) -> Option<String> {
-        clock::impossible()
-    }
-
-    fn inject<'a>(
-        &'a self,
-        context: &'a Context,
-        id: u64,
-        shape: &'a str,
-        seed: u64,
-    ) -> BoxFuture<'a, Injected> {
-        Box::pin(clock::inject(context, id, shape, seed, draw))
-    }
-}
+pub(super) const CLOCK_STROBE: ClockFault = ClockFault {
+    name: "clock-strobe",
+    summary: "Has clocks of nodes go to and fro many times a second: the wall clock jumps there and back, the monotonic clock rushes and creeps, or both.",
+    draw,
+};
 
 /// Half periods of 17, 34 and 67 ms, as powers of two of nanoseconds.
 const HALVES: std::ops::RangeInclusive<u32> = 24..=26;

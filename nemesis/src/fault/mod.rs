@@ -52,9 +52,9 @@ pub const ALL: &[&dyn Fault] = &[
     &membership::Membership,
     &transfer::Transfer,
     &snapshot::Snapshot,
-    &clock_jump::ClockJump,
-    &clock_skew::ClockSkew,
-    &clock_strobe::ClockStrobe,
+    &clock_jump::CLOCK_JUMP,
+    &clock_skew::CLOCK_SKEW,
+    &clock_strobe::CLOCK_STROBE,
 ];
 
 /// The fault of this name.

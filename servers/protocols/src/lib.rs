@@ -11,9 +11,8 @@
 //! - [`kind`]: which protocols there are.
 //! - [`durable`], [`transfer`]: what all protocols need: promises that wait for the disk, and snapshots sent
 //!   in chunks. `budget`: how long a log may become.
-//! - [`raft`], [`zab`]: the protocols, a folder each; all serve the same store.
+//! - [`raft`], [`multi_paxos`], [`viewstamped`], [`zab`]: the protocols, a folder each; all serve the same store.
 //! - [`paxos`]: single-decree Paxos, once for each key: registers that are written once.
-//! - [`raft`], [`multi_paxos`], [`zab`]: the protocols, a folder each; all serve the same store.
 //! - [`store`]: the replicated state machine: registers, and the client sessions that make retries safe.
 //! - [`defect`]: the catalogue of deliberate bugs, by which the harness is itself tested.
 //! - [`codec`]: the compact binary form of messages, records and commands, with limits when decoding.
