@@ -10,6 +10,7 @@ mod reading;
 mod report;
 mod run;
 mod simulate;
+mod terminal;
 mod units;
 mod verify;
 
