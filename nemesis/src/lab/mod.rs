@@ -13,6 +13,7 @@ mod trial;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::OnceLock;
 
 pub(crate) use doctor::BACK_OFF;
 pub use doctor::{Finding, probe};
@@ -149,6 +150,13 @@ impl Lab {
     }
 }
 
+/// Whether namespaces of our own can be had, found out once. Where they can't be tried any more, as threads run,
+/// they are taken to be there.
+pub(crate) fn has_namespaces() -> bool {
+    static FOUND: OnceLock<bool> = OnceLock::new();
+    *FOUND.get_or_init(|| !trial::is_possible() || trial::isolation(false).is_ok())
+}
+
 /// What [`enter`] is going to do.
 struct Decision {
     kind: NetworkKind,
@@ -173,6 +181,7 @@ pub fn enter_with(choice: NetworkChoice, search: &SearchPath) -> Result<Lab, Ent
     }
     namespace::hear_of_children();
     clean::clean();
+    clean::clean_groups();
     let no_proc = || EnterError::Refused {
         step: "read /proc/self".into(),
         error: "not there".into(),

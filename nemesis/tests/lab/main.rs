@@ -6,6 +6,7 @@ mod actor;
 mod clocks;
 mod disks;
 mod node;
+mod processes;
 mod scenes;
 mod stage;
 mod suite;
@@ -67,6 +68,7 @@ fn scene(name: &str, network: &str, run_dir: &Path) {
         match name {
             "play" => scenes::play(&lab, run_dir).await,
             "clocks" => clocks::play(&lab, run_dir).await,
+            "processes" => processes::play(&lab, run_dir).await,
             "stay-in-fault" => scenes::stay_in_fault(&lab, run_dir).await,
             "disks" => disks::play(&lab, run_dir).await,
             "stay-in-disk-fault" => disks::stay_in_fault(&lab, run_dir).await,

@@ -35,6 +35,8 @@ const TESTS: &[(&str, Test)] = &[
         clocks_as_user,
     ),
     ("without_a_bound_on_back_off_connections_are_reset", old_kernel),
+    ("processes_are_troubled_as_root", processes),
+    ("processes_are_troubled_by_an_ordinary_user", processes_as_user),
     ("disks_fail_as_root", disks::as_root),
     ("disks_fail_for_an_ordinary_user", disks::as_user),
     (
@@ -151,6 +153,36 @@ fn clocks_as_user() -> Result<(), String> {
         let mut scene = theatre.scene(Who::Nobody, "clocks", network);
         scene.succeed(PLAY);
         need_clocks(&scene.output())?;
+    }
+    Ok(())
+}
+
+fn processes() -> Result<(), String> {
+    need_root()?;
+    let theatre = Theatre::open();
+    for network in ["auto", "proxy"] {
+        let mut scene = theatre.scene(Who::Self_, "processes", network);
+        scene.succeed(PLAY);
+        if let Some(why) = scene
+            .output()
+            .lines()
+            .find_map(|line| line.strip_prefix("  no groups: "))
+        {
+            return Err(format!("{KERNEL}{why}"));
+        }
+    }
+    Ok(())
+}
+
+/// What needs a control group says so; all else works.
+fn processes_as_user() -> Result<(), String> {
+    let who = if is_root() { Who::Nobody } else { Who::Self_ };
+    let theatre = Theatre::open();
+    let mut scene = theatre.scene(who, "processes", "auto");
+    scene.succeed(PLAY);
+    let output = scene.output();
+    if let Some(why) = output.lines().find_map(|line| line.strip_prefix("  no groups: ")) {
+        assert!(why.contains("Delegate=yes"), "{why}");
     }
     Ok(())
 }
@@ -285,6 +317,26 @@ fn killed(who: Who, network: &str, kill_inner: bool) {
     eventually("every namespace vanishes", || {
         still_there(&namespaces, last).is_empty()
     });
+    // Groups outlive what was in them, until the next start.
+    clean::clean_groups();
+    assert_eq!(groups_of(scene.pid()), Vec::<String>::new());
+}
+
+/// The control groups that a controller has made.
+fn groups_of(controller: i32) -> Vec<String> {
+    fn visit(folder: &std::path::Path, found: &mut Vec<String>) {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.is_dir() && !path.is_symlink() {
+                found.push(path.display().to_string());
+                visit(&path, found);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    visit(std::path::Path::new("/sys/fs/cgroup"), &mut found);
+    found.retain(|path| path.contains("partita.") && path.contains(&format!(":{controller}:")));
+    found
 }
 
 fn side_by_side() -> Result<(), String> {
