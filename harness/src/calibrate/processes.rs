@@ -29,7 +29,26 @@ struct Outcome {
     verdict: String,
     reason: String,
     anomalies: Vec<Anomaly>,
+    checks: Vec<Check>,
     duration_ms: u64,
+}
+
+#[derive(Deserialize)]
+struct Check {
+    checker: String,
+    verdict: String,
+}
+
+impl Check {
+    /// The name of what was found by looking at the nodes, and not at what clients saw.
+    fn found(&self) -> Option<&'static str> {
+        match self.checker.as_str() {
+            _ if self.verdict != "invalid" => None,
+            "replicas" => Some("replicas disagree"),
+            "leaders" => Some("two leaders in one term"),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -66,6 +85,7 @@ pub(crate) fn run(run: Run<'_>) -> anyhow::Result<Trial> {
                 .anomalies
                 .into_iter()
                 .map(|anomaly| anomaly.name)
+                .chain(outcome.checks.iter().filter_map(Check::found).map(str::to_owned))
                 .collect();
             names.sort();
             names.dedup();

@@ -32,9 +32,13 @@ pub struct PlannedFault {
     pub seed: u64,
 }
 
-/// The shortest and the longest time that a fault is left in force, in milliseconds: above and far above an
+/// The shortest and the longest time that most faults are left in force, in milliseconds: above and far above an
 /// election timeout.
-const FOR_MS: std::ops::RangeInclusive<u64> = 1_000..=3_000;
+const LONG_MS: std::ops::RangeInclusive<u64> = 1_000..=3_000;
+/// The same for the others: around an election timeout, so that a node is back before the others are done with it.
+const SHORT_MS: std::ops::RangeInclusive<u64> = 100..=700;
+/// One in so many faults, on average, is short.
+const SHORT_ONE_IN: u32 = 3;
 /// Quiet time after a fault, in milliseconds, when the next does not overlap it.
 const QUIET_MS: std::ops::RangeInclusive<u64> = 300..=1_000;
 /// Quiet time before the first fault, in milliseconds: it must hit a cluster that works.
@@ -58,7 +62,11 @@ pub fn schedule(seed: u64, kinds: &[FaultKind], load_ms: u64) -> Vec<PlannedFaul
         if let Some(same) = planned.iter().rev().find(|planned| planned.fault == fault) {
             at_ms = at_ms.max(same.at_ms + same.for_ms + rng.random_range(QUIET_MS));
         }
-        let for_ms = rng.random_range(FOR_MS);
+        let for_ms = if rng.random_ratio(1, SHORT_ONE_IN) {
+            rng.random_range(SHORT_MS)
+        } else {
+            rng.random_range(LONG_MS)
+        };
         if at_ms + for_ms > load_ms {
             break;
         }
