@@ -6,18 +6,31 @@ mod clock;
 mod clock_jump;
 mod clock_skew;
 mod clock_strobe;
+mod corrupt;
+mod cut;
+mod delay;
 mod disk_full;
+mod duplicate;
+mod flapping;
+mod grudge;
+mod hold;
 mod io_errors;
 mod kill;
+mod lag;
+mod loss;
 mod membership;
 mod partition;
 mod pause;
 mod power_cut;
+mod rate;
+mod reject;
+mod reorder;
 mod selection;
 mod slow_fsync;
 mod snapshot;
 mod stuck_fsync;
 mod torn_writes;
+mod traffic;
 mod transfer;
 mod troubled_disk;
 
@@ -32,6 +45,7 @@ use partita_history::FaultOutcome;
 pub use self::administrator::{Administrator, Changed, Need, Standing};
 pub use self::membership::restore_members;
 use crate::cluster::Cluster;
+use crate::lab::NetworkKind;
 use crate::network::Evidence;
 
 /// A future in a box, which makes traits with async methods usable as objects.
@@ -39,7 +53,15 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Every fault there is.
 pub const ALL: &[&dyn Fault] = &[
-    &partition::Partition,
+    &partition::PARTITION,
+    &reject::REJECT,
+    &delay::DELAY,
+    &loss::LOSS,
+    &duplicate::DUPLICATE,
+    &reorder::REORDER,
+    &corrupt::CORRUPT,
+    &rate::RATE,
+    &hold::HOLD,
     &kill::Kill,
     &pause::Pause,
     &power_cut::PowerCut,
@@ -108,6 +130,16 @@ pub trait Fault: Sync {
 
     /// Must the nodes keep their data on [disks that can be made to fail](crate::Cluster::mount_disks)?
     fn needs_disks(&self) -> bool {
+        false
+    }
+
+    /// The networks over which it can be done.
+    fn networks(&self) -> &'static [NetworkKind] {
+        NetworkKind::ALL
+    }
+
+    /// Can the links that it hits be named by hand, instead of a shape?
+    fn takes_grudges(&self) -> bool {
         false
     }
 
@@ -230,6 +262,19 @@ pub fn shapes(fault: &dyn Fault, nodes: usize, has_leader: bool) -> Vec<String> 
         .filter(|shape| selection::obstacle(shape.name, nodes).is_none())
         .filter(|shape| has_leader || !selection::needs_leader(shape.name));
     possible.map(|shape| shape.name.to_owned()).collect()
+}
+
+/// Is this no shape, but links named by hand for a fault that takes them, such as `n1>n2+n3`? `Some` says whether it
+/// makes sense for these nodes; the error says what is wrong with it.
+pub fn grudge(fault: &dyn Fault, shape: &str, nodes: &[String]) -> Option<Result<(), String>> {
+    let is_grudge = fault.takes_grudges() && grudge::is_grudge(shape);
+    is_grudge.then(|| grudge::parse(shape, nodes).map(drop))
+}
+
+/// Why a fault can't be had over a network, and over which it can.
+pub fn not_over(fault: &dyn Fault, kind: NetworkKind) -> String {
+    let names: Vec<String> = fault.networks().iter().map(ToString::to_string).collect();
+    format!("it needs the network {}, and this is {kind}", names.join(" or "))
 }
 
 /// The nodes by role, for the nodes that were hit.
