@@ -77,4 +77,4 @@ pub mod schedule;
 
 pub use cluster::{Cluster, ClusterError};
 pub use host::{CommandSpec, Exit, ProcessState, UnexpectedExit};
-pub use network::{Endpoint, Interference, Link, PortRole};
+pub use network::{Endpoint, Interference, Jitter, Link, PortRole, Share};

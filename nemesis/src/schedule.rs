@@ -186,10 +186,15 @@ impl Performance {
                 });
             }
         }
-        let began = self.now();
+        let (mut began, clock_read) = (self.now(), std::time::Instant::now());
         let injected = fault
             .inject(context, self.planned.id, shape, self.planned.seed)
             .await;
+        if let Some(imposed) = context.cluster.imposed_at(self.planned.id) {
+            // It may have waited for a leader, or for nodes to lag, before it did what it does.
+            let waited = imposed.saturating_duration_since(clock_read).as_nanos();
+            began += u64::try_from(waited).unwrap_or_default();
+        }
         let value = FaultValue {
             outcome: Some(injected.outcome),
             what: injected.what.clone(),

@@ -14,7 +14,7 @@ use super::trial::Trial;
 pub(crate) struct Run<'a> {
     pub(crate) protocol: &'a str,
     pub(crate) defect: Option<&'a str>,
-    /// The target's own if none is given.
+    /// The first that the target can serve if none is given.
     pub(crate) workload: Option<&'a str>,
     pub(crate) faults: &'a str,
     pub(crate) nodes: usize,
@@ -29,7 +29,26 @@ struct Outcome {
     verdict: String,
     reason: String,
     anomalies: Vec<Anomaly>,
+    checks: Vec<Check>,
     duration_ms: u64,
+}
+
+#[derive(Deserialize)]
+struct Check {
+    checker: String,
+    verdict: String,
+}
+
+impl Check {
+    /// The name of what was found by looking at the nodes, and not at what clients saw.
+    fn found(&self) -> Option<&'static str> {
+        match self.checker.as_str() {
+            _ if self.verdict != "invalid" => None,
+            "replicas" => Some("replicas disagree"),
+            "leaders" => Some("two leaders in one term"),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -66,6 +85,7 @@ pub(crate) fn run(run: Run<'_>) -> anyhow::Result<Trial> {
                 .anomalies
                 .into_iter()
                 .map(|anomaly| anomaly.name)
+                .chain(outcome.checks.iter().filter_map(Check::found).map(str::to_owned))
                 .collect();
             names.sort();
             names.dedup();

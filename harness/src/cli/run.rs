@@ -304,11 +304,15 @@ const TEXT_WIDTH: usize = 100;
 /// The one object that `--json` prints.
 fn json(summary: &Summary, directory: &Path) -> serde_json::Value {
     let anomalies: Vec<_> = summary.checks.iter().flat_map(|check| &check.anomalies).collect();
+    let checks = summary.checks.iter().map(|check| {
+        serde_json::json!({ "checker": check.checker, "verdict": check.verdict, "reason": check.reason })
+    });
     serde_json::json!({
         "verdict": summary.verdict,
         "exit_code": summary.exit_code,
         "reason": summary.reason,
         "anomalies": anomalies,
+        "checks": checks.collect::<Vec<_>>(),
         "ended": summary.ended,
         "duration_ms": summary.duration_ms,
         "ops": summary.operations,

@@ -26,6 +26,10 @@ pub(crate) struct Observed {
     pub(crate) snapshots_installed: Option<u64>,
     /// Exits that nobody caused, each in words.
     pub(crate) unexpected_exits: Vec<String>,
+    /// Whether nodes that have applied as much hold the same, where that can be asked.
+    pub(crate) replicas: Option<Analysis>,
+    /// Two leaders of one term, in words, if any were seen; none where the target may have several.
+    pub(crate) leaders_apart: Option<Option<String>>,
     /// Why the cluster did not recover when all faults were healed; none if it did.
     pub(crate) not_recovered: Option<String>,
 }
@@ -61,6 +65,10 @@ pub(crate) fn judge(
     let has_leader = partita_targets::find(&plan.target).is_none_or(|target| target.has_leader());
     let recovery = recovery(observed, has_leader);
     summary.checks = vec![linearizability, processes(observed), recovery];
+    summary.checks.extend(observed.replicas.clone());
+    summary
+        .checks
+        .extend(observed.leaders_apart.as_ref().map(leaders));
     let exercised = if summary.not_exercised.is_empty() {
         Verdict::Valid
     } else {
@@ -159,6 +167,23 @@ fn processes(observed: &Observed) -> Analysis {
                 several.len(),
                 several.join("; and ")
             ),
+        },
+        ..Analysis::default()
+    }
+}
+
+/// Two leaders in one term are a finding, whatever clients saw: election safety (Raft, section 5.2).
+fn leaders(apart: &Option<String>) -> Analysis {
+    Analysis {
+        checker: "leaders".into(),
+        verdict: if apart.is_some() {
+            Verdict::Invalid
+        } else {
+            Verdict::Valid
+        },
+        reason: match apart {
+            Some(apart) => apart.clone(),
+            None => "no two nodes said that they lead in one term".into(),
         },
         ..Analysis::default()
     }

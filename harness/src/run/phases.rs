@@ -27,6 +27,7 @@ use super::load::{self, Clients};
 use super::online::{self, Alarm, Follower, Tap};
 use super::operator::{Operator, Starter};
 use super::recorder::Recorder;
+use super::replicas;
 use super::watch::Watch;
 use crate::plan::{self, OnViolation, Plan};
 use crate::progress::Progress;
@@ -149,11 +150,7 @@ async fn with_cluster(
         .target
         .observer(&nodes, cluster.control_source(), STATUS_TIMEOUT)
         .map_err(anyhow::Error::from_boxed)?;
-    let watch = Arc::new(Watch::new(
-        observer,
-        Arc::clone(&nodes),
-        setting.target.has_leader(),
-    ));
+    let watch = Arc::new(Watch::new(observer, Arc::clone(&nodes), setting.target));
     let starter = Starter {
         target: setting.target,
         program: setting.program.clone(),
@@ -228,11 +225,16 @@ async fn with_cluster(
             let why = format!("after {limit} s not all that was used could be read");
             observed.not_recovered.get_or_insert(why);
         }
+        observed.replicas = replicas::compare(&watch, &plan.nodes).await;
     }
 
     stop_metrics.send_replace(true);
     metrics.await.context("the metrics panicked")??;
     observed.snapshots_installed = watch.snapshots_installed();
+    observed.leaders_apart = setting
+        .target
+        .has_one_leader_a_term()
+        .then(|| watch.leaders_apart());
     announcing.abort();
     Ok(recorder.untap())
 }

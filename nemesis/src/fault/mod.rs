@@ -6,20 +6,32 @@ mod clock;
 mod clock_jump;
 mod clock_skew;
 mod clock_strobe;
+mod corrupt;
 mod cpu;
+mod cut;
+mod delay;
 mod disk_full;
+mod duplicate;
 mod file_descriptors;
+mod flapping;
 mod freeze;
+mod grudge;
+mod hold;
 mod io_errors;
 mod kill;
 mod kill_in_snapshot;
+mod lag;
 mod limit;
+mod loss;
 mod membership;
 mod memory;
 mod node_fault;
 mod partition;
 mod pause;
 mod power_cut;
+mod rate;
+mod reject;
+mod reorder;
 mod restart_storm;
 mod rolling_restart;
 mod selection;
@@ -29,6 +41,7 @@ mod snapshot;
 mod stop;
 mod stuck_fsync;
 mod torn_writes;
+mod traffic;
 mod transfer;
 mod troubled_disk;
 mod upgrade;
@@ -46,6 +59,7 @@ pub use self::administrator::{Administrator, Changed, Need, Standing};
 pub use self::membership::restore_members;
 pub use self::sets::{SETS, Set};
 use crate::cluster::Cluster;
+use crate::lab::NetworkKind;
 use crate::network::Evidence;
 
 /// A future in a box, which makes traits with async methods usable as objects.
@@ -53,7 +67,15 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Every fault there is.
 pub const ALL: &[&dyn Fault] = &[
-    &partition::Partition,
+    &partition::PARTITION,
+    &reject::REJECT,
+    &delay::DELAY,
+    &loss::LOSS,
+    &duplicate::DUPLICATE,
+    &reorder::REORDER,
+    &corrupt::CORRUPT,
+    &rate::RATE,
+    &hold::HOLD,
     &kill::KILL,
     &pause::PAUSE,
     &stop::STOP,
@@ -118,10 +140,11 @@ pub struct Shape {
     pub summary: &'static str,
 }
 
-/// Above and far above an election timeout.
-const LENGTHS_MS: &[RangeInclusive<u64>] = &[1_000..=3_000];
-/// What stands still is noticed or not: below and about an election timeout, above it, and far above.
-const PAUSES_MS: &[RangeInclusive<u64>] = &[50..=500, 1_000..=3_000, 4_000..=6_000];
+/// One in three is about as long as an election takes, so that a node is back before the others are done with it; the
+/// others are above and far above that.
+const LENGTHS_MS: &[RangeInclusive<u64>] = &[100..=700, 1_000..=2_000, 2_000..=3_000];
+/// What stands still may come back when everybody has long gone on.
+const PAUSES_MS: &[RangeInclusive<u64>] = &[100..=700, 1_000..=3_000, 4_000..=6_000];
 
 /// Something that can be done to a cluster and undone.
 pub trait Fault: Sync {
@@ -141,6 +164,16 @@ pub trait Fault: Sync {
 
     /// Must the nodes keep their data on [disks that can be made to fail](crate::Cluster::mount_disks)?
     fn needs_disks(&self) -> bool {
+        false
+    }
+
+    /// The networks over which it can be done.
+    fn networks(&self) -> &'static [NetworkKind] {
+        NetworkKind::ALL
+    }
+
+    /// Can the links that it hits be named by hand, instead of a shape?
+    fn takes_grudges(&self) -> bool {
         false
     }
 
@@ -283,6 +316,19 @@ pub fn takes_names(fault: &dyn Fault) -> bool {
 /// The shapes that mean the same nodes for every fault that has them.
 pub fn common_shapes() -> &'static [Shape] {
     selection::PROCESS_SHAPES
+}
+
+/// Is this no shape, but links named by hand for a fault that takes them, such as `n1>n2+n3`? `Some` says whether it
+/// makes sense for these nodes; the error says what is wrong with it.
+pub fn grudge(fault: &dyn Fault, shape: &str, nodes: &[String]) -> Option<Result<(), String>> {
+    let is_grudge = fault.takes_grudges() && grudge::is_grudge(shape);
+    is_grudge.then(|| grudge::parse(shape, nodes).map(drop))
+}
+
+/// Why a fault can't be had over a network, and over which it can.
+pub fn not_over(fault: &dyn Fault, kind: NetworkKind) -> String {
+    let names: Vec<String> = fault.networks().iter().map(ToString::to_string).collect();
+    format!("it needs the network {}, and this is {kind}", names.join(" or "))
 }
 
 /// The nodes by role, for the nodes that were hit.

@@ -13,11 +13,14 @@ use partita_nemesis::lab::{Lab, NetworkKind, SearchPath};
 use partita_nemesis::schedule::{self, Conductor, clean_bill};
 use partita_nemesis::{Interference, Link, ProcessState};
 
+use crate::links;
 use crate::stage::{NODES, Stage, Talk};
 
 pub(crate) async fn play(lab: &Lab, run_dir: &Path) {
     let mut stage = Stage::set(lab, run_dir).await;
     partitions(&mut stage).await;
+    links::uneasy_cuts(&stage).await;
+    links::refusals(&stage).await;
     clients(&stage).await;
     overlapping_cuts(&mut stage).await;
     rules_of_others(&stage).await;
@@ -47,23 +50,31 @@ pub(crate) async fn stay_in_fault(lab: &Lab, run_dir: &Path) {
     std::future::pending::<()>().await;
 }
 
-fn among_nodes(stage: &Stage) -> BTreeSet<Link> {
+pub(crate) fn among_nodes(stage: &Stage) -> BTreeSet<Link> {
     stage.cluster().cut_links()
 }
 
-async fn partitions(stage: &mut Stage) {
+const GRUDGE: &str = "n1>n2+n3;n4<>n5";
+
+pub(crate) async fn partitions(stage: &mut Stage) {
     println!("  partitions");
     let mut connections = stage.open_connections().await;
     let shapes = fault::find("partition").unwrap().shapes();
-    for (id, shape) in shapes.iter().filter(|shape| shape.name != "clients").enumerate() {
-        let injected = stage
-            .inject("partition", shape.name, id as u64, 7 + id as u64)
-            .await;
-        assert_eq!(injected.outcome, FaultOutcome::Took, "{}", shape.name);
+    let apart = ["clients", "flapping", "until-snapshot"];
+    let steady = shapes
+        .iter()
+        .map(|shape| shape.name)
+        .filter(|name| !apart.contains(name));
+    for (id, shape) in steady.chain([GRUDGE]).enumerate() {
+        let injected = stage.inject("partition", shape, id as u64, 7 + id as u64).await;
+        assert_eq!(injected.outcome, FaultOutcome::Took, "{shape}");
         let cut = among_nodes(stage);
         let names: Vec<String> = cut.iter().map(|link| stage.cluster().link_name(*link)).collect();
         assert_eq!(names, injected.links);
-        if shape.name == "isolate-leader" {
+        if shape == GRUDGE {
+            assert_eq!(names, ["n1>n2", "n1>n3", "n4>n5", "n5>n4"]);
+        }
+        if shape == "isolate-leader" {
             assert_eq!(
                 injected.roles,
                 BTreeMap::from([("n3".to_owned(), "leader".to_owned())])
@@ -92,7 +103,7 @@ async fn partitions(stage: &mut Stage) {
     assert!(skipped.heal(&stage.context).await.is_none());
 }
 
-async fn clients(stage: &Stage) {
+pub(crate) async fn clients(stage: &Stage) {
     println!("  clients");
     let cluster = stage.cluster();
     let mut talks = Vec::new();
@@ -140,7 +151,7 @@ async fn clients(stage: &Stage) {
     stage.heal(injected).await;
 }
 
-async fn overlapping_cuts(stage: &mut Stage) {
+pub(crate) async fn overlapping_cuts(stage: &mut Stage) {
     println!("  overlapping cuts");
     let mut connections = stage.open_connections().await;
     let cluster = Arc::clone(stage.cluster());
@@ -171,7 +182,7 @@ async fn overlapping_cuts(stage: &mut Stage) {
 }
 
 /// Connections that break, and delays, which only a forwarder can make.
-async fn resets_and_delays(stage: &Stage) {
+pub(crate) async fn resets_and_delays(stage: &Stage) {
     println!("  resets and delays");
     let cluster = stage.cluster();
     let to_clients = |node| {
@@ -195,10 +206,15 @@ async fn resets_and_delays(stage: &Stage) {
         begun.elapsed()
     );
     cluster.lift(1).await.unwrap();
-    let delay = Interference::Delay(Duration::from_millis(60));
+    let delay = Interference::delay(Duration::from_millis(60));
     let delayed = cluster.impose(2, delay, to_clients(1)).await;
     if cluster.kind() == NetworkKind::Netns {
-        assert!(delayed.unwrap_err().to_string().contains("a proxy can"));
+        assert!(
+            delayed
+                .unwrap_err()
+                .to_string()
+                .contains("the network switch can")
+        );
     } else {
         let mut talk = Talk::with(cluster.client_address(1), None).await.unwrap();
         let begun = Instant::now();
@@ -490,7 +506,7 @@ async fn panicking_schedule(stage: &Stage) {
 async fn rules_of_others(stage: &Stage) {
     let cluster = stage.cluster();
     let search = SearchPath::from_environment();
-    if cluster.kind() == NetworkKind::Proxy {
+    if cluster.kind() != NetworkKind::Netns {
         return;
     }
     println!("  rules of others");
