@@ -131,6 +131,11 @@ impl Clients {
         Some((me.target, asked))
     }
 
+    /// Does the client wait for something?
+    pub(crate) fn is_busy(&self, client: usize) -> bool {
+        self.clients[client].doing.is_some()
+    }
+
     /// Is this the request that the client waits for?
     pub(crate) fn waits_for(&self, client: usize, request: RequestId) -> bool {
         self.clients[client]

@@ -7,6 +7,7 @@ use crate::invariants::Simulated;
 use crate::node::NodeEvent;
 use crate::queue::{MILLISECOND, Time};
 use crate::report::Violation;
+use crate::schedule::Turn;
 use crate::simulation::{Event, Simulation};
 use crate::trace::{Happened, text_of};
 
@@ -27,11 +28,20 @@ impl<P: Simulated> Simulation<P> {
     }
 
     pub(crate) fn ask(&mut self, client: usize) {
+        if self.clients.is_busy(client) {
+            // Its turn comes when it is free.
+            self.ahead.events.after(IDLE, Event::ClientNext(client));
+            return;
+        }
         let request = self.new_request(Requester::Client(client));
         let Some((node, asked)) = self.clients.next(client, request, self.ahead.events.now()) else {
             self.ahead.events.after(IDLE, Event::ClientNext(client));
             return;
         };
+        self.turns.push(Turn {
+            at_us: self.ahead.events.now(),
+            client,
+        });
         self.note(Some(node), || Happened::Asked {
             request: request.0,
             by: format!("c{client}"),
@@ -81,7 +91,9 @@ impl<P: Simulated> Simulation<P> {
                 what,
             })?;
         let delay = self.clients.delay();
-        self.ahead.events.after(delay, Event::ClientNext(client));
+        if self.script.is_none() {
+            self.ahead.events.after(delay, Event::ClientNext(client));
+        }
         Ok(())
     }
 
