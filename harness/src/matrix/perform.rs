@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::cell::{Attempt, Cell, Done, Kind};
 use crate::child::{self, Outcome};
 use crate::plan::quoted;
+use crate::run::directory;
 
 /// How a run ended that somebody broke off.
 const INTERRUPTED: &str = "interrupted";
@@ -91,6 +92,10 @@ fn run(cell: &Cell, words: &[String], runs: &Path) -> anyhow::Result<Option<Atte
     let outcome: Outcome = child::json(child, patience(cell))?;
     if outcome.ended == INTERRUPTED {
         return Ok(None);
+    }
+    // What nodes stored is of use where a bug is to be found, and is much.
+    if cell.canary.is_some() || outcome.verdict == Verdict::NotExercised {
+        directory::remove_data(&outcome.run_dir)?;
     }
     let name = outcome.run_dir.file_name();
     Ok(Some(Attempt {

@@ -14,8 +14,8 @@ const SEEDS_TRIED: u64 = 4;
 /// How long a run with few operations goes on after the moment at which something was violated, in virtual
 /// milliseconds, both with faults and without.
 const AFTERWARDS_MS: u64 = 100;
-/// With how many it is tried to begin with few nodes.
-const SMALL_SEEDS_TRIED: usize = 30;
+/// With how many it is tried to begin with few nodes, or with operations at given moments.
+const SMALL_SEEDS_TRIED: u64 = 30;
 
 /// A run, as data: it is the same wherever and whenever it is run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -116,14 +116,18 @@ impl<E> Search<'_, E> {
     /// Has clients want something only when they did before the violation, and the run end soon after it. Does that
     /// fail alike?
     fn give_turns(&mut self) -> Result<bool, E> {
+        if self.best.turns.is_some() {
+            return Ok(true);
+        }
         let until = self.violation.time_us;
         let mut turns = self.turns.clone();
         turns.retain(|turn| turn.at_us <= until);
-        self.try_change(|scenario| {
-            scenario.turns = Some(turns);
-            scenario.options.faulty_ms = scenario.options.faulty_ms.min(until / 1_000 + AFTERWARDS_MS);
-            scenario.options.calm_ms = AFTERWARDS_MS;
-        })
+        let mut candidate = self.best.clone();
+        candidate.turns = Some(turns);
+        candidate.options.faulty_ms = candidate.options.faulty_ms.min(until / 1_000 + AFTERWARDS_MS);
+        candidate.options.calm_ms = AFTERWARDS_MS;
+        // What each operation is, is drawn anew: that takes more seeds.
+        self.improves(candidate, SMALL_SEEDS_TRIED)
     }
 
     fn size(&self) -> (usize, usize, usize, u64) {
@@ -143,8 +147,8 @@ impl<E> Search<'_, E> {
     }
 
     /// Does the same property fail there, at one seed or another? If so that is the best so far.
-    fn improves(&mut self, mut candidate: Scenario) -> Result<bool, E> {
-        for offset in 0..SEEDS_TRIED {
+    fn improves(&mut self, mut candidate: Scenario, seeds: u64) -> Result<bool, E> {
+        for offset in 0..seeds {
             if self.runs_left == 0 {
                 return Ok(false);
             }
@@ -172,7 +176,7 @@ impl<E> Search<'_, E> {
             options.nodes = options.nodes.min(nodes);
             options.spares = options.spares.min(spares);
             options.clients = options.clients.min(clients);
-            for seed in (self.best.seed..).take(SMALL_SEEDS_TRIED) {
+            for seed in (self.best.seed..).take(SMALL_SEEDS_TRIED as usize) {
                 if self.runs_left == 0 {
                     return Ok(());
                 }
@@ -206,7 +210,7 @@ impl<E> Search<'_, E> {
     fn try_change(&mut self, change: impl FnOnce(&mut Scenario)) -> Result<bool, E> {
         let mut candidate = self.best.clone();
         change(&mut candidate);
-        Ok(candidate != self.best && self.improves(candidate)?)
+        Ok(candidate != self.best && self.improves(candidate, SEEDS_TRIED)?)
     }
 
     /// Leaves out faults, or turns: larger parts first.
@@ -253,7 +257,7 @@ impl<E> Search<'_, E> {
                 return Ok(());
             }
             *number -= 1;
-            if !self.improves(candidate)? {
+            if !self.improves(candidate, SEEDS_TRIED)? {
                 return Ok(());
             }
         }

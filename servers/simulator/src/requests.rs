@@ -14,6 +14,9 @@ use crate::trace::{Happened, text_of};
 /// How long a client waits that has nothing to do.
 const IDLE: Time = 5 * MILLISECOND;
 
+/// An odd number with many digits: it makes different moments different seeds.
+const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+
 /// Who asked for something.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Requester {
@@ -32,6 +35,11 @@ impl<P: Simulated> Simulation<P> {
             // Its turn comes when it is free.
             self.ahead.events.after(IDLE, Event::ClientNext(client));
             return;
+        }
+        if self.script.is_some() {
+            let (now, client) = (self.ahead.events.now(), client as u64 + 1);
+            self.clients
+                .reseed(self.seed ^ now.wrapping_mul(SPREAD).wrapping_mul(client));
         }
         let request = self.new_request(Requester::Client(client));
         let Some((node, asked)) = self.clients.next(client, request, self.ahead.events.now()) else {

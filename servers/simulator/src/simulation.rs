@@ -161,6 +161,7 @@ pub(crate) struct Simulation<P: Simulated> {
     pub(crate) settings: Settings,
     /// Whose request each one is, by its number, from 1.
     pub(crate) requesters: Vec<Requester>,
+    pub(crate) seed: u64,
     /// When clients wanted something.
     pub(crate) turns: Vec<Turn>,
     /// When they are to, if that was given.
@@ -227,6 +228,7 @@ impl<P: Simulated> Simulation<P> {
             agenda,
             operator: Operator::new(random(7), options.nodes, options.spares),
             requesters: Vec::new(),
+            seed,
             turns: Vec::new(),
             script: extras.turns,
             leaderships_seen: 0,
