@@ -1,6 +1,7 @@
 //! The plan of a run: all that is needed to repeat it.
 
 mod nemesis;
+mod repeat;
 mod tracks;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -422,8 +423,8 @@ fn millis(duration: Duration) -> u64 {
 
 /// A word as a shell reads it back.
 pub(crate) fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:=".contains(c);
-    if word.chars().all(plain) {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:=,@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()
     } else {
         format!("'{}'", word.replace('\'', r"'\''"))

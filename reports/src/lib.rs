@@ -23,7 +23,7 @@ mod words;
 mod write;
 
 pub use html::html;
-pub use junit::junit;
+pub use junit::{escape as escaped, junit};
 pub use load::{LoadError, NodeLog, Run, load};
 pub use text::text;
 pub use write::write;

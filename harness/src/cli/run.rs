@@ -19,6 +19,29 @@ use crate::progress::Progress;
 use crate::run::directory;
 use crate::run::phases::{self, Setting};
 
+/// The arguments that a plan is made of.
+const PLANNED: [&str; 19] = [
+    "target",
+    "nodes",
+    "workload",
+    "reads",
+    "nemesis",
+    "time_limit",
+    "concurrency",
+    "rate",
+    "operation_timeout",
+    "seed",
+    "network",
+    "defect",
+    "snapshot_entries",
+    "lease_reads",
+    "binary",
+    "binary_b",
+    "schedule",
+    "checker_time",
+    "on_violation",
+];
+
 /// Arguments of `run`.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
@@ -85,6 +108,9 @@ pub(super) struct Arguments {
     /// Where run directories are made
     #[arg(long, default_value = "runs")]
     runs_dir: PathBuf,
+    /// Do what this plan says (the `plan.toml` of a run), faults and all, instead of what options ask for
+    #[arg(long, value_name = "FILE", conflicts_with_all = PLANNED)]
+    plan: Option<PathBuf>,
     /// Print one JSON object on standard output, and nothing else
     #[arg(long)]
     json: bool,
@@ -109,7 +135,11 @@ pub(super) fn main(arguments: Arguments) -> Result<Verdict, Failure> {
             "--runs-dir must be valid UTF-8, as the nodes are told of it"
         )));
     }
-    let plan = request(&arguments).and_then(Plan::new).map_err(Failure::Usage)?;
+    let plan = match &arguments.plan {
+        Some(path) => Plan::read(path),
+        None => request(&arguments).and_then(Plan::new),
+    }
+    .map_err(Failure::Usage)?;
     let target = partita_targets::find(&plan.target).context("the target is not there")?;
     let workload = partita_workloads::find(&plan.workload).context("the workload is not there")?;
     let options = Options {
@@ -178,7 +208,12 @@ pub(super) fn main(arguments: Arguments) -> Result<Verdict, Failure> {
             .unwrap_or_default()
             .to_string_lossy()
             .into_owned(),
-        command: plan.command(&defaults()?),
+        command: if plan.is_as_drawn() {
+            plan.command(&defaults()?)
+        } else {
+            let plan = directory.join("plan.toml");
+            format!("partita run --plan {}", quoted(&plan.display().to_string()))
+        },
         seed: plan.seed,
         target: plan.target.clone(),
         workload: plan.workload.clone(),
@@ -279,6 +314,19 @@ fn request(arguments: &Arguments) -> anyhow::Result<Request> {
 /// The plan that `partita run` alone gives.
 fn defaults() -> anyhow::Result<Plan> {
     Plan::new(request(&Defaults::try_parse_from(["run"])?.arguments)?)
+}
+
+/// The plan that these words of a command line, `run` first, would give.
+pub(crate) fn plan(words: &[String]) -> anyhow::Result<Plan> {
+    let arguments = Defaults::try_parse_from(words).map_err(|error| anyhow!("{}", first_line(&error)))?;
+    Plan::new(request(&arguments.arguments)?)
+}
+
+/// What is wrong with a command line, without how it is used.
+pub(super) fn first_line(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let line = text.lines().next().unwrap_or_default();
+    line.trim_start_matches("error: ").to_owned()
 }
 
 /// Writes what came of the run, and tells it.
