@@ -33,7 +33,7 @@ mod write;
 
 pub use clock::TIME_ZERO;
 pub use html::html;
-pub use junit::junit;
+pub use junit::{escape as escaped, junit};
 pub use load::{LoadError, NodeLog, Run, load};
 pub use markdown::markdown;
 pub use picture::svg;

@@ -10,6 +10,7 @@ use partita_history::History;
 
 use super::reading::Reading;
 use super::{Failure, print, units};
+use crate::plan::quoted;
 
 /// Arguments of `check`.
 #[derive(clap::Args)]
@@ -166,15 +167,6 @@ impl Judged<'_> {
 
 fn in_words(finding: &Finding) -> String {
     format!("{}: {}", finding.kind, finding.text)
-}
-
-/// A word of the command line, such that a shell takes it for one word.
-fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:@%+".contains(c);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', "'\\''"))
 }
 
 fn total(verdict: Verdict, judged: &[Judged<'_>]) -> String {

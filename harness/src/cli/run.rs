@@ -1,6 +1,5 @@
 //! `partita run [TARGET]`: one test.
 
-use std::collections::BTreeSet;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -9,16 +8,38 @@ use anyhow::{Context, anyhow};
 use clap::Parser;
 use jiff::Timestamp;
 use partita_checker::Verdict;
-use partita_nemesis::fault;
 use partita_nemesis::lab::{self, EnterError, NetworkChoice, NetworkKind};
 use partita_reports::run::Summary;
 use partita_targets::Options;
 
 use super::{Failure, print, say, terminal, units};
-use crate::plan::{OnViolation, Plan, Reads, Request};
+use crate::plan::{OnViolation, Plan, Reads, Request, Track, quoted};
 use crate::progress::Progress;
 use crate::run::directory;
 use crate::run::phases::{self, Setting};
+
+/// The arguments that a plan is made of.
+const PLANNED: [&str; 19] = [
+    "target",
+    "nodes",
+    "workload",
+    "reads",
+    "nemesis",
+    "time_limit",
+    "concurrency",
+    "rate",
+    "operation_timeout",
+    "seed",
+    "network",
+    "defect",
+    "snapshot_entries",
+    "lease_reads",
+    "binary",
+    "binary_b",
+    "schedule",
+    "checker_time",
+    "on_violation",
+];
 
 /// Arguments of `run`.
 #[derive(clap::Args)]
@@ -35,9 +56,12 @@ pub(super) struct Arguments {
     /// Which state reads see: one with all that was done before, or whatever the node that is asked has
     #[arg(long, value_enum, default_value_t)]
     reads: Reads,
-    /// Faults, with commas between (see `partita list faults`); `all` or `none`
-    #[arg(long, default_value = "partition,kill,pause", value_delimiter = ',')]
+    /// Faults and sets of faults, with commas between (see `partita list faults` and `partita list sets`); or `none`
+    #[arg(long, default_value = "standard", value_delimiter = ',')]
     nemesis: Vec<String>,
+    /// A file with tables [[schedule]], which say what faults come when, instead of a schedule that is drawn
+    #[arg(long, value_name = "FILE", conflicts_with = "nemesis")]
+    schedule: Option<PathBuf>,
     /// How long clients work
     #[arg(long, default_value = "30s", value_parser = units::duration)]
     time_limit: Duration,
@@ -68,6 +92,9 @@ pub(super) struct Arguments {
     /// Another program for the target's nodes
     #[arg(long)]
     binary: Option<PathBuf>,
+    /// The program that the fault `upgrade` gives to nodes: another release
+    #[arg(long, value_name = "BINARY")]
+    binary_b: Option<PathBuf>,
     /// How long the checker may take
     #[arg(long, default_value = "60s", value_parser = units::duration)]
     checker_time: Duration,
@@ -80,6 +107,9 @@ pub(super) struct Arguments {
     /// Where run directories are made
     #[arg(long, default_value = "runs")]
     runs_dir: PathBuf,
+    /// Do what this plan says (the `plan.toml` of a run), faults and all, instead of what options ask for
+    #[arg(long, value_name = "FILE", conflicts_with_all = PLANNED)]
+    plan: Option<PathBuf>,
     /// Print one JSON object on standard output, and nothing else
     #[arg(long)]
     json: bool,
@@ -104,7 +134,11 @@ pub(super) fn main(arguments: Arguments) -> Result<Verdict, Failure> {
             "--runs-dir must be valid UTF-8, as the nodes are told of it"
         )));
     }
-    let plan = Plan::new(request(&arguments)?).map_err(Failure::Usage)?;
+    let plan = match &arguments.plan {
+        Some(path) => Plan::read(path),
+        None => request(&arguments).and_then(Plan::new),
+    }
+    .map_err(Failure::Usage)?;
     let target = partita_targets::find(&plan.target).context("the target is not there")?;
     let workload = partita_workloads::find(&plan.workload).context("the workload is not there")?;
     let options = Options {
@@ -114,26 +148,31 @@ pub(super) fn main(arguments: Arguments) -> Result<Verdict, Failure> {
         snapshot_entries: plan.snapshot_entries,
         lease_reads: plan.lease_reads,
     };
-    let program = target.locate(&options).map_err(|error| match &options.binary {
-        Some(_) => Failure::usage(anyhow!(error)),
-        None => Failure::Harness(anyhow!(error)),
-    })?;
+    let locate = |options: &Options| {
+        target.locate(options).map_err(|error| match &options.binary {
+            Some(_) => Failure::usage(anyhow!(error)),
+            None => Failure::Harness(anyhow!(error)),
+        })
+    };
+    let program = locate(&options)?;
+    if let Some(binary) = plan
+        .binary_b
+        .as_ref()
+        .filter(|path| path.components().count() > 1)
+        && !binary.is_file()
+    {
+        let path = binary.display();
+        return Err(Failure::usage(anyhow!("--binary-b: there is no file `{path}`")));
+    }
+    let other = plan.binary_b.clone().map(|binary| Options {
+        binary: Some(binary),
+        ..options.clone()
+    });
+    let other = other.map(|options| locate(&options)).transpose()?;
     tracing_subscriber::fmt()
         .with_max_level(tracing_subscriber::filter::LevelFilter::WARN)
         .with_writer(std::io::stderr)
         .init();
-
-    // What was asked for by name is done or refused; of all faults, each says for itself that it was skipped.
-    let by_name = plan.faults.iter().filter(|_| plan.nemesis != ["all"]);
-    let planned: BTreeSet<&str> = by_name.map(|planned| planned.fault.as_str()).collect();
-    for fault in planned.into_iter().filter_map(fault::find) {
-        if let Some(why) = fault.impossible() {
-            let name = fault.name();
-            return Err(Failure::usage(anyhow!(
-                "fault `{name}` can't be had here: {why}; or leave it out"
-            )));
-        }
-    }
 
     // From here on this process may be another one, in namespaces of its own; there are no threads yet.
     let choice: NetworkChoice = plan
@@ -168,7 +207,12 @@ pub(super) fn main(arguments: Arguments) -> Result<Verdict, Failure> {
             .unwrap_or_default()
             .to_string_lossy()
             .into_owned(),
-        command: plan.command(&defaults()?),
+        command: if plan.is_as_drawn() {
+            plan.command(&defaults()?)
+        } else {
+            let plan = directory.join("plan.toml");
+            format!("partita run --plan {}", quoted(&plan.display().to_string()))
+        },
         seed: plan.seed,
         target: plan.target.clone(),
         workload: plan.workload.clone(),
@@ -179,7 +223,14 @@ pub(super) fn main(arguments: Arguments) -> Result<Verdict, Failure> {
         facts: lab.facts(),
         ..Summary::default()
     };
+    if !plan.schedule.is_empty() {
+        let tables = quoted(&directory.join("plan.toml").display().to_string());
+        summary.command.push_str(&format!(" --schedule {tables}"));
+    }
     if !quiet {
+        for (fault, why) in &plan.left_out {
+            say(&format!("left out: {fault}: {why}"));
+        }
         say(&format!(
             "{}\nnetwork {}\nwriting to {}",
             summary.command,
@@ -200,6 +251,7 @@ pub(super) fn main(arguments: Arguments) -> Result<Verdict, Failure> {
             workload,
             options: &options,
             program: &program,
+            other: other.as_ref(),
             lab: &lab,
             directory: &directory,
             began,
@@ -223,13 +275,14 @@ const CONTROLLER_THREADS: usize = 2;
 
 fn request(arguments: &Arguments) -> anyhow::Result<Request> {
     // Nodes start in folders of their own; a bare name is looked for on the search path.
-    let binary = match &arguments.binary {
-        Some(path) if path.components().count() > 1 => Some(std::path::absolute(path)?),
-        other => other.clone(),
+    let absolute = |path: &Option<PathBuf>| match path {
+        Some(path) if path.components().count() > 1 => std::path::absolute(path).map(Some),
+        other => Ok(other.clone()),
     };
     Ok(Request {
         target: arguments.target.clone(),
-        binary,
+        binary: absolute(&arguments.binary)?,
+        binary_b: absolute(&arguments.binary_b)?,
         defect: arguments.defect.clone(),
         snapshot_entries: arguments.snapshot_entries,
         lease_reads: arguments.lease_reads,
@@ -238,6 +291,11 @@ fn request(arguments: &Arguments) -> anyhow::Result<Request> {
         nodes: arguments.nodes,
         network: arguments.network.clone(),
         nemesis: arguments.nemesis.clone(),
+        schedule: match &arguments.schedule {
+            Some(path) => Track::read(path)?,
+            None => Vec::new(),
+        },
+        obstacle: |fault| fault.impossible(),
         concurrency: arguments.concurrency,
         rate: arguments.rate,
         time_limit: arguments.time_limit,
@@ -257,6 +315,19 @@ fn defaults() -> anyhow::Result<Plan> {
     Plan::new(request(&Defaults::try_parse_from(["run"])?.arguments)?)
 }
 
+/// The plan that these words of a command line, `run` first, would give.
+pub(crate) fn plan(words: &[String]) -> anyhow::Result<Plan> {
+    let arguments = Defaults::try_parse_from(words).map_err(|error| anyhow!("{}", first_line(&error)))?;
+    Plan::new(request(&arguments.arguments)?)
+}
+
+/// What is wrong with a command line, without how it is used.
+pub(super) fn first_line(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let line = text.lines().next().unwrap_or_default();
+    line.trim_start_matches("error: ").to_owned()
+}
+
 /// Writes what came of the run, and tells it.
 fn finish(arguments: &Arguments, directory: &Path, summary: &Summary) -> anyhow::Result<()> {
     directory::write(directory, "verdict.json", &serde_json::to_string_pretty(summary)?)?;
@@ -270,6 +341,10 @@ fn finish(arguments: &Arguments, directory: &Path, summary: &Summary) -> anyhow:
     } else {
         print(&partita_reports::text(&run, terminal::width(), terminal::color()));
     }
+    if arguments.quiet {
+        // One of many runs: whoever began it tells of all.
+        return Ok(());
+    }
     terminal::add_to_step_summary(|| partita_reports::markdown(&run))
         .context("the step's summary can't be written")
 }
@@ -277,12 +352,16 @@ fn finish(arguments: &Arguments, directory: &Path, summary: &Summary) -> anyhow:
 /// The one object that `--json` prints (reports/FORMATS.md).
 fn json(summary: &Summary, directory: &Path) -> serde_json::Value {
     let anomalies: Vec<_> = summary.checks.iter().flat_map(|check| &check.anomalies).collect();
+    let checks = summary.checks.iter().map(|check| {
+        serde_json::json!({ "checker": check.checker, "verdict": check.verdict, "reason": check.reason })
+    });
     serde_json::json!({
         "format": partita_reports::run::FORMAT,
         "verdict": summary.verdict,
         "exit_code": summary.exit_code,
         "reason": summary.reason,
         "anomalies": anomalies,
+        "checks": checks.collect::<Vec<_>>(),
         "ended": summary.ended,
         "duration_ms": summary.duration_ms,
         "ops": summary.operations,
