@@ -186,6 +186,8 @@ function summarise(operations, from, to, f) {
   const histogram = new Uint32Array(buckets * fine);
   let [ended, drawn, low, high] = [0, 0, HIGHEST, LOWEST];
   const { begin, end, outcome } = operations;
+  // What took less than a tick took half of one, for all that is known.
+  const least = Math.max(operations.meta.tick / 2, 1e-6);
   for (let i = 0; i < operations.count; i += 1) {
     const time = end[i];
     if (!(time >= from && time <= to) || (f >= 0 && operations.f[i] !== f)) continue;
@@ -193,7 +195,7 @@ function summarise(operations, from, to, f) {
     const place = Math.min(buckets - 1, Math.floor((time - from) / bucket));
     counts[lane][place] += 1;
     ended += 1;
-    const log = clamp(Math.log10(Math.max((time - begin[i]) * 1000, 1e-3)), LOWEST, HIGHEST);
+    const log = clamp(Math.log10(Math.max(time - begin[i], least) * 1000), LOWEST, HIGHEST);
     if (log < low) low = log;
     if (log > high) high = log;
     if (lane === 0) histogram[place * fine + Math.round((log - LOWEST) * FINE_ROWS_A_DECADE)] += 1;

@@ -6,11 +6,17 @@ const TYPED_PAUSE_MS = 120;
 
 const HISTORY_HEADS = [["begin, s", "number"], ["took, ms", "number took"], ["client", "number client"], ["node", "node"], ["operation", "f"], ["key", "key"], ["value", "value"], ["outcome", "outcome"]];
 
+/** How many digits of a second are known. */
+function secondDigits(meta) {
+  return clamp(Math.ceil(-Math.log10(meta.tick) - 1e-9), 3, 6);
+}
+
 function fillOperation(operations, cells, i) {
   const { meta, lists, begin, end, outcome } = operations;
+  const digits = secondDigits(meta);
   const texts = [
-    meta.timed ? begin[i].toFixed(6) : whole(begin[i]),
-    outcome[i] === 3 ? "" : meta.timed ? ((end[i] - begin[i]) * 1000).toFixed(3) : whole(end[i] - begin[i]),
+    meta.timed ? begin[i].toFixed(digits) : whole(begin[i]),
+    outcome[i] === 3 ? "" : meta.timed ? ((end[i] - begin[i]) * 1000).toFixed(digits - 3) : whole(end[i] - begin[i]),
     String(operations.process[i]), nameOf(lists.node, operations.node[i]), lists.f[operations.f[i]], nameOf(lists.key, operations.key[i]), actText(operations, i),
     OUTCOMES[outcome[i]],
   ];
@@ -161,7 +167,7 @@ function operationDetail(operations, i) {
     ["operation", whole(id)], ["client", String(operations.process[i])], ["node", nameOf(lists.node, operations.node[i])],
     ["asked", `${lists.f[operations.f[i]]} ${nameOf(lists.key, operations.key[i])} ${operations.input.kind[i] === NULL ? "" : valueText(operations, operations.input, i)}`],
     ["outcome", OUTCOMES[outcome[i]]], ["answer", valueText(operations, operations.output, i)], ["error", nameOf(lists.error, operations.error[i])],
-    ["time", meta.timed ? `${begin[i].toFixed(6)} s to ${outcome[i] === 3 ? "the end" : `${end[i].toFixed(6)} s`}` : ""],
+    ["time", meta.timed ? `${begin[i].toFixed(secondDigits(meta))} s to ${outcome[i] === 3 ? "the end" : `${end[i].toFixed(secondDigits(meta))} s`}` : ""],
   ];
   const go = (where) => { shared.setMoment(outcome[i] === 3 ? begin[i] : end[i], "history"); goTo(document.getElementById(where)); };
   return [

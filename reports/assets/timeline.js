@@ -450,6 +450,7 @@ function timelineCaption(line, summary, operations) {
     : `${counted(summary.ended, "operation")}, a point each.`);
   parts.push(`Rates and percentiles are per ${short(summary.bucket)} s.`);
   if (!summary.exact && operations && operations.meta.one_in > 1) parts.push("Of this stretch only the operations that are in this page are counted.");
+  if (!summary.exact && operations && operations.meta.tick > 1e-6) parts.push(`Times are rounded to ${span(operations.meta.tick)}.`);
   if (line.unended > 0) parts.push(`${counted(line.unended, "operation")} never ended, and are in neither.`);
   if (line.nodes.some((strip) => strip.condensed)) parts.push("Nodes changed roles too often for every change to be drawn.");
   return parts.join(" ");

@@ -13,7 +13,7 @@ pub(super) struct Level {
 }
 
 /// From exact to coarse.
-pub(super) const LEVELS: [Level; 5] = [
+pub(super) const LEVELS: [Level; 6] = [
     Level {
         tick_ns: 1_000,
         value_chars: 400,
@@ -28,6 +28,10 @@ pub(super) const LEVELS: [Level; 5] = [
     },
     Level {
         tick_ns: 200_000,
+        value_chars: 60,
+    },
+    Level {
+        tick_ns: 500_000,
         value_chars: 60,
     },
     Level {
