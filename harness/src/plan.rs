@@ -1,6 +1,7 @@
 //! The plan of a run: all that is needed to repeat it.
 
 mod nemesis;
+mod network;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -12,6 +13,8 @@ use partita_protocols::{Defect, ProtocolKind};
 use partita_targets::Target;
 use partita_workloads::Workload;
 use serde::{Deserialize, Serialize};
+
+pub(crate) use self::network::Tcp;
 
 /// The version of `plan.toml`.
 const FORMAT: u32 = 1;
@@ -77,6 +80,9 @@ pub(crate) struct Plan {
     pub(crate) nodes: Vec<String>,
     /// How nodes are connected: as asked, `auto` included.
     pub(crate) network: String,
+    /// How TCP behaves after a cut.
+    #[serde(default, skip_serializing_if = "Tcp::is_prompt")]
+    pub(crate) tcp: Tcp,
     /// Clients at a time.
     pub(crate) concurrency: u32,
     /// Operations a second.
@@ -113,6 +119,7 @@ pub(crate) struct Request {
     pub(crate) reads: Reads,
     pub(crate) nodes: usize,
     pub(crate) network: String,
+    pub(crate) tcp: Tcp,
     pub(crate) nemesis: Vec<String>,
     pub(crate) concurrency: u32,
     pub(crate) rate: f64,
@@ -196,7 +203,8 @@ impl Plan {
             bail!("--time-limit is out of range: more than 0, at most 24h");
         }
         let defect = request.defect.as_deref().map(Defect::by_name).transpose()?;
-        let kinds = nemesis::kinds(&request.nemesis, request.nodes, target)?;
+        let nodes: Vec<String> = (1..=request.nodes).map(|node| format!("n{node}")).collect();
+        let kinds = nemesis::kinds(&request.nemesis, &nodes, target, &request.network)?;
         let time_limit_ms = millis(request.time_limit);
         Ok(Plan {
             format: FORMAT,
@@ -208,8 +216,9 @@ impl Plan {
             lease_reads: request.lease_reads || defect.is_some_and(Defect::needs_leases),
             workload: workload.name().to_owned(),
             reads: request.reads,
-            nodes: (1..=request.nodes).map(|node| format!("n{node}")).collect(),
+            nodes,
             network: request.network,
+            tcp: request.tcp,
             concurrency: request.concurrency,
             rate: request.rate,
             time_limit_ms,
@@ -236,7 +245,7 @@ impl Plan {
         if self.nemesis == ["all"] {
             let target = partita_targets::find(&self.target).into_iter();
             return target
-                .flat_map(nemesis::bearable)
+                .flat_map(|target| nemesis::bearable(target, &self.network))
                 .map(|fault| (fault.name(), None))
                 .collect();
         }
@@ -300,10 +309,11 @@ impl Plan {
             self.nodes.len().to_string(),
         );
         option(self.network != defaults.network, "network", self.network.clone());
+        option(self.tcp != defaults.tcp, "tcp", "default".to_owned());
         let nemesis = if self.nemesis.is_empty() {
             "none".to_owned()
         } else {
-            self.nemesis.join(",")
+            quoted(&self.nemesis.join(","))
         };
         option(self.nemesis != defaults.nemesis, "nemesis", nemesis);
         option(
@@ -384,7 +394,7 @@ fn millis(duration: Duration) -> u64 {
 
 /// A word as a shell reads it back.
 fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:=".contains(c);
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:=,".contains(c);
     if word.chars().all(plain) {
         word.to_owned()
     } else {
@@ -407,6 +417,7 @@ pub(crate) mod tests {
             reads: Reads::Linearizable,
             nodes: 5,
             network: "auto".into(),
+            tcp: Tcp::Prompt,
             nemesis: vec!["all".into()],
             concurrency: 10,
             rate: 500.0,

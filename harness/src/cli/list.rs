@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 
 use partita_checker::Verdict;
+use partita_nemesis::fault::Fault;
+use partita_nemesis::lab::NetworkKind;
 
 use super::{Failure, print};
 
@@ -26,12 +28,24 @@ pub(super) fn main(arguments: &Arguments) -> Result<Verdict, Failure> {
         let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
         for (name, summary) in rows {
             let fault = partita_nemesis::fault::find(name).filter(|_| *kind == "faults");
-            let note = fault.and_then(|fault| fault.impossible());
-            let note = note.map_or_else(String::new, |why| format!(" Not here: {why}."));
+            let networks = fault.map_or_else(String::new, needed_network);
+            let impossible = fault.and_then(|fault| fault.impossible());
+            let impossible = impossible.map_or_else(String::new, |why| format!(" Not here: {why}."));
+            let note = networks + &impossible;
             print(&format!("  {name:width$}  {summary}{note}\n"));
         }
     }
     Ok(Verdict::Valid)
+}
+
+/// Says so if not every network can do the fault.
+fn needed_network(fault: &dyn Fault) -> String {
+    let networks = fault.networks();
+    if networks == NetworkKind::ALL {
+        return String::new();
+    }
+    let names: Vec<String> = networks.iter().map(ToString::to_string).collect();
+    format!(" Needs --network {}.", names.join(" or "))
 }
 
 /// All that is known of each defect.

@@ -11,12 +11,12 @@ use clap::Parser;
 use jiff::Timestamp;
 use partita_checker::Verdict;
 use partita_nemesis::fault;
-use partita_nemesis::lab::{self, EnterError, NetworkChoice, NetworkKind};
+use partita_nemesis::lab::{self, EnterError, NetworkKind};
 use partita_reports::run::Summary;
 use partita_targets::Options;
 
 use super::{Failure, print, say, units};
-use crate::plan::{OnViolation, Plan, Reads, Request};
+use crate::plan::{OnViolation, Plan, Reads, Request, Tcp};
 use crate::progress::Progress;
 use crate::run::directory;
 use crate::run::phases::{self, Setting};
@@ -36,7 +36,8 @@ pub(super) struct Arguments {
     /// Which state reads see: one with all that was done before, or whatever the node that is asked has
     #[arg(long, value_enum, default_value_t)]
     reads: Reads,
-    /// Faults, with commas between (see `partita list faults`); `all` or `none`
+    /// Faults, with commas between (see `partita list faults`), those of links also over links named by hand, as in
+    /// 'partition:n1>n2+n3'; `all` or `none`
     #[arg(long, default_value = "partition,kill,pause", value_delimiter = ',')]
     nemesis: Vec<String>,
     /// How long clients work
@@ -54,9 +55,13 @@ pub(super) struct Arguments {
     /// The seed of everything random; drawn and printed if not given
     #[arg(long, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     seed: Option<u64>,
-    /// How nodes are connected: network namespaces and iptables, or forwarders on loopback
-    #[arg(long, default_value = "auto", value_parser = ["auto", "netns", "proxy"])]
+    /// How nodes are connected: network namespaces and iptables, the same with our own switch, or forwarders on
+    /// loopback
+    #[arg(long, default_value = "auto", value_parser = ["auto", "netns", "switch", "proxy"])]
     network: String,
+    /// How TCP behaves after a cut
+    #[arg(long, value_enum, default_value_t)]
+    tcp: Tcp,
     /// A deliberate bug to switch on in our own servers (see `partita list defects`)
     #[arg(long)]
     defect: Option<String>,
@@ -126,8 +131,9 @@ pub(super) fn main(arguments: Arguments) -> Result<Verdict, Failure> {
 
     // What was asked for by name is done or refused; of all faults, each says for itself that it was skipped.
     let by_name = plan.faults.iter().filter(|_| plan.nemesis != ["all"]);
-    let planned: BTreeSet<&str> = by_name.map(|planned| planned.fault.as_str()).collect();
-    for fault in planned.into_iter().filter_map(fault::find) {
+    let by_name: BTreeSet<&str> = by_name.map(|planned| planned.fault.as_str()).collect();
+    let by_name: Vec<_> = by_name.into_iter().filter_map(fault::find).collect();
+    for fault in &by_name {
         if let Some(why) = fault.impossible() {
             let name = fault.name();
             return Err(Failure::usage(anyhow!(
@@ -137,14 +143,21 @@ pub(super) fn main(arguments: Arguments) -> Result<Verdict, Failure> {
     }
 
     // From here on this process may be another one, in namespaces of its own; there are no threads yet.
-    let choice: NetworkChoice = plan
-        .network
-        .parse()
-        .map_err(|error: String| Failure::usage(anyhow!(error)))?;
-    let lab = lab::enter(choice).map_err(|error| match error {
+    let wishes = plan.wishes().map_err(|error| Failure::usage(anyhow!(error)))?;
+    let lab = lab::enter(wishes).map_err(|error| match error {
         EnterError::Impossible { .. } => Failure::usage(error),
         error => Failure::Harness(error.into()),
     })?;
+    for fault in by_name {
+        if !fault.networks().contains(&lab.kind()) {
+            return Err(Failure::usage(anyhow!(
+                "fault `{}` can't be had here: {} ({}); or leave it out",
+                fault.name(),
+                fault::not_over(fault, lab.kind()),
+                lab.why()
+            )));
+        }
+    }
     if target.needs_own_addresses() && lab.kind() == NetworkKind::Proxy {
         return Err(Failure::usage(anyhow!(
             "target `{}` needs an address for each node, which only network namespaces give, and here: {}",
@@ -238,6 +251,7 @@ fn request(arguments: &Arguments) -> anyhow::Result<Request> {
         reads: arguments.reads,
         nodes: arguments.nodes,
         network: arguments.network.clone(),
+        tcp: arguments.tcp,
         nemesis: arguments.nemesis.clone(),
         concurrency: arguments.concurrency,
         rate: arguments.rate,

@@ -1,8 +1,9 @@
 //! Which faults a schedule is drawn from.
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use partita_generator::faults::FaultKind;
 use partita_nemesis::fault::{self, Fault};
+use partita_nemesis::lab::NetworkKind;
 use partita_targets::{Matter, Target};
 
 use super::unknown;
@@ -15,22 +16,30 @@ fn bears(target: &dyn Target, fault: &dyn Fault) -> bool {
         .is_none_or(|need| target.administers().contains(&matter(need)))
 }
 
-/// All faults that a target can bear.
-pub(super) fn bearable(target: &dyn Target) -> impl Iterator<Item = &'static dyn Fault> {
+/// All faults that a target can bear, and the network, if one was asked for by name.
+pub(super) fn bearable(target: &dyn Target, network: &str) -> impl Iterator<Item = &'static dyn Fault> {
+    let named = |kind: &NetworkKind| kind.to_string() == network;
+    let kind = NetworkKind::ALL.iter().copied().find(named);
     fault::ALL
         .iter()
         .copied()
         .filter(move |fault| bears(target, *fault))
+        .filter(move |fault| kind.is_none_or(|kind| fault.networks().contains(&kind)))
 }
 
 /// The faults asked for, in the shapes that so many nodes, with a leader or without, can have: `kill` in all its
-/// shapes, `kill:leader` in one.
+/// shapes, `kill:leader` in one, `partition:n1>n2+n3` over these links.
 /// `none` is none, and `all` is all that the target can bear.
-pub(super) fn kinds(asked: &[String], nodes: usize, target: &dyn Target) -> anyhow::Result<Vec<FaultKind>> {
+pub(super) fn kinds(
+    asked: &[String],
+    nodes: &[String],
+    target: &dyn Target,
+    network: &str,
+) -> anyhow::Result<Vec<FaultKind>> {
     let all = || fault::ALL.iter().map(|fault| fault.name());
     let asked: Vec<&str> = match asked {
         [none] if none == "none" => Vec::new(),
-        [every] if every == "all" => bearable(target).map(|fault| fault.name()).collect(),
+        [every] if every == "all" => bearable(target, network).map(|fault| fault.name()).collect(),
         asked => asked.iter().map(String::as_str).collect(),
     };
     let mut kinds: Vec<FaultKind> = Vec::new();
@@ -49,10 +58,14 @@ pub(super) fn kinds(asked: &[String], nodes: usize, target: &dyn Target) -> anyh
                 }
             );
         }
-        let mut shapes = fault::shapes(fault, nodes, target.has_leader());
-        if let Some(shape) = shape {
+        let mut shapes = fault::shapes(fault, nodes.len(), target.has_leader());
+        let grudge = shape.and_then(|shape| Some((shape, fault::grudge(fault, shape, nodes)?)));
+        if let Some((links, sense)) = grudge {
+            sense.map_err(|wrong| anyhow!("fault `{name}`: {wrong}"))?;
+            shapes = vec![links.to_owned()];
+        } else if let Some(shape) = shape {
             if !shapes.iter().any(|known| known == shape) {
-                let kind = format!("shape of `{name}` for {nodes} nodes");
+                let kind = format!("shape of `{name}` for {} nodes", nodes.len());
                 bail!(unknown(&kind, shape, shapes.iter().map(String::as_str)));
             }
             shapes.retain(|known| known == shape);
@@ -115,5 +128,46 @@ mod tests {
         let plan = ask("zab", "all").unwrap();
         assert_eq!(plan.asked().len(), fault::ALL.len());
         assert!(plan.faults.iter().any(|fault| fault.fault == "membership"));
+    }
+
+    #[test]
+    fn links_named_by_hand_are_planned_as_they_are_and_unknown_nodes_are_refused() {
+        let plan = |nemesis: &str| {
+            Plan::new(Request {
+                nemesis: nemesis.split(',').map(str::to_owned).collect(),
+                nodes: 3,
+                ..request()
+            })
+        };
+        let planned = plan("partition:n1>n2+n3,delay:clients<>n1").unwrap();
+        let shapes: BTreeSet<&str> = planned.faults.iter().map(|fault| fault.shape.as_str()).collect();
+        assert_eq!(shapes, BTreeSet::from(["n1>n2+n3", "clients<>n1"]));
+        assert!(planned.wishes().unwrap().prefer_switch);
+        let command = planned.command(&plan("none").unwrap());
+        assert!(
+            command.contains("--nemesis 'partition:n1>n2+n3,delay:clients<>n1'"),
+            "{command}"
+        );
+        let error = plan("partition:n1>n4").unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "fault `partition`: `n1>n4`: there is no node `n4`; there are: n1, n2, n3, clients"
+        );
+        let error = plan("kill:n1>n2").unwrap_err().to_string();
+        assert!(error.starts_with("unknown shape of `kill`"), "{error}");
+    }
+
+    #[test]
+    fn all_faults_are_those_that_the_network_asked_for_can_do() {
+        let asks = |network: &str, fault: &str| {
+            let plan = Plan::new(Request {
+                network: network.into(),
+                ..request()
+            });
+            plan.unwrap().asked().iter().any(|(name, _)| *name == fault)
+        };
+        assert!(asks("auto", "loss") && asks("switch", "loss"));
+        assert!(!asks("netns", "loss") && !asks("proxy", "loss"));
+        assert!(!asks("netns", "delay") && asks("proxy", "delay"));
     }
 }

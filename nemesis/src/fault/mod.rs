@@ -17,6 +17,7 @@ mod hold;
 mod io_errors;
 mod kill;
 mod lag;
+mod links;
 mod loss;
 mod membership;
 mod partition;

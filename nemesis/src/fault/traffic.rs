@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use partita_generator::{Random, random};
 use partita_history::FaultOutcome;
 
-use super::{BoxFuture, Context, Fault, Healed, Injected, Shape, grudge, roles_of, selection};
+use super::{BoxFuture, Context, Fault, Healed, Injected, Shape, grudge, links, roles_of};
 use crate::lab::NetworkKind;
 use crate::network::{Interference, Link, Period};
 
@@ -35,7 +35,7 @@ impl Fault for TrafficFault {
     }
 
     fn shapes(&self) -> &'static [Shape] {
-        selection::TRAFFIC_SHAPES
+        links::TRAFFIC_SHAPES
     }
 
     fn networks(&self) -> &'static [NetworkKind] {
@@ -63,7 +63,7 @@ impl TrafficFault {
         if !self.networks.contains(&cluster.kind()) {
             return Injected::skipped(shape, super::not_over(self, cluster.kind()));
         }
-        let (hit, roles, _) = match grudge::whom(context, shape, seed, selection::traffic).await {
+        let (hit, roles, _) = match grudge::whom(context, shape, seed, links::traffic).await {
             Ok(whom) => whom,
             Err(reason) => return Injected::skipped(shape, reason),
         };
