@@ -66,6 +66,8 @@ pub struct Cluster {
     facts: BTreeMap<String, String>,
     /// The nodes of which a fault has spoilt a file. What a server makes of that is not undone by healing.
     spoilt: Mutex<BTreeSet<usize>>,
+    /// The nodes that a fault hit last.
+    last_hit: Mutex<Option<Vec<usize>>>,
     /// When each fault last began to interfere with links.
     imposed: Mutex<BTreeMap<u64, Instant>>,
 }
@@ -122,6 +124,7 @@ impl Cluster {
             mark: lab.mark().clone(),
             facts,
             spoilt: Mutex::default(),
+            last_hit: Mutex::default(),
             imposed: Mutex::default(),
         }))
     }
@@ -246,6 +249,22 @@ impl Cluster {
         self.hosts[node].kill()
     }
 
+    /// Sends SIGTERM to a node with all its children: it is asked to end. Returns its pid, if it ran.
+    pub fn terminate(&self, node: usize) -> Option<i32> {
+        self.hosts[node].process.terminate()
+    }
+
+    /// Has a node be started with its [other program](CommandSpec::other) from now on, or with its own; one that
+    /// runs goes on. False if it has no other program.
+    pub fn use_other_program(&self, node: usize, other: bool) -> bool {
+        self.hosts[node].use_other_program(other)
+    }
+
+    /// How a node is started just now; `None` if it never was.
+    pub fn command(&self, node: usize) -> Option<CommandSpec> {
+        self.hosts[node].command()
+    }
+
     /// Sends SIGSTOP to a node with all its children. Returns its pid, if it ran.
     pub fn pause(&self, node: usize) -> Option<i32> {
         self.hosts[node].process.pause()
@@ -355,6 +374,18 @@ impl Cluster {
         }
     }
 
+    /// The nodes that a fault hit last.
+    pub(crate) fn last_hit(&self) -> Option<Vec<usize>> {
+        self.last_hit
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    pub(crate) fn remember_hit(&self, nodes: &[usize]) {
+        *self.last_hit.lock().unwrap_or_else(PoisonError::into_inner) = Some(nodes.to_vec());
+    }
+
     /// What ended by itself because of what a fault did to it, in words.
     pub fn excused_exits(&self) -> Vec<String> {
         let of_host = |host: &Host| {
@@ -363,6 +394,10 @@ impl Cluster {
             excused.map(move |text| format!("{name} ({text})"))
         };
         self.hosts.iter().flat_map(of_host).collect()
+    }
+
+    pub(crate) fn mark(&self) -> &Mark {
+        &self.mark
     }
 
     pub(crate) fn host(&self, node: usize) -> &Host {

@@ -4,6 +4,7 @@ mod checking;
 mod defects;
 mod disks;
 mod house;
+mod kills;
 mod online;
 mod runs;
 mod simulate;

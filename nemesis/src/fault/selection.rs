@@ -27,7 +27,18 @@ pub(super) const PROCESS_SHAPES: &[Shape] = &[
         name: "leader",
         summary: "the leader",
     },
+    Shape {
+        name: "followers",
+        summary: "all nodes but the leader",
+    },
+    Shape {
+        name: AGAIN,
+        summary: "the nodes that a fault hit last",
+    },
 ];
+
+/// The shape whose nodes were chosen before.
+pub(super) const AGAIN: &str = "again";
 
 /// The shapes of changes of members.
 pub(super) const MEMBERSHIP_SHAPES: &[Shape] = &[
@@ -42,6 +53,10 @@ pub(super) const MEMBERSHIP_SHAPES: &[Shape] = &[
     Shape {
         name: "replace",
         summary: "one node is removed and at once added anew, as when a machine is replaced",
+    },
+    Shape {
+        name: "leader-killed",
+        summary: "one node is removed, the leader is killed in the middle of that and starts again; healing adds the node",
     },
     Shape {
         name: "shrink",
@@ -82,10 +97,10 @@ pub(super) fn obstacle(shape: &str, nodes: usize) -> Option<String> {
     let least = match shape {
         // Below, a minority with the leader in it is the leader alone, or every majority is everyone.
         "leader-with-minority" | "majorities-ring" | "shrink" => 5,
-        "remove-one" | "remove-leader" | "replace" | "minority" | "halves" | "handover" | "bridge"
-        | "until-snapshot" => 3,
-        "isolate-one" | "isolate-leader" | "one-way-in" | "one-way-out" | "one-way" | "random-links"
-        | "flapping" => 2,
+        "remove-one" | "remove-leader" | "leader-killed" | "replace" | "minority" | "halves" | "handover"
+        | "bridge" | "until-snapshot" => 3,
+        "followers" | "isolate-one" | "isolate-leader" | "one-way-in" | "one-way-out" | "one-way"
+        | "random-links" | "flapping" => 2,
         _ => 1,
     };
     (nodes < least).then(|| format!("{shape} needs at least {least} nodes; there are {nodes}"))
@@ -96,6 +111,8 @@ pub(super) fn needs_leader(shape: &str) -> bool {
     matches!(
         shape,
         "leader"
+            | "followers"
+            | "leader-killed"
             | "isolate-leader"
             | "leader-with-minority"
             | "handover"
@@ -127,6 +144,10 @@ pub(super) fn victims(shape: &str, nodes: usize, leaders: &[usize], seed: u64) -
         "majority" => nodes / 2 + 1,
         "all" => nodes,
         "leader" => return Ok(vec![leader(leaders, &mut rng)?]),
+        "followers" => {
+            leader(leaders, &mut rng)?;
+            return Ok((0..nodes).filter(|node| !leaders.contains(node)).collect());
+        }
         _ => return Err(format!("there is no shape {shape}")),
     };
     let mut victims = shuffled(nodes, &mut rng);
@@ -144,6 +165,11 @@ pub(super) fn leaving(shape: &str, nodes: usize, leaders: &[usize], seed: u64) -
     match shape {
         "remove-one" | "replace" => order.truncate(1),
         "remove-leader" => order = vec![leader(leaders, &mut random(seed, "leader"))?],
+        "leader-killed" => {
+            leader(leaders, &mut random(seed, "leader"))?;
+            order.retain(|node| !leaders.contains(node));
+            order.truncate(1);
+        }
         "shrink" => order.truncate(minority(nodes)),
         _ => return Err(format!("there is no shape {shape}")),
     }
@@ -208,6 +234,8 @@ mod tests {
             }
         }
         assert_eq!(victims("leader", 5, &[3], 0), Ok(vec![3]));
+        assert_eq!(victims("followers", 5, &[3], 0), Ok(vec![0, 1, 2, 4]));
+        assert_eq!(victims("followers", 5, &[], 0), Err("no leader is known".into()));
         assert_eq!(victims("leader", 5, &[], 0), Err("no leader is known".into()));
     }
 
@@ -233,6 +261,9 @@ mod tests {
             }
         }
         assert_eq!(leaving("remove-leader", 5, &[3], 1), Ok(vec![3]));
+        for seed in 0..20 {
+            assert!(leaving("leader-killed", 3, &[1], seed).is_ok_and(|leaving| leaving != [1]));
+        }
         assert_eq!(successor("any", 5, &[3], 1), Ok((3, None)));
         let nobody = Err("no leader is known".to_owned());
         assert_eq!(leaving("remove-leader", 5, &[], 1), nobody);

@@ -15,6 +15,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::OnceLock;
 
 pub(crate) use doctor::BACK_OFF;
 pub use doctor::{Finding, probe};
@@ -233,6 +234,30 @@ fn kind(cutter: Option<&Cutter>) -> NetworkKind {
     }
 }
 
+/// Whether namespaces of our own can be had, found out once. Where they can't be tried any more, as threads run,
+/// they are taken to be there.
+pub(crate) fn has_namespaces() -> bool {
+    static FOUND: OnceLock<bool> = OnceLock::new();
+    *FOUND.get_or_init(|| !trial::is_possible() || trial::isolation(false).is_ok())
+}
+
+/// Why a network with our own switch can't be had here, and what to do about it. It is tried once in a process,
+/// before that has threads; afterwards nothing is known to be in the way.
+pub(crate) fn switch_obstacle() -> Option<String> {
+    static TRIED: OnceLock<Option<String>> = OnceLock::new();
+    if TRIED.get().is_none() && !trial::is_possible() {
+        return None;
+    }
+    let tried = TRIED.get_or_init(|| {
+        namespace::hear_of_children();
+        let attempt = trial::isolation(true).and_then(trial::switch);
+        attempt
+            .err()
+            .map(|trouble| format!("{}: {}", trouble.why, trouble.remedy))
+    });
+    tried.clone()
+}
+
 /// What [`enter`] is going to do.
 struct Decision {
     why: String,
@@ -257,6 +282,7 @@ pub fn enter_with(wishes: impl Into<Wishes>, search: &SearchPath) -> Result<Lab,
     }
     namespace::hear_of_children();
     clean::clean();
+    clean::clean_groups();
     let no_proc = || EnterError::Refused {
         step: "read /proc/self".into(),
         error: "not there".into(),

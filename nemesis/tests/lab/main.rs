@@ -7,6 +7,7 @@ mod clocks;
 mod disks;
 mod links;
 mod node;
+mod processes;
 mod scenes;
 mod stage;
 mod suite;
@@ -78,6 +79,7 @@ fn scene(name: &str, network: &str, run_dir: &Path) {
             "cut-links" => links::cut(&lab, run_dir).await,
             "tcp-default" => links::tcp_default(&lab, run_dir).await,
             "clocks" => clocks::play(&lab, run_dir).await,
+            "processes" => processes::play(&lab, run_dir).await,
             "stay-in-fault" => scenes::stay_in_fault(&lab, run_dir).await,
             "disks" => disks::play(&lab, run_dir).await,
             "stay-in-disk-fault" => disks::stay_in_fault(&lab, run_dir).await,

@@ -36,13 +36,16 @@ pub(crate) async fn play(lab: &Lab, run_dir: &Path) {
     assert!(left.is_empty(), "{left:?}");
 }
 
-/// Stays in the middle of four faults until it is killed.
+/// Stays in the middle of six faults until it is killed.
 pub(crate) async fn stay_in_fault(lab: &Lab, run_dir: &Path) {
     let stage = Stage::set(lab, run_dir).await;
     let _partition = stage.inject("partition", "halves", 1, 1).await;
     let _skew = stage.inject("clock-skew", "all", 4, 4).await;
     let _pause = stage.inject("pause", "one", 2, 2).await;
     let _kill = stage.inject("kill", "leader", 3, 3).await;
+    let _squeeze = stage.inject("cpu", "majority", 5, 5).await;
+    // Where there are no groups to be had it is skipped.
+    let _freeze = stage.inject("freeze", "minority", 6, 6).await;
     println!("in fault");
     std::future::pending::<()>().await;
 }
@@ -247,6 +250,8 @@ async fn kills(stage: &Stage) {
                 "one" | "leader" => 1,
                 "minority" => 2,
                 "majority" => 3,
+                // The last but one hit the followers.
+                "followers" | "again" => 4,
                 _ => 5,
             }
         );
@@ -340,6 +345,7 @@ fn planned(id: u64, at_ms: u64, for_ms: u64, fault: &str, shape: &str) -> Planne
         for_ms,
         fault: fault.into(),
         shape: shape.into(),
+        when: None,
         seed: id + 40,
     }
 }

@@ -143,7 +143,7 @@ impl Stage {
         stage
     }
 
-    fn command(cluster: &Cluster, node: usize) -> CommandSpec {
+    pub(crate) fn command(cluster: &Cluster, node: usize) -> CommandSpec {
         let mut args = vec!["node".to_owned()];
         args.extend([PortRole::Peer, PortRole::Client].map(|role| cluster.listen(node, role).to_string()));
         let peers = (0..NODES).filter(|&peer| peer != node);
