@@ -1,7 +1,6 @@
 //! `partita run [TARGET]`: one test.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -13,7 +12,7 @@ use partita_nemesis::lab::{self, EnterError, NetworkChoice, NetworkKind};
 use partita_reports::run::Summary;
 use partita_targets::Options;
 
-use super::{Failure, print, say, units};
+use super::{Failure, print, say, terminal, units};
 use crate::plan::{OnViolation, Plan, Reads, Request, Track, quoted};
 use crate::progress::Progress;
 use crate::run::directory;
@@ -202,7 +201,7 @@ pub(super) fn main(arguments: Arguments) -> Result<Verdict, Failure> {
     }
     let (directory, _lock) = directory::create(&arguments.runs_dir, &plan, started)?;
     let mut summary = Summary {
-        format: 1,
+        format: partita_reports::run::FORMAT,
         run: directory
             .file_name()
             .unwrap_or_default()
@@ -335,27 +334,25 @@ fn finish(arguments: &Arguments, directory: &Path, summary: &Summary) -> anyhow:
     if summary.verdict == Verdict::Valid {
         directory::remove_data(directory).context("the nodes' data can't be removed")?;
     }
-    partita_reports::write(directory)?;
     let run = partita_reports::load(directory)?;
+    partita_reports::write_loaded(&run)?;
     if arguments.json {
         print(&format!("{}\n", json(summary, directory)));
     } else {
-        let color = std::io::stdout().is_terminal();
-        print(&partita_reports::text(&run, TEXT_WIDTH, color));
+        print(&partita_reports::text(&run, terminal::width(), terminal::color()));
     }
-    Ok(())
+    terminal::add_to_step_summary(|| partita_reports::markdown(&run))
+        .context("the step's summary can't be written")
 }
 
-/// The width of the summary, in columns.
-const TEXT_WIDTH: usize = 100;
-
-/// The one object that `--json` prints.
+/// The one object that `--json` prints (reports/FORMATS.md).
 fn json(summary: &Summary, directory: &Path) -> serde_json::Value {
     let anomalies: Vec<_> = summary.checks.iter().flat_map(|check| &check.anomalies).collect();
     let checks = summary.checks.iter().map(|check| {
         serde_json::json!({ "checker": check.checker, "verdict": check.verdict, "reason": check.reason })
     });
     serde_json::json!({
+        "format": partita_reports::run::FORMAT,
         "verdict": summary.verdict,
         "exit_code": summary.exit_code,
         "reason": summary.reason,
