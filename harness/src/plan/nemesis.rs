@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use partita_generator::faults::{self, FaultKind, PlannedFault};
 use partita_nemesis::fault::{self, Fault, SETS, Set};
+use partita_nemesis::lab::NetworkKind;
 use partita_targets::{Matter, Target};
 
 use super::unknown;
@@ -18,6 +19,8 @@ pub(super) struct Ground<'a> {
     /// The names of the nodes.
     pub(super) nodes: &'a [String],
     pub(super) target: &'a dyn Target,
+    /// The network as asked for, `auto` included.
+    pub(super) network: &'a str,
     pub(super) has_other_program: bool,
     pub(super) obstacle: Obstacle,
 }
@@ -59,6 +62,12 @@ impl Ground<'_> {
             return Some(format!(
                 "target `{name}` has no call that we know of by which {call}"
             ));
+        }
+        let network = NetworkKind::ALL
+            .iter()
+            .find(|kind| kind.to_string() == self.network);
+        if let Some(&network) = network.filter(|kind| !fault.networks().contains(kind)) {
+            return Some(fault::not_over(fault, network));
         }
         if fault.needs_other_program() && !self.has_other_program {
             return Some("it needs another program for the nodes: --binary-b".into());
@@ -112,7 +121,11 @@ impl Ground<'_> {
     /// A fault in one shape, or in all that it can have here.
     fn kind(&self, fault: &dyn Fault, shape: Option<&str>) -> anyhow::Result<FaultKind> {
         let mut shapes = fault::shapes(fault, self.nodes.len(), self.target.has_leader());
-        if let Some(shape) = shape {
+        let grudge = shape.and_then(|shape| Some((shape, fault::grudge(fault, shape, self.nodes)?)));
+        if let Some((links, sense)) = grudge {
+            sense.map_err(|wrong| anyhow!("fault `{}`: {wrong}", fault.name()))?;
+            shapes = vec![links.to_owned()];
+        } else if let Some(shape) = shape {
             let is_named = fault::takes_names(fault) && self.nodes.iter().any(|node| node == shape);
             if !is_named && !shapes.iter().any(|known| known == shape) {
                 let kind = format!("shape of `{}` for {} nodes", fault.name(), self.nodes.len());
@@ -245,5 +258,46 @@ mod tests {
             "{error}"
         );
         assert!(refused(&["partition:n1"], |_| None).starts_with("unknown shape of `partition`"));
+    }
+
+    #[test]
+    fn links_named_by_hand_are_planned_as_they_are_and_unknown_nodes_are_refused() {
+        let plan = |nemesis: &str| {
+            Plan::new(Request {
+                nemesis: nemesis.split(',').map(str::to_owned).collect(),
+                nodes: 3,
+                ..request()
+            })
+        };
+        let planned = plan("partition:n1>n2+n3,delay:clients<>n1").unwrap();
+        let shapes: BTreeSet<&str> = planned.faults.iter().map(|fault| fault.shape.as_str()).collect();
+        assert_eq!(shapes, BTreeSet::from(["n1>n2+n3", "clients<>n1"]));
+        assert!(planned.wishes().unwrap().prefer_switch);
+        let command = planned.command(&plan("none").unwrap());
+        assert!(
+            command.contains("--nemesis 'partition:n1>n2+n3,delay:clients<>n1'"),
+            "{command}"
+        );
+        let error = plan("partition:n1>n4").unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "fault `partition`: `n1>n4`: there is no node `n4`; there are: n1, n2, n3, clients"
+        );
+        let error = plan("kill:n1>n2").unwrap_err().to_string();
+        assert!(error.starts_with("unknown shape of `kill`"), "{error}");
+    }
+
+    #[test]
+    fn all_faults_are_those_that_the_network_asked_for_can_do() {
+        let asks = |network: &str, fault: &str| {
+            let plan = Plan::new(Request {
+                network: network.into(),
+                ..request()
+            });
+            plan.unwrap().asked().iter().any(|(name, _)| *name == fault)
+        };
+        assert!(asks("auto", "loss") && asks("switch", "loss"));
+        assert!(!asks("netns", "loss") && !asks("proxy", "loss"));
+        assert!(!asks("netns", "delay") && asks("proxy", "delay"));
     }
 }

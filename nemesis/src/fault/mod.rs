@@ -22,6 +22,7 @@ mod kill;
 mod kill_in_snapshot;
 mod lag;
 mod limit;
+mod links;
 mod loss;
 mod membership;
 mod memory;

@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use partita_generator::{Random, random};
 use partita_history::FaultOutcome;
 
-use super::{BoxFuture, Context, Fault, Healed, Injected, Shape, grudge, roles_of, selection};
-use crate::lab::NetworkKind;
+use super::{BoxFuture, Context, Fault, Healed, Injected, Shape, grudge, links, roles_of};
+use crate::lab::{NetworkKind, has_switch};
 use crate::network::{Interference, Link, Period};
 
 /// Something that can be done to the traffic over links.
@@ -35,7 +35,7 @@ impl Fault for TrafficFault {
     }
 
     fn shapes(&self) -> &'static [Shape] {
-        selection::TRAFFIC_SHAPES
+        links::TRAFFIC_SHAPES
     }
 
     fn networks(&self) -> &'static [NetworkKind] {
@@ -44,6 +44,12 @@ impl Fault for TrafficFault {
 
     fn takes_grudges(&self) -> bool {
         true
+    }
+
+    fn impossible(&self) -> Option<String> {
+        let only_switch = self.networks == PACKETS;
+        (only_switch && !has_switch())
+            .then(|| "there is no network `switch` to be had (see `partita doctor`)".into())
     }
 
     fn inject<'a>(
@@ -63,7 +69,7 @@ impl TrafficFault {
         if !self.networks.contains(&cluster.kind()) {
             return Injected::skipped(shape, super::not_over(self, cluster.kind()));
         }
-        let (hit, roles, _) = match grudge::whom(context, shape, seed, selection::traffic).await {
+        let (hit, roles, _) = match grudge::whom(context, shape, seed, links::traffic).await {
             Ok(whom) => whom,
             Err(reason) => return Injected::skipped(shape, reason),
         };

@@ -241,6 +241,13 @@ pub(crate) fn has_namespaces() -> bool {
     *FOUND.get_or_init(|| !trial::is_possible() || trial::isolation(false).is_ok())
 }
 
+/// The same for a network of namespaces that a switch of ours joins.
+pub(crate) fn has_switch() -> bool {
+    static FOUND: OnceLock<bool> = OnceLock::new();
+    let attempt = || attempt(NetworkKind::Switch, &SearchPath::from_environment());
+    *FOUND.get_or_init(|| !trial::is_possible() || attempt().is_ok())
+}
+
 /// What [`enter`] is going to do.
 struct Decision {
     why: String,
