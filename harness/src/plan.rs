@@ -355,12 +355,12 @@ impl Plan {
             self.nodes.len().to_string(),
         );
         option(self.network != defaults.network, "network", self.network.clone());
-        option(self.tcp != defaults.tcp, "tcp", "default".to_owned());
         let nemesis = if self.nemesis.is_empty() {
             "none".to_owned()
         } else {
             quoted(&self.nemesis.join(","))
         };
+        option(self.tcp != defaults.tcp, "tcp", "default".to_owned());
         let drawn = self.schedule.is_empty();
         option(drawn && self.nemesis != defaults.nemesis, "nemesis", nemesis);
         option(

@@ -34,7 +34,8 @@ pub(super) struct Drawn {
     pub(super) left_out: BTreeMap<String, String>,
 }
 
-/// Draws a schedule from the faults asked for: `kill` in all its shapes, `kill:leader` in one, or a set of faults.
+/// Draws a schedule from the faults asked for: `kill` in all its shapes, `kill:leader` in one, `partition:n1>n2+n3`
+/// over these links, or a set of faults.
 /// `none` is none.
 pub(super) fn draw(seed: u64, asked: &[String], ground: &Ground<'_>, load_ms: u64) -> anyhow::Result<Drawn> {
     let asked: Vec<String> = asked.iter().filter(|name| *name != "none").cloned().collect();
@@ -75,6 +76,12 @@ impl Ground<'_> {
         if fault::shapes(fault, self.nodes.len(), self.target.has_leader()).is_empty() {
             let nodes = self.nodes.len();
             return Some(format!("it has no shape for {nodes} nodes of target `{name}`"));
+        }
+        let kind = NetworkKind::ALL
+            .iter()
+            .find(|kind| kind.to_string() == self.network);
+        if let Some(kind) = kind.filter(|kind| !fault.networks().contains(kind)) {
+            return Some(fault::not_over(fault, *kind));
         }
         (self.obstacle)(fault)
     }
@@ -262,42 +269,39 @@ mod tests {
 
     #[test]
     fn links_named_by_hand_are_planned_as_they_are_and_unknown_nodes_are_refused() {
-        let plan = |nemesis: &str| {
-            Plan::new(Request {
-                nemesis: nemesis.split(',').map(str::to_owned).collect(),
-                nodes: 3,
-                ..request()
-            })
-        };
-        let planned = plan("partition:n1>n2+n3,delay:clients<>n1").unwrap();
-        let shapes: BTreeSet<&str> = planned.faults.iter().map(|fault| fault.shape.as_str()).collect();
+        let plan = ask("raft", &["partition:n1>n2+n3", "delay:clients<>n1"], |_| None).unwrap();
+        let shapes: BTreeSet<_> = plan.faults.iter().map(|fault| fault.shape.as_str()).collect();
         assert_eq!(shapes, BTreeSet::from(["n1>n2+n3", "clients<>n1"]));
-        assert!(planned.wishes().unwrap().prefer_switch);
-        let command = planned.command(&plan("none").unwrap());
+        assert!(plan.wishes().unwrap().prefer_switch);
+        let command = plan.command(&ask("raft", &["none"], |_| None).unwrap());
         assert!(
             command.contains("--nemesis 'partition:n1>n2+n3,delay:clients<>n1'"),
             "{command}"
         );
-        let error = plan("partition:n1>n4").unwrap_err().to_string();
         assert_eq!(
-            error,
-            "fault `partition`: `n1>n4`: there is no node `n4`; there are: n1, n2, n3, clients"
+            refused(&["partition:n1>n9"], |_| None),
+            "fault `partition`: `n1>n9`: there is no node `n9`; there are: n1, n2, n3, n4, n5, clients"
         );
-        let error = plan("kill:n1>n2").unwrap_err().to_string();
+        let error = refused(&["kill:n1>n2"], |_| None);
         assert!(error.starts_with("unknown shape of `kill`"), "{error}");
     }
 
     #[test]
-    fn all_faults_are_those_that_the_network_asked_for_can_do() {
-        let asks = |network: &str, fault: &str| {
-            let plan = Plan::new(Request {
+    fn what_the_network_asked_for_cannot_do_is_left_out_of_a_set_and_refused_by_name() {
+        let ask = |network: &str, fault: &str| {
+            Plan::new(Request {
                 network: network.into(),
+                nemesis: vec![fault.into()],
                 ..request()
-            });
-            plan.unwrap().asked().iter().any(|(name, _)| *name == fault)
+            })
         };
-        assert!(asks("auto", "loss") && asks("switch", "loss"));
-        assert!(!asks("netns", "loss") && !asks("proxy", "loss"));
-        assert!(!asks("netns", "delay") && asks("proxy", "delay"));
+        let left_out = |network: &str| ask(network, "all").unwrap().left_out;
+        assert!(!left_out("auto").contains_key("loss") && !left_out("switch").contains_key("loss"));
+        assert!(left_out("netns").contains_key("loss") && left_out("netns").contains_key("delay"));
+        assert!(left_out("proxy").contains_key("loss") && !left_out("proxy").contains_key("delay"));
+        assert_eq!(
+            ask("netns", "loss").unwrap_err().to_string(),
+            "fault `loss` can't be had here: it needs the network switch, and this is netns; or leave it out"
+        );
     }
 }

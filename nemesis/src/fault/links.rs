@@ -14,22 +14,22 @@ use crate::network::{Endpoint, Link};
 pub(super) const TRAFFIC_SHAPES: &[Shape] = &[
     Shape {
         name: "one",
-        summary: "what one node sends to other nodes and gets from them",
+        summary: "one node",
     },
     Shape {
         name: "leader",
-        summary: "what the leader sends to other nodes and gets from them",
+        summary: "the leader",
     },
     Shape {
         name: "all",
-        summary: "all traffic among nodes",
+        summary: "all nodes at once",
     },
     Shape {
         name: "one-way",
         summary: "what one node sends to the others, and not what it gets",
     },
     Shape {
-        name: "clients",
+        name: "all-clients",
         summary: "what clients and all nodes say to one another",
     },
 ];
@@ -164,7 +164,7 @@ pub(super) fn traffic(shape: &str, nodes: usize, leaders: &[usize], seed: u64) -
             links: among(nodes),
         },
         "one-way" => outwards(order[0], nodes),
-        "clients" => from_clients(&order),
+        "all-clients" => from_clients(&order),
         _ => return Err(format!("there is no shape {shape}")),
     };
     if hit.links.is_empty() {
@@ -421,11 +421,11 @@ mod tests {
         assert_eq!(hit("all").len(), 20);
         assert_eq!(hit("one-way").len(), 4);
         assert!(
-            hit("clients")
+            hit("all-clients")
                 .iter()
                 .all(|link| link.from == Endpoint::Clients || link.to == Endpoint::Clients)
         );
-        assert_eq!(hit("clients").len(), 10);
+        assert_eq!(hit("all-clients").len(), 10);
         assert!(traffic("all", 1, &[], 1).is_err());
     }
 

@@ -7,7 +7,7 @@ use partita_generator::{Random, random};
 use partita_history::FaultOutcome;
 
 use super::{BoxFuture, Context, Fault, Healed, Injected, Shape, grudge, links, roles_of};
-use crate::lab::{NetworkKind, has_switch};
+use crate::lab::{self, NetworkKind};
 use crate::network::{Interference, Link, Period};
 
 /// Something that can be done to the traffic over links.
@@ -47,9 +47,8 @@ impl Fault for TrafficFault {
     }
 
     fn impossible(&self) -> Option<String> {
-        let only_switch = self.networks == PACKETS;
-        (only_switch && !has_switch())
-            .then(|| "there is no network `switch` to be had (see `partita doctor`)".into())
+        let by_switch_only = self.networks == PACKETS;
+        by_switch_only.then(lab::switch_obstacle).flatten()
     }
 
     fn inject<'a>(
@@ -131,7 +130,7 @@ fn whose(shape: &str, nodes: &[String]) -> String {
         _ if grudge::is_grudge(shape) => shape.to_owned(),
         "all" => "all among nodes".to_owned(),
         "one-way" => format!("from {names}"),
-        "clients" => "between clients and nodes".to_owned(),
+        "all-clients" => "between clients and nodes".to_owned(),
         _ => format!("to and from {names}"),
     }
 }

@@ -34,7 +34,11 @@ pub(super) async fn probe(
         let others = cut_by_others(netns, fault);
         let open: BTreeSet<Link> = links.difference(&others).copied().collect();
         if open.is_empty() {
-            return Evidence::new(false, "other faults cut all of the links".into());
+            if begun.elapsed() >= PATIENCE {
+                return Evidence::new(false, "other faults cut all of the links".into());
+            }
+            tokio::time::sleep(DRAIN).await;
+            continue;
         }
         let echoes = match echoes(netns, open, interference).await {
             Ok(echoes) => echoes,

@@ -225,7 +225,7 @@ async fn spoil_streams(stage: &mut Stage, name: &str, shape: &str, id: u64) {
         }
     };
     assert_eq!(injected.outcome, FaultOutcome::Took, "{name} {shape}");
-    if shape == "clients" {
+    if shape == "all-clients" {
         let begun = Instant::now();
         let answer = async {
             let mut talk = Talk::with(cluster.client_address(0), None).await.ok()?;

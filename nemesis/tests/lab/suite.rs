@@ -2,6 +2,7 @@
 
 mod clocks;
 mod disks;
+mod links;
 mod processes;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -31,14 +32,14 @@ const TESTS: &[(&str, Test)] = &[
         "everything_holds_where_no_namespace_is_to_be_had",
         everything_without_namespaces,
     ),
-    ("links_are_spoilt_and_cut_by_the_switch", links),
+    ("links_are_spoilt_and_cut_by_the_switch", links::as_root),
     (
         "links_are_spoilt_and_cut_by_the_switch_of_an_ordinary_user",
-        links_as_user,
+        links::as_user,
     ),
-    ("streams_are_spoilt_by_a_proxy", links_behind_a_proxy),
-    ("packet_filters_refuse_what_they_cannot_do", links_by_filters),
-    ("tcp_is_left_alone_if_asked", tcp_default),
+    ("streams_are_spoilt_by_a_proxy", links::behind_a_proxy),
+    ("packet_filters_refuse_what_they_cannot_do", links::by_filters),
+    ("tcp_is_left_alone_if_asked", links::tcp_default),
     ("clocks_are_bent_and_put_right", clocks::as_root),
     (
         "clocks_are_bent_and_put_right_by_an_ordinary_user",
@@ -145,55 +146,6 @@ fn everything_in_namespaces_as_user() -> Result<(), String> {
     Ok(())
 }
 
-/// What is done to links takes its time: there is much of it.
-const LONG_PLAY: Duration = Duration::from_secs(400);
-
-fn links() -> Result<(), String> {
-    need_netns()?;
-    let theatre = Theatre::open();
-    theatre.scene(Who::Self_, "cut-links", "switch").succeed(PLAY);
-    theatre
-        .scene(Who::Self_, "spoil-links", "switch")
-        .succeed(LONG_PLAY);
-    Ok(())
-}
-
-fn links_as_user() -> Result<(), String> {
-    need_root()?;
-    need_user_namespaces(Who::Nobody)?;
-    let theatre = Theatre::open();
-    for (scene, patience) in [("cut-links", PLAY), ("spoil-links", LONG_PLAY)] {
-        let mut scene = theatre.scene(Who::Nobody, scene, "switch");
-        scene.succeed(patience);
-        assert!(scene.output().contains("without root, in a user namespace"));
-    }
-    Ok(())
-}
-
-fn links_behind_a_proxy() -> Result<(), String> {
-    Theatre::open()
-        .scene(Who::Self_, "spoil-links", "proxy")
-        .succeed(LONG_PLAY);
-    Ok(())
-}
-
-fn links_by_filters() -> Result<(), String> {
-    need_tools()?;
-    need_netns()?;
-    Theatre::open()
-        .scene(Who::Self_, "spoil-links", "netns")
-        .succeed(PLAY);
-    Ok(())
-}
-
-fn tcp_default() -> Result<(), String> {
-    need_netns()?;
-    Theatre::open()
-        .scene(Who::Self_, "tcp-default", "switch")
-        .succeed(PLAY);
-    Ok(())
-}
-
 /// Not every machine has namespaces, even for root.
 fn need_netns() -> Result<(), String> {
     need_user_namespaces(Who::Self_)
@@ -292,17 +244,10 @@ fn killed(who: Who, network: &str, kill_inner: bool) {
         processes.len(),
         namespaces.len()
     );
-    if let Some(own) = match network {
-        "netns" => Some(6),
-        // The hub is one more.
-        "switch" => Some(7),
-        _ => None,
-    } {
-        let networks = namespaces
-            .iter()
-            .filter(|namespace| namespace.starts_with("net:"))
-            .count();
-        assert_eq!(networks, own, "one for each node and one for the controller");
+    if ["netns", "switch"].contains(&network) {
+        let networks = namespaces.iter().filter(|name| name.starts_with("net:"));
+        // One for each node and one for the controller; the switch has a hub, too.
+        assert_eq!(networks.count(), 6 + usize::from(network == "switch"));
     }
     if kill_inner {
         let inner = processes
