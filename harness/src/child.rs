@@ -28,6 +28,7 @@ pub(crate) struct Outcome {
     pub(crate) verdict: Verdict,
     pub(crate) reason: String,
     pub(crate) anomalies: Vec<Anomaly>,
+    pub(crate) checks: Vec<Check>,
     pub(crate) ended: String,
     pub(crate) duration_ms: u64,
     pub(crate) ops: BTreeMap<String, Outcomes>,
@@ -43,17 +44,35 @@ pub(crate) struct Anomaly {
     pub(crate) name: String,
 }
 
+/// What one checker said.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Check {
+    pub(crate) checker: String,
+    pub(crate) verdict: Verdict,
+}
+
+impl Check {
+    /// The name of what was found by looking at the nodes, and not at what clients saw.
+    fn found(&self) -> Option<&'static str> {
+        match self.checker.as_str() {
+            _ if self.verdict != Verdict::Invalid => None,
+            "replicas" => Some("replicas disagree"),
+            "leaders" => Some("two leaders in one term"),
+            _ => None,
+        }
+    }
+}
+
 impl Outcome {
     /// What was found, by name; in a violation without an anomaly, such as a node that ended by itself, in words.
     pub(crate) fn findings(&self) -> Vec<String> {
         if self.verdict != Verdict::Invalid {
             return Vec::new();
         }
-        let mut names: Vec<_> = self
-            .anomalies
-            .iter()
-            .map(|anomaly| anomaly.name.clone())
-            .collect();
+        let names = self.anomalies.iter().map(|anomaly| anomaly.name.clone());
+        let by_nodes = self.checks.iter().filter_map(Check::found).map(str::to_owned);
+        let mut names: Vec<_> = names.chain(by_nodes).collect();
         names.sort();
         names.dedup();
         if names.is_empty() {

@@ -2,17 +2,22 @@
 
 mod nemesis;
 mod repeat;
+mod tracks;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use partita_generator::faults::{self, PlannedFault};
+use partita_generator::faults::PlannedFault;
+use partita_nemesis::fault;
 use partita_protocols::{Defect, ProtocolKind};
 use partita_targets::Target;
 use partita_workloads::Workload;
 use serde::{Deserialize, Serialize};
+
+pub(crate) use self::nemesis::Obstacle;
+pub(crate) use self::tracks::Track;
 
 /// The version of `plan.toml`.
 const FORMAT: u32 = 1;
@@ -61,6 +66,9 @@ pub(crate) struct Plan {
     pub(crate) target: String,
     /// A program for it other than the one found.
     pub(crate) binary: Option<PathBuf>,
+    /// The other program that `upgrade` gives to nodes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) binary_b: Option<PathBuf>,
     /// A deliberate bug of our own servers.
     pub(crate) defect: Option<String>,
     /// Entries from one snapshot to the next, in our own servers.
@@ -95,6 +103,12 @@ pub(crate) struct Plan {
     pub(crate) on_violation: OnViolation,
     /// The faults that the schedule was drawn from, as asked for: `kill`, `partition:halves`, `all`.
     pub(crate) nemesis: Vec<String>,
+    /// What was left out of a set that was asked for, and why.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) left_out: BTreeMap<String, String>,
+    /// The tracks that the schedule was drawn from, where somebody has thought them out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) schedule: Vec<Track>,
     /// The schedule.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) faults: Vec<PlannedFault>,
@@ -104,6 +118,7 @@ pub(crate) struct Plan {
 pub(crate) struct Request {
     pub(crate) target: String,
     pub(crate) binary: Option<PathBuf>,
+    pub(crate) binary_b: Option<PathBuf>,
     pub(crate) defect: Option<String>,
     /// None stands for so few that snapshots matter, in our own servers.
     pub(crate) snapshot_entries: Option<u64>,
@@ -115,6 +130,10 @@ pub(crate) struct Request {
     pub(crate) nodes: usize,
     pub(crate) network: String,
     pub(crate) nemesis: Vec<String>,
+    /// Tracks, which stand in for what `nemesis` says.
+    pub(crate) schedule: Vec<Track>,
+    /// Why this machine can't do a fault, if it can't.
+    pub(crate) obstacle: Obstacle,
     pub(crate) concurrency: u32,
     pub(crate) rate: f64,
     pub(crate) time_limit: Duration,
@@ -197,19 +216,31 @@ impl Plan {
             bail!("--time-limit is out of range: more than 0, at most 24h");
         }
         let defect = request.defect.as_deref().map(Defect::by_name).transpose()?;
-        let kinds = nemesis::kinds(&request.nemesis, request.nodes, target)?;
         let time_limit_ms = millis(request.time_limit);
+        let nodes: Vec<String> = (1..=request.nodes).map(|node| format!("n{node}")).collect();
+        let ground = nemesis::Ground {
+            nodes: &nodes,
+            target,
+            has_other_program: request.binary_b.is_some(),
+            obstacle: request.obstacle,
+        };
+        let drawn = if request.schedule.is_empty() {
+            nemesis::draw(request.seed, &request.nemesis, &ground, time_limit_ms)?
+        } else {
+            tracks::draw(request.seed, &request.schedule, &ground, time_limit_ms)?
+        };
         Ok(Plan {
             format: FORMAT,
             seed: request.seed,
             target: request.target,
             binary: request.binary,
+            binary_b: request.binary_b,
             defect: request.defect,
             snapshot_entries: is_ours.then(|| request.snapshot_entries.unwrap_or(SNAPSHOT_ENTRIES)),
             lease_reads: request.lease_reads || defect.is_some_and(Defect::needs_leases),
             workload: workload.name().to_owned(),
             reads: request.reads,
-            nodes: (1..=request.nodes).map(|node| format!("n{node}")).collect(),
+            nodes,
             network: request.network,
             concurrency: request.concurrency,
             rate: request.rate,
@@ -218,12 +249,10 @@ impl Plan {
             checker_time_ms: millis(request.checker_time),
             checker_memory_bytes: request.checker_memory_bytes,
             on_violation: request.on_violation,
-            faults: faults::schedule(request.seed, &kinds, time_limit_ms),
-            nemesis: request
-                .nemesis
-                .into_iter()
-                .filter(|name| name != "none")
-                .collect(),
+            faults: drawn.faults,
+            nemesis: drawn.asked,
+            left_out: drawn.left_out,
+            schedule: request.schedule,
         })
     }
 
@@ -234,14 +263,19 @@ impl Plan {
 
     /// The faults that were asked for: each by its name, and by a shape if one was asked for.
     pub(crate) fn asked(&self) -> BTreeSet<(&str, Option<&str>)> {
-        if self.nemesis == ["all"] {
-            let target = partita_targets::find(&self.target).into_iter();
-            return target
-                .flat_map(nemesis::bearable)
-                .map(|fault| (fault.name(), None))
-                .collect();
-        }
-        self.nemesis.iter().map(|asked| nemesis::named(asked)).collect()
+        let asked = self
+            .nemesis
+            .iter()
+            .flat_map(|asked| match fault::Set::find(asked) {
+                Some(set) => {
+                    let faults = set.faults().map(|fault| (fault.name(), None));
+                    faults
+                        .filter(|(name, _)| !self.left_out.contains_key(*name))
+                        .collect()
+                }
+                None => vec![nemesis::named(asked)],
+            });
+        asked.collect()
     }
 
     /// The faults planned for which nodes must keep their data on disks that can be made to fail.
@@ -249,7 +283,7 @@ impl Plan {
         let planned = self
             .faults
             .iter()
-            .filter_map(|planned| partita_nemesis::fault::find(&planned.fault));
+            .filter_map(|planned| fault::find(&planned.fault));
         planned
             .filter(|fault| fault.needs_disks())
             .map(|fault| fault.name())
@@ -270,6 +304,9 @@ impl Plan {
             .as_ref()
             .map(|path| quoted(&path.display().to_string()));
         option(binary.is_some(), "binary", binary.unwrap_or_default());
+        let other = self.binary_b.as_ref();
+        let other = other.map(|path| quoted(&path.display().to_string()));
+        option(other.is_some(), "binary-b", other.unwrap_or_default());
         option(
             self.defect.is_some(),
             "defect",
@@ -306,7 +343,8 @@ impl Plan {
         } else {
             self.nemesis.join(",")
         };
-        option(self.nemesis != defaults.nemesis, "nemesis", nemesis);
+        let drawn = self.schedule.is_empty();
+        option(drawn && self.nemesis != defaults.nemesis, "nemesis", nemesis);
         option(
             self.concurrency != defaults.concurrency,
             "concurrency",
@@ -394,181 +432,4 @@ pub(crate) fn quoted(word: &str) -> String {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use super::*;
-
-    pub(crate) fn request() -> Request {
-        Request {
-            target: "raft".into(),
-            binary: None,
-            defect: None,
-            snapshot_entries: None,
-            lease_reads: false,
-            workload: None,
-            reads: Reads::Linearizable,
-            nodes: 5,
-            network: "auto".into(),
-            nemesis: vec!["all".into()],
-            concurrency: 10,
-            rate: 500.0,
-            time_limit: Duration::from_secs(30),
-            operation_timeout: Duration::from_secs(1),
-            checker_time: Duration::from_secs(60),
-            checker_memory_bytes: 1 << 32,
-            on_violation: OnViolation::Continue,
-            seed: 7,
-        }
-    }
-
-    /// A plan of thirty seconds with these faults.
-    pub(crate) fn plan(nemesis: &str) -> Plan {
-        Plan::new(Request {
-            nemesis: vec![nemesis.into()],
-            ..request()
-        })
-        .unwrap()
-    }
-
-    #[test]
-    fn plans_are_read_back_from_toml() {
-        let plan = plan("all");
-        assert!(!plan.faults.is_empty());
-        assert_eq!(
-            toml::from_str::<Plan>(&toml::to_string(&plan).unwrap()).unwrap(),
-            plan
-        );
-    }
-
-    #[test]
-    fn what_is_unknown_is_answered_with_what_there_is() {
-        let refused = |request: Request| Plan::new(request).unwrap_err().to_string();
-        let error = refused(Request {
-            target: "raaft".into(),
-            ..request()
-        });
-        assert!(
-            error.starts_with("unknown target `raaft`; there are: raft, "),
-            "{error}"
-        );
-        let error = refused(Request {
-            workload: Some("x".into()),
-            ..request()
-        });
-        assert!(
-            error.starts_with("unknown workload `x`; there are: register"),
-            "{error}"
-        );
-        let error = refused(Request {
-            nemesis: vec!["flood".into()],
-            ..request()
-        });
-        assert!(
-            error.starts_with("unknown fault `flood`; there are: ") && error.contains("partition"),
-            "{error}"
-        );
-        let error = refused(Request {
-            defect: Some("x".into()),
-            ..request()
-        });
-        assert!(
-            error.starts_with("unknown defect `x`; there are: ") && error.contains("stale-reads"),
-            "{error}"
-        );
-        let error = refused(Request {
-            target: "etcd".into(),
-            defect: Some("stale-reads".into()),
-            ..request()
-        });
-        assert!(error.contains("our own servers"), "{error}");
-        let error = refused(Request {
-            target: "etcd".into(),
-            snapshot_entries: Some(10),
-            ..request()
-        });
-        assert!(
-            error.contains("`--snapshot-entries` is for our own servers"),
-            "{error}"
-        );
-        let error = refused(Request {
-            target: "etcd".into(),
-            workload: Some("queue".into()),
-            ..request()
-        });
-        assert!(error.contains("needs `enqueue` on a queue"), "{error}");
-        let error = refused(Request {
-            target: "etcd".into(),
-            reads: Reads::Local,
-            ..request()
-        });
-        assert!(error.contains("--reads local is not for it"), "{error}");
-    }
-
-    #[test]
-    fn a_shape_can_be_asked_for_by_name() {
-        let plan = Plan::new(Request {
-            nemesis: vec!["kill:all".into(), "kill:leader".into()],
-            ..request()
-        })
-        .unwrap();
-        let shapes: std::collections::BTreeSet<_> =
-            plan.faults.iter().map(|fault| fault.shape.as_str()).collect();
-        assert_eq!(shapes, ["all", "leader"].into());
-    }
-
-    #[test]
-    fn bounds_are_kept() {
-        for bad in [
-            Request {
-                nodes: 0,
-                ..request()
-            },
-            Request {
-                nodes: 10,
-                ..request()
-            },
-            Request {
-                concurrency: 0,
-                ..request()
-            },
-            Request {
-                rate: f64::NAN,
-                ..request()
-            },
-            Request {
-                rate: 0.0,
-                ..request()
-            },
-            Request {
-                time_limit: Duration::ZERO,
-                ..request()
-            },
-        ] {
-            assert!(Plan::new(bad).is_err());
-        }
-    }
-
-    #[test]
-    fn the_command_repeats_the_plan() {
-        let defaults = plan("all");
-        assert_eq!(defaults.command(&defaults), "partita run raft --seed 7");
-        let other = Plan::new(Request {
-            defect: Some("stale-reads".into()),
-            binary: Some("/tmp/a b".into()),
-            snapshot_entries: Some(50),
-            reads: Reads::Local,
-            nemesis: vec!["none".into()],
-            rate: 99.5,
-            time_limit: Duration::from_secs(20),
-            operation_timeout: Duration::from_millis(250),
-            on_violation: OnViolation::Stop,
-            lease_reads: true,
-            ..request()
-        })
-        .unwrap();
-        assert_eq!(
-            other.command(&defaults),
-            "partita run raft --binary '/tmp/a b' --defect stale-reads --lease-reads --snapshot-entries 50 --reads local --nemesis none \
-             --rate 99.5 --time-limit 20s --operation-timeout 250ms --on-violation stop --seed 7"
-        );
-    }
-}
+pub(crate) mod tests;

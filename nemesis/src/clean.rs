@@ -1,15 +1,17 @@
 //! Removes what a dead run left behind.
 //!
-//! Nothing that a run makes has a name on the host: its namespaces, bridge and rules vanish with its last
-//! process, and the kernel kills that with the controller. What can be left, where no PID namespace was to be
-//! had, is processes. They are known by their [mark](crate::mark), never by their name, and they are touched
+//! Hardly anything that a run makes has a name on the host: its namespaces, bridge and rules vanish with its last
+//! process, and the kernel kills that with the controller. What can be left are control groups, which bear the
+//! run's mark in their names, and, where no PID namespace was to be had, processes. They are known by their [mark](crate::mark), never by their name, and they are touched
 //! only if the controller that started them is dead: runs side by side don't disturb each other.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::host;
 use crate::mark::{Mark, VARIABLE};
 use crate::procfs::{self, Stat};
 
@@ -57,6 +59,14 @@ pub fn clean() -> Vec<Removed> {
         destroy(pid, stat);
     }
     removed
+}
+
+/// Removes every control group that a run made whose controller is dead. Returns their paths.
+pub fn clean_groups() -> Vec<PathBuf> {
+    match procfs::pid_namespace(std::process::id().cast_signed()) {
+        None => Vec::new(),
+        Some(own) => host::abandoned(|mark| mark.is_from(own) && !mark.controller_is_alive()),
+    }
 }
 
 fn abandoned(pid: i32, own_namespace: u64) -> Option<Mark> {

@@ -12,7 +12,7 @@ use crate::disk;
 use crate::host::{CommandSpec, Host, ProcessState, Room, UnexpectedExit};
 use crate::lab::{Lab, NetworkKind};
 use crate::mark::Mark;
-use crate::network::{Endpoint, Interference, Link, NODES_MAX, Netns, Network, PortRole, Proxy};
+use crate::network::{Endpoint, Force, Interference, Link, NODES_MAX, Netns, Network, PortRole, Proxy};
 
 /// Why a cluster can't be had, or does not do what it was told. A failure of the harness.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +66,10 @@ pub struct Cluster {
     facts: BTreeMap<String, String>,
     /// The nodes of which a fault has spoilt a file. What a server makes of that is not undone by healing.
     spoilt: Mutex<BTreeSet<usize>>,
+    /// The nodes that a fault hit last.
+    last_hit: Mutex<Option<Vec<usize>>>,
+    /// When each fault last began to interfere with links.
+    imposed: Mutex<BTreeMap<u64, Instant>>,
 }
 
 impl Cluster {
@@ -84,19 +88,20 @@ impl Cluster {
             doing: "find the run directory",
             source,
         })?;
-        let tools = lab.tools();
+        let cutter = lab.cutter();
         let mut hosts = Vec::new();
         for name in nodes {
-            let room = Room::open(name, tools.is_some()).map_err(|source| ClusterError::System {
+            let room = Room::open(name, cutter.is_some()).map_err(|source| ClusterError::System {
                 doing: "make a network namespace",
                 source,
             })?;
             hosts.push(Host::new(name, Arc::new(room), &run_dir));
         }
-        let network = match tools {
-            Some(tools) => {
+        let network = match cutter {
+            Some(cutter) => {
                 let rooms = hosts.iter().map(|host| Arc::clone(&host.room)).collect();
-                Network::Netns(Netns::build(tools, rooms).await.map_err(ClusterError::Network)?)
+                let netns = Netns::build(lab, cutter, rooms).await;
+                Network::Netns(netns.map_err(ClusterError::Network)?)
             }
             None => {
                 let processes = hosts.iter().map(|host| Arc::clone(&host.process)).collect();
@@ -119,6 +124,8 @@ impl Cluster {
             mark: lab.mark().clone(),
             facts,
             spoilt: Mutex::default(),
+            last_hit: Mutex::default(),
+            imposed: Mutex::default(),
         }))
     }
 
@@ -198,7 +205,8 @@ impl Cluster {
 
     /// What the network is made of.
     pub fn kind(&self) -> NetworkKind {
-        match self.network {
+        match &self.network {
+            Network::Netns(netns) if netns.is_switched() => NetworkKind::Switch,
             Network::Netns(_) => NetworkKind::Netns,
             Network::Proxy(_) => NetworkKind::Proxy,
         }
@@ -241,6 +249,22 @@ impl Cluster {
         self.hosts[node].kill()
     }
 
+    /// Sends SIGTERM to a node with all its children: it is asked to end. Returns its pid, if it ran.
+    pub fn terminate(&self, node: usize) -> Option<i32> {
+        self.hosts[node].process.terminate()
+    }
+
+    /// Has a node be started with its [other program](CommandSpec::other) from now on, or with its own; one that
+    /// runs goes on. False if it has no other program.
+    pub fn use_other_program(&self, node: usize, other: bool) -> bool {
+        self.hosts[node].use_other_program(other)
+    }
+
+    /// How a node is started just now; `None` if it never was.
+    pub fn command(&self, node: usize) -> Option<CommandSpec> {
+        self.hosts[node].command()
+    }
+
     /// Sends SIGSTOP to a node with all its children. Returns its pid, if it ran.
     pub fn pause(&self, node: usize) -> Option<i32> {
         self.hosts[node].process.pause()
@@ -277,16 +301,33 @@ impl Cluster {
         self.hosts[node].log_tail(lines).unwrap_or_default()
     }
 
-    /// Begins to interfere with links on behalf of a fault; returns once it is in force. What several faults do
-    /// to one link is counted: each is undone by itself.
+    /// Begins to interfere with links on behalf of a fault; returns once it is in force. Each fault is undone by
+    /// itself, whatever others do to the same links.
     pub async fn impose(
         &self,
         fault: u64,
         interference: Interference,
         links: BTreeSet<Link>,
     ) -> Result<(), ClusterError> {
+        self.impose_seeded(fault, fault, interference, links).await
+    }
+
+    /// The same; the seed decides which packets are hit, so that they are the same ones again.
+    pub async fn impose_seeded(
+        &self,
+        fault: u64,
+        seed: u64,
+        interference: Interference,
+        links: BTreeSet<Link>,
+    ) -> Result<(), ClusterError> {
+        let force = Force {
+            interference,
+            fault,
+            seed,
+        };
+        self.imposed().insert(fault, Instant::now());
         self.network
-            .impose(fault, interference, links)
+            .impose(force, links)
             .await
             .map_err(ClusterError::Network)
     }
@@ -294,6 +335,15 @@ impl Cluster {
     /// Undoes what one fault does to links, and nothing else. Returns the links.
     pub async fn lift(&self, fault: u64) -> Result<BTreeSet<Link>, ClusterError> {
         self.network.lift(fault).await.map_err(ClusterError::Network)
+    }
+
+    /// When a fault last began to interfere with links, if it ever did. It takes a moment from then.
+    pub(crate) fn imposed_at(&self, fault: u64) -> Option<Instant> {
+        self.imposed().get(&fault).copied()
+    }
+
+    fn imposed(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, Instant>> {
+        self.imposed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The links that nothing is meant to get through just now.
@@ -324,6 +374,18 @@ impl Cluster {
         }
     }
 
+    /// The nodes that a fault hit last.
+    pub(crate) fn last_hit(&self) -> Option<Vec<usize>> {
+        self.last_hit
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    pub(crate) fn remember_hit(&self, nodes: &[usize]) {
+        *self.last_hit.lock().unwrap_or_else(PoisonError::into_inner) = Some(nodes.to_vec());
+    }
+
     /// What ended by itself because of what a fault did to it, in words.
     pub fn excused_exits(&self) -> Vec<String> {
         let of_host = |host: &Host| {
@@ -332,6 +394,10 @@ impl Cluster {
             excused.map(move |text| format!("{name} ({text})"))
         };
         self.hosts.iter().flat_map(of_host).collect()
+    }
+
+    pub(crate) fn mark(&self) -> &Mark {
+        &self.mark
     }
 
     pub(crate) fn host(&self, node: usize) -> &Host {

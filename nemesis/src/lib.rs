@@ -38,6 +38,7 @@
 //!     let kind = |fault: &&dyn fault::Fault| FaultKind {
 //!         name: fault.name().into(),
 //!         shapes: fault::shapes(*fault, cluster.len(), true),
+//!         lengths_ms: fault.lengths_ms().to_vec(),
 //!     };
 //!     let kinds: Vec<_> = fault::ALL.iter().map(kind).collect();
 //!     let planned = faults::schedule(1, &kinds, 30_000);
@@ -64,6 +65,7 @@
 pub mod clean;
 mod clock;
 mod cluster;
+mod condition;
 pub mod disk;
 pub mod fault;
 mod host;
@@ -75,4 +77,4 @@ pub mod schedule;
 
 pub use cluster::{Cluster, ClusterError};
 pub use host::{CommandSpec, Exit, ProcessState, UnexpectedExit};
-pub use network::{Endpoint, Interference, Link, PortRole};
+pub use network::{Endpoint, Interference, Jitter, Link, PortRole, Share};

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The fields of `/proc/<pid>/stat` that are used (proc_pid_stat(5)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -153,6 +153,52 @@ pub(crate) fn pid_namespace(pid: i32) -> Option<u64> {
     let link = fs::read_link(format!("/proc/{pid}/ns/pid")).ok()?;
     let text = link.to_str()?;
     text.strip_prefix("pid:[")?.strip_suffix(']')?.parse().ok()
+}
+
+/// Where the unified hierarchy of control groups (cgroup v2) is mounted.
+pub(crate) fn cgroup_root() -> io::Result<PathBuf> {
+    let mounts = fs::read_to_string("/proc/self/mountinfo")?;
+    parse_cgroup_root(&mounts)
+        .ok_or_else(|| io::Error::other("no unified hierarchy of control groups is mounted"))
+}
+
+/// Mount point and file system type of each line (proc_pid_mountinfo(5)).
+fn parse_cgroup_root(mounts: &str) -> Option<PathBuf> {
+    mounts.lines().find_map(|line| {
+        let (mount, file_system) = line.split_once(" - ")?;
+        let is_unified = file_system.split(' ').next() == Some("cgroup2");
+        mount.split(' ').nth(4).filter(|_| is_unified).map(PathBuf::from)
+    })
+}
+
+/// The control group (v2) of a process, as a path within the hierarchy.
+pub(crate) fn cgroup(pid: i32) -> Option<String> {
+    let groups = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
+    groups
+        .lines()
+        .find_map(|line| Some(line.strip_prefix("0::")?.to_owned()))
+}
+
+/// The folder of the control group that this process is in.
+pub(crate) fn own_cgroup() -> io::Result<PathBuf> {
+    let path = cgroup(std::process::id().cast_signed())
+        .ok_or_else(|| io::Error::other("/proc/self/cgroup names no unified group"))?;
+    Ok(cgroup_root()?.join(path.trim_start_matches('/')))
+}
+
+/// The soft limit of a resource, as `/proc/<pid>/limits` names both; `u64::MAX` stands for none.
+pub(crate) fn soft_limit(pid: i32, name: &str) -> Option<u64> {
+    let limits = fs::read_to_string(format!("/proc/{pid}/limits")).ok()?;
+    let line = limits.lines().find_map(|line| line.strip_prefix(name))?;
+    match line.split_whitespace().next()? {
+        "unlimited" => Some(u64::MAX),
+        number => number.parse().ok(),
+    }
+}
+
+/// How many descriptors a process has open.
+pub(crate) fn descriptors(pid: i32) -> usize {
+    fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count)
 }
 
 /// How many threads this process has.

@@ -12,7 +12,9 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::cluster::Cluster;
+use crate::condition;
 use crate::fault::{self, Context};
+use crate::host;
 use crate::procfs;
 
 /// Takes the phases of faults as they happen: the fault's name, and what happened.
@@ -147,9 +149,9 @@ impl Performance {
             .shapes()
             .iter()
             .find(|known| known.name == shape)
-            .map_or(shape, |shape| shape.summary);
+            .map_or_else(|| shape.to_owned(), |known| format!("{shape}: {}", known.summary));
         self.tell(FaultValue {
-            what: format!("{shape}: {what}"),
+            what,
             ..self.value(FaultPhase::Planned, began)
         });
 
@@ -167,10 +169,32 @@ impl Performance {
             let _ = stopped_before(&mut stop, Instant::now() + RESPITE).await;
         }
         let context = &self.conductor.context;
-        let began = self.now();
+        if let Some(when) = &self.planned.when {
+            let waited = tokio::select! {
+                held = condition::wait(when, context) => held,
+                () = stopped(&mut stop) => Err("the run ended".into()),
+            };
+            if let Err(why) = waited {
+                let (outcome, evidence) = (
+                    Some(FaultOutcome::Skipped),
+                    format!("it waited for `{when}`: {why}"),
+                );
+                return self.tell(FaultValue {
+                    outcome,
+                    evidence,
+                    ..self.value(FaultPhase::Injected, began)
+                });
+            }
+        }
+        let (mut began, clock_read) = (self.now(), std::time::Instant::now());
         let injected = fault
             .inject(context, self.planned.id, shape, self.planned.seed)
             .await;
+        if let Some(imposed) = context.cluster.imposed_at(self.planned.id) {
+            // It may have waited for a leader, or for nodes to lag, before it did what it does.
+            let waited = imposed.saturating_duration_since(clock_read).as_nanos();
+            began += u64::try_from(waited).unwrap_or_default();
+        }
         let value = FaultValue {
             outcome: Some(injected.outcome),
             what: injected.what.clone(),
@@ -255,6 +279,9 @@ pub async fn clean_bill(cluster: &Cluster) -> Result<(), Vec<String>> {
         match cluster.status(node).pid() {
             None => amiss.push(format!("{name} does not run: {:?}", cluster.status(node))),
             Some(pid) => {
+                if procfs::cgroup(pid).is_some_and(|group| group.contains(host::ORIGIN)) {
+                    amiss.push(format!("{name} is still in a control group of ours"));
+                }
                 let stopped = procfs::thread_stats(pid)
                     .into_iter()
                     .filter(|stat| stat.is_stopped())

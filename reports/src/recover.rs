@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use partita_checker::Verdict;
-use partita_history::{FaultOutcome, FaultPhase, History, Outcome};
+use partita_history::{History, Outcome};
 
-use crate::run::{Rate, Summary};
+use crate::run::{Rate, Summary, count_faults};
 
 /// The summary of a run without a `verdict.json`: counts from the history, and a verdict of unknown.
 pub(crate) fn summary(directory: &Path, history: &History) -> Summary {
@@ -26,7 +26,7 @@ pub(crate) fn summary(directory: &Path, history: &History) -> Summary {
         ..Summary::default()
     };
     count_operations(history, &mut summary);
-    count_faults(history, &mut summary);
+    summary.faults = count_faults(&history.faults);
     summary
 }
 
@@ -54,24 +54,5 @@ fn count_operations(history: &History, summary: &mut Summary) {
             invoked: per_second(history.len() as u64),
             ok: per_second(ok),
         };
-    }
-}
-
-fn count_faults(history: &History, summary: &mut Summary) {
-    for fault in &history.faults {
-        let count = summary.faults.entry(fault.f.clone()).or_default();
-        match (fault.value.phase, fault.value.outcome) {
-            (FaultPhase::Planned, _) => count.planned += 1,
-            (FaultPhase::Injected, Some(FaultOutcome::Took)) => {
-                count.took += 1;
-                for role in fault.value.roles.values() {
-                    *count.roles.entry(role.clone()).or_default() += 1;
-                }
-            }
-            (FaultPhase::Injected, Some(FaultOutcome::Skipped)) => count.skipped += 1,
-            (FaultPhase::Injected, _) => count.uncertain += 1,
-            (FaultPhase::Healed, Some(FaultOutcome::Took)) => count.healed += 1,
-            (FaultPhase::Healed, _) => {}
-        }
     }
 }

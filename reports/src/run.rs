@@ -14,6 +14,7 @@
 use std::collections::BTreeMap;
 
 use partita_checker::{Analysis, Verdict};
+use partita_history::{FaultEvent, FaultOutcome, FaultPhase};
 use serde::{Deserialize, Serialize};
 
 /// `verdict.json`: what a run came to, and how hard it looked.
@@ -103,6 +104,54 @@ pub struct FaultCount {
     pub healed: u64,
     /// Those that took, by the role of the nodes that they hit.
     pub roles: BTreeMap<String, u64>,
+    /// What came of them, by the role of the nodes that they hit.
+    #[serde(default)]
+    pub coverage: BTreeMap<String, Coverage>,
+}
+
+/// What came of a fault at nodes of one role. One that was skipped hit nobody.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Coverage {
+    /// Nodes at which it was seen to be in force.
+    pub took: u64,
+    /// Nodes at which it was applied, but not confirmed.
+    pub uncertain: u64,
+    /// Nodes at which it was seen to be healed.
+    pub healed: u64,
+}
+
+/// Counts faults by name, from their events.
+pub fn count_faults(events: &[FaultEvent]) -> BTreeMap<String, FaultCount> {
+    let mut counts: BTreeMap<String, FaultCount> = BTreeMap::new();
+    for event in events {
+        let (count, value) = (counts.entry(event.f.clone()).or_default(), &event.value);
+        let took = value.outcome == Some(FaultOutcome::Took);
+        let column = match value.phase {
+            FaultPhase::Planned => &mut count.planned,
+            FaultPhase::Injected if took => &mut count.took,
+            FaultPhase::Injected if value.outcome == Some(FaultOutcome::Skipped) => &mut count.skipped,
+            FaultPhase::Injected => &mut count.uncertain,
+            FaultPhase::Healed if took => &mut count.healed,
+            FaultPhase::Healed => continue,
+        };
+        *column += 1;
+        if value.phase == FaultPhase::Planned {
+            continue;
+        }
+        for node in &value.nodes {
+            let role = value.roles.get(node).map_or("unknown", String::as_str);
+            let cell = count.coverage.entry(role.to_owned()).or_default();
+            match (value.phase, took) {
+                (FaultPhase::Healed, _) => cell.healed += 1,
+                (_, true) => {
+                    cell.took += 1;
+                    *count.roles.entry(role.to_owned()).or_default() += 1;
+                }
+                (_, false) => cell.uncertain += 1,
+            }
+        }
+    }
+    counts
 }
 
 /// One line of `metrics.jsonl`: what a node said of itself at a moment.
@@ -127,4 +176,60 @@ pub struct Metric {
     pub applied: Option<u64>,
     /// The size of its log on disk, in bytes.
     pub log_bytes: Option<u64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use partita_history::FaultValue;
+
+    use super::*;
+
+    #[test]
+    fn faults_are_counted_by_role_and_outcome() {
+        let event = |phase, outcome, nodes: &[&str]| FaultEvent {
+            index: 0,
+            time: 0,
+            f: "kill".into(),
+            value: FaultValue {
+                id: 0,
+                phase,
+                outcome,
+                what: String::new(),
+                started: 0,
+                nodes: nodes.iter().map(|&node| node.into()).collect(),
+                roles: [("n1".into(), "leader".into()), ("n2".into(), "follower".into())].into(),
+                links: Vec::new(),
+                evidence: String::new(),
+            },
+        };
+        use FaultOutcome::{Skipped, Took, Uncertain};
+        use FaultPhase::{Healed, Injected, Planned};
+        let counts = count_faults(&[
+            event(Planned, None, &[]),
+            event(Injected, Some(Took), &["n1", "n2"]),
+            event(Healed, Some(Took), &["n1", "n2"]),
+            event(Injected, Some(Uncertain), &["n2"]),
+            event(Healed, Some(Uncertain), &["n2"]),
+            event(Injected, Some(Took), &["n3"]),
+            event(Injected, Some(Skipped), &[]),
+        ]);
+        let kill = &counts["kill"];
+        let totals = [kill.planned, kill.took, kill.skipped, kill.uncertain, kill.healed];
+        assert_eq!(totals, [1, 2, 1, 1, 1]);
+        let cell = |took, uncertain, healed| Coverage {
+            took,
+            uncertain,
+            healed,
+        };
+        let expected = [
+            ("follower", cell(1, 1, 1)),
+            ("leader", cell(1, 0, 1)),
+            ("unknown", cell(1, 0, 0)),
+        ];
+        assert_eq!(
+            kill.coverage,
+            expected.map(|(role, cell)| (role.to_owned(), cell)).into()
+        );
+        assert_eq!(crate::words::roles(kill), "follower 1 of 2, leader 1, unknown 1");
+    }
 }

@@ -121,14 +121,19 @@ pub(crate) fn counted(count: u64, noun: &str) -> String {
     format!("{} {noun}{}", thousands(count), if count == 1 { "" } else { "s" })
 }
 
-/// The roles that a fault hit: `2 on a leader, 1 on a follower`.
+/// The roles that a fault hit: `leader 2, follower 3 of 4`, where it was tried on four and is known to have taken on
+/// three.
 pub(crate) fn roles(count: &FaultCount) -> String {
-    let parts: Vec<String> = count
-        .roles
-        .iter()
-        .map(|(role, times)| format!("{role} {times}"))
-        .collect();
-    parts.join(", ")
+    let told = |(role, took): (&String, &u64)| format!("{role} {took}");
+    if count.coverage.is_empty() {
+        // An older run.
+        return count.roles.iter().map(told).collect::<Vec<_>>().join(", ");
+    }
+    let parts = count.coverage.iter().map(|(role, of)| match of.uncertain {
+        0 => told((role, &of.took)),
+        uncertain => format!("{role} {} of {}", of.took, of.took + uncertain),
+    });
+    parts.collect::<Vec<_>>().join(", ")
 }
 
 /// `30.0 s`, `12 min 5 s`.

@@ -1,6 +1,7 @@
 //! etcd, over the JSON gateway of its v3 API (`/v3/kv/...`), which 3.4 and later serve.
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,8 +16,8 @@ use serde_json::json;
 
 use crate::http::{self, NoAnswer};
 use crate::{
-    BoxFuture, Client, ClientError, ClientOptions, Completion, Node, Observer, Options, Program, Request,
-    Start, Status, Target,
+    BoxFuture, Checksum, Client, ClientError, ClientOptions, Completion, Node, Observer, Options, Program,
+    Request, Start, Status, Target,
 };
 
 /// etcd.
@@ -65,6 +66,10 @@ impl Target for Etcd {
 
     fn summary(&self) -> &'static str {
         "etcd 3.4 or later (Debian: apt-get install etcd-server; another version: --binary PATH)"
+    }
+
+    fn has_one_leader_a_term(&self) -> bool {
+        true
     }
 
     fn functions(&self, object: &str) -> &'static [&'static str] {
@@ -302,6 +307,16 @@ struct StatusBody {
 #[derive(Deserialize)]
 struct Header {
     member_id: String,
+    #[serde(default)]
+    revision: String,
+}
+
+/// All keys, with their revisions.
+#[derive(Deserialize)]
+struct Everything {
+    header: Header,
+    #[serde(default)]
+    kvs: Vec<serde_json::Value>,
 }
 
 impl EtcdObserver {
@@ -337,7 +352,36 @@ impl EtcdObserver {
     }
 }
 
+impl EtcdObserver {
+    /// From what a read of all keys at this one node gives: the gateway of etcd 3.4 offers a sum of the whole
+    /// database file only, in which nodes may differ.
+    async fn sum_of(&self, node: usize) -> Result<Checksum, String> {
+        let address = self.cluster[node].control;
+        let all = json!({ "key": "AA==", "range_end": "AA==", "serializable": true });
+        let request = self
+            .http
+            .post(format!("http://{address}/v3/kv/range"))
+            .body(all.to_string());
+        let Everything { header, kvs } = http::ask(request).await?;
+        let mut hasher = DefaultHasher::new();
+        for key in &kvs {
+            key.to_string().hash(&mut hasher);
+        }
+        Ok(Checksum {
+            position: header
+                .revision
+                .parse()
+                .map_err(|_| "an answer without a revision".to_owned())?,
+            sum: format!("{:016x}", hasher.finish()),
+        })
+    }
+}
+
 impl Observer for EtcdObserver {
+    fn checksum(&self, node: usize) -> BoxFuture<'_, Result<Option<Checksum>, String>> {
+        Box::pin(async move { self.sum_of(node).await.map(Some) })
+    }
+
     fn status(&self, node: usize) -> BoxFuture<'_, Result<Status, String>> {
         Box::pin(self.status_of(node))
     }

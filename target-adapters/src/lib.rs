@@ -30,6 +30,10 @@ pub trait Target: Sync {
     fn has_leader(&self) -> bool {
         true
     }
+    /// Is there at most one leader in each of the terms that its nodes tell of?
+    fn has_one_leader_a_term(&self) -> bool {
+        false
+    }
     /// The functions that clients of this type of object can call; none if it has no such objects.
     fn functions(&self, object: &str) -> &'static [&'static str];
     /// Can its clients read from the node that they ask, and from no other?
@@ -284,6 +288,22 @@ pub trait Client: Send {
 pub trait Observer: Send + Sync {
     /// What the node (an index into the cluster) says of itself; an error if it does not answer in time.
     fn status(&self, node: usize) -> BoxFuture<'_, Result<Status, String>>;
+
+    /// All that the node holds, as a number by which nodes can be compared; nothing where the target has no means
+    /// for it; an error if the node does not answer in time.
+    fn checksum(&self, node: usize) -> BoxFuture<'_, Result<Option<Checksum>, String>> {
+        let _ = node;
+        Box::pin(async { Ok(None) })
+    }
+}
+
+/// All that a node holds, summed up. Nodes that have applied as much must have the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checksum {
+    /// How much the node has applied: a log position, or a revision.
+    pub position: u64,
+    /// The sum, in whatever form the target has for it.
+    pub sum: String,
 }
 
 /// What an operator may want of a cluster. Nodes are indexes into it.

@@ -14,8 +14,8 @@ use self::administrator::OwnAdministrator;
 use self::operation::{Answer, Functions, Op, STORE, WRITE_ONCE};
 use crate::http::{self, NoAnswer};
 use crate::{
-    Administrator, BoxFuture, Client, ClientError, ClientOptions, Completion, Matter, Node, Observer,
-    Options, Program, Reads, Request, Start, Status, Target,
+    Administrator, BoxFuture, Checksum, Client, ClientError, ClientOptions, Completion, Matter, Node,
+    Observer, Options, Program, Reads, Request, Start, Status, Target,
 };
 
 /// One of our own servers.
@@ -87,6 +87,11 @@ impl Target for Own {
 
     fn has_leader(&self) -> bool {
         self.protocol != PAXOS.protocol
+    }
+
+    fn has_one_leader_a_term(&self) -> bool {
+        // Several nodes may count up to the same round: it takes the node's name to make it a ballot.
+        ![PAXOS.protocol, MULTI_PAXOS.protocol].contains(&self.protocol)
     }
 
     fn locate(&self, options: &Options) -> Result<Program, String> {
@@ -167,6 +172,8 @@ impl Target for Own {
         timeout: Duration,
     ) -> Result<Box<dyn Observer>, ClientError> {
         Ok(Box::new(OwnObserver {
+            // Acceptors learn of decisions when they are asked: what they have applied is no prefix of one log.
+            has_one_log: self.protocol != PAXOS.protocol,
             http: http::client(timeout, source)?,
             cluster: cluster.to_vec(),
         }))
@@ -358,6 +365,7 @@ impl Client for OwnClient {
 }
 
 struct OwnObserver {
+    has_one_log: bool,
     http: reqwest::Client,
     cluster: Vec<Node>,
 }
@@ -375,7 +383,28 @@ struct StatusBody {
     snapshots_installed: Option<u64>,
 }
 
+#[derive(Deserialize)]
+struct ChecksumBody {
+    applied: u64,
+    checksum: String,
+}
+
 impl Observer for OwnObserver {
+    fn checksum(&self, node: usize) -> BoxFuture<'_, Result<Option<Checksum>, String>> {
+        Box::pin(async move {
+            if !self.has_one_log {
+                return Ok(None);
+            }
+            let address = self.cluster[node].control;
+            let request = self.http.get(format!("http://{address}/v1/checksum"));
+            let ChecksumBody { applied, checksum } = http::ask(request).await?;
+            Ok(Some(Checksum {
+                position: applied,
+                sum: checksum,
+            }))
+        })
+    }
+
     fn status(&self, node: usize) -> BoxFuture<'_, Result<Status, String>> {
         let request = self
             .http

@@ -1,9 +1,12 @@
 //! Several objects at a time, each replaced by a new one after a bounded number of operations, so that the
 //! checker's work stays bounded too.
 
-use partita_generator::Random;
+use partita_generator::{Op, Random};
 use partita_history::Value;
 use rand::RngExt;
+
+/// Of a hundred operations, this many are reads of any object that was ever used.
+const LOOKS_BACK: u32 = 5;
 
 /// The objects in use, and all that ever were.
 #[derive(Debug)]
@@ -50,6 +53,16 @@ impl Keys {
             self.in_use.swap_remove(slot);
         }
         Key { name, is_done }
+    }
+
+    /// Now and then a read of one that was used before: what was lost, or is held by one node alone, may show long
+    /// after, when that node leads.
+    pub(crate) fn look_back(&self, rng: &mut Random) -> Option<Op> {
+        if rng.random_range(0..100) >= LOOKS_BACK {
+            return None;
+        }
+        let key = name(self.prefix, rng.random_range(0..self.next.max(1)));
+        Some(Op::new("read", key, Value::Null))
     }
 
     /// Every one that was ever used.

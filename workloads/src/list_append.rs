@@ -52,6 +52,9 @@ struct Operations {
 
 impl Generator for Operations {
     fn next(&mut self, client: Client, rng: &mut Random) -> Option<Op> {
+        if let Some(read) = self.keys.look_back(rng) {
+            return Some(read);
+        }
         let key = self.keys.pick(rng).name;
         if client.only_reads() || rng.random_range(0..100) < READS {
             return Some(Op::new("read", key, Value::Null));

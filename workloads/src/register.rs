@@ -73,6 +73,9 @@ impl Operations {
 
 impl Generator for Operations {
     fn next(&mut self, client: Client, rng: &mut Random) -> Option<Op> {
+        if let Some(read) = self.keys.look_back(rng) {
+            return Some(read);
+        }
         let key = self.keys.pick(rng);
         if key.is_done {
             self.seen.remove(&key.name);
@@ -146,7 +149,11 @@ mod tests {
             };
             assert!(written.insert(value), "written twice");
         }
-        assert!(keys.values().all(|&operations| operations <= OPERATIONS_A_KEY));
+        // And some looks back.
+        assert!(
+            keys.values()
+                .all(|&operations| operations <= 2 * OPERATIONS_A_KEY)
+        );
         assert!(keys.len() >= 30);
     }
 

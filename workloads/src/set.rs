@@ -52,6 +52,9 @@ struct Operations(Keys);
 
 impl Generator for Operations {
     fn next(&mut self, client: Client, rng: &mut Random) -> Option<Op> {
+        if let Some(read) = self.0.look_back(rng) {
+            return Some(read);
+        }
         let key = self.0.pick(rng).name;
         let die = rng.random_range(0..100);
         let f = match client.only_reads() {

@@ -14,7 +14,7 @@ use crate::child::{self, Outcome};
 pub(crate) struct Run<'a> {
     pub(crate) protocol: &'a str,
     pub(crate) defect: Option<&'a str>,
-    /// The target's own if none is given.
+    /// The first that the target can serve if none is given.
     pub(crate) workload: Option<&'a str>,
     pub(crate) faults: &'a str,
     pub(crate) nodes: usize,

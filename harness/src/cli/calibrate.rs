@@ -247,7 +247,7 @@ fn in_processes(
         let tried = processes::run(Run {
             protocol: protocol.name(),
             defect: defect.map(|defect| defect.name),
-            workload: defect.map(|defect| defect.workload),
+            workload: defect.and_then(|defect| workload(defect, protocol)),
             faults,
             nodes: arguments.nodes,
             time_limit: arguments.time_limit,
@@ -267,6 +267,15 @@ fn in_processes(
         trials,
         is_expected,
     )
+}
+
+/// The workload that should expose the defect; none if this protocol serves no such objects, and its own must do.
+fn workload(defect: &Defect, protocol: ProtocolKind) -> Option<&'static str> {
+    let workload = partita_workloads::find(defect.workload)?;
+    let target = partita_targets::find(protocol.name())?;
+    let offered = target.functions(workload.object());
+    let serves = workload.functions().iter().all(|f| offered.contains(f));
+    serves.then(|| workload.name())
 }
 
 fn tell(arguments: &Arguments, row: &Row, place: &str) {

@@ -27,8 +27,12 @@ pub(super) fn main(arguments: &Arguments) -> Result<Verdict, Failure> {
             process.pid, process.run, process.command
         ));
     }
-    if removed.is_empty() {
-        print("no process of a dead run was left (namespaces, rules and links end with their processes)\n");
+    let groups = partita_nemesis::clean::clean_groups();
+    for group in &groups {
+        print(&format!("removed control group {}\n", group.display()));
+    }
+    if removed.is_empty() && groups.is_empty() {
+        print("nothing of a dead run was left (namespaces, rules and links end with their processes)\n");
     }
     for run in directory::killed(&arguments.runs_dir) {
         directory::remove_data(&run).with_context(|| format!("`{}` can't be cleaned", run.display()))?;

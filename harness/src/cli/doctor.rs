@@ -1,23 +1,153 @@
 //! `partita doctor`: what this machine allows, and how to get more.
 
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use anyhow::{Context, bail};
 use partita_checker::Verdict;
-use partita_nemesis::lab::{self, SearchPath};
+use partita_nemesis::fault;
+use partita_nemesis::lab::{self, Finding, SearchPath};
+use serde::{Deserialize, Serialize};
 
 use super::{Failure, print};
 
-pub(super) fn main() -> Result<Verdict, Failure> {
+/// Arguments of `doctor`.
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    /// Print a table of the faults in Markdown; as root, with what an ordinary user can do beside it
+    #[arg(long, conflicts_with = "json")]
+    markdown: bool,
+    /// Print one JSON object on standard output, and nothing else
+    #[arg(long)]
+    json: bool,
+}
+
+/// All that was found.
+#[derive(Serialize, Deserialize)]
+struct Report {
+    faults: Vec<Ability>,
+}
+
+/// Whether a fault can be had here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Ability {
+    fault: String,
+    works: bool,
+    /// What is in the way, and what to do about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    why: Option<String>,
+}
+
+/// Who has no rights of his own on any machine.
+const NOBODY: u32 = 65_534;
+
+pub(super) fn main(arguments: &Arguments) -> Result<Verdict, Failure> {
+    if arguments.markdown {
+        print(&markdown()?);
+        return Ok(Verdict::Valid);
+    }
     let findings = lab::probe(&SearchPath::from_environment());
-    let width = findings
-        .iter()
-        .map(|finding| finding.name.len())
-        .max()
-        .unwrap_or(0);
-    for finding in &findings {
-        let mark = if finding.ok { "yes" } else { "no " };
-        print(&format!("{mark}  {:width$}  {}\n", finding.name, finding.detail));
-        if !finding.ok && !finding.remedy.is_empty() {
-            print(&format!("     {:width$}  to mend: {}\n", "", finding.remedy));
-        }
+    let faults = abilities();
+    if arguments.json {
+        let told = serde_json::json!({
+            "findings": findings.iter().map(|finding| serde_json::json!({
+                "name": finding.name,
+                "ok": finding.ok,
+                "detail": finding.detail,
+                "remedy": finding.remedy,
+            })).collect::<Vec<_>>(),
+            "faults": faults,
+        });
+        print(&format!("{told}\n"));
+    } else {
+        print(&text(&findings, &faults));
     }
     Ok(Verdict::Valid)
+}
+
+/// What this user can do here.
+fn abilities() -> Vec<Ability> {
+    let ability = |fault: &&dyn fault::Fault| {
+        let why = fault.impossible();
+        Ability {
+            fault: fault.name().to_owned(),
+            works: why.is_none(),
+            why,
+        }
+    };
+    fault::ALL.iter().map(ability).collect()
+}
+
+fn text(findings: &[Finding], faults: &[Ability]) -> String {
+    let names = findings.iter().map(|finding| finding.name.len());
+    let width = names
+        .chain(faults.iter().map(|ability| ability.fault.len()))
+        .max()
+        .unwrap_or(0);
+    let mut out = String::new();
+    for finding in findings {
+        let mark = if finding.ok { "yes" } else { "no " };
+        out.push_str(&format!("{mark}  {:width$}  {}\n", finding.name, finding.detail));
+        if !finding.ok && !finding.remedy.is_empty() {
+            out.push_str(&format!("     {:width$}  to mend: {}\n", "", finding.remedy));
+        }
+    }
+    out.push_str("\nfaults\n");
+    for Ability { fault, works, why } in faults {
+        let mark = if *works { "yes" } else { "no " };
+        let line = format!("{mark}  {fault:width$}  {}", why.as_deref().unwrap_or_default());
+        out.push_str(&format!("{}\n", line.trim_end()));
+    }
+    out
+}
+
+/// The table of the README: each fault, and who can have it here.
+fn markdown() -> anyhow::Result<String> {
+    let ours = abilities();
+    let is_root = nix::unistd::geteuid().is_root();
+    let theirs = if is_root {
+        of_an_ordinary_user()?
+    } else {
+        ours.clone()
+    };
+    let mut out = String::from("| name | what | as root | as an ordinary user |\n|---|---|---|---|\n");
+    for fault in fault::ALL {
+        let cell = |of: &[Ability]| {
+            let ability = of.iter().find(|ability| ability.fault == fault.name());
+            match ability.map(|ability| ability.why.as_deref()) {
+                Some(None) => "yes".to_owned(),
+                Some(Some(why)) => format!("no: {}", why.replace('|', "\\|")),
+                None => "?".to_owned(),
+            }
+        };
+        let root = if is_root {
+            cell(&ours)
+        } else {
+            "not tried".to_owned()
+        };
+        out.push_str(&format!(
+            "| `{}` | {} | {root} | {} |\n",
+            fault.name(),
+            fault.summary(),
+            cell(&theirs)
+        ));
+    }
+    Ok(out)
+}
+
+/// Asks the same of ourselves as somebody else.
+fn of_an_ordinary_user() -> anyhow::Result<Vec<Ability>> {
+    let program = std::env::current_exe().context("our own program can't be found")?;
+    let mut command = Command::new(program);
+    command.args(["doctor", "--json"]).current_dir("/");
+    let output = command.uid(NOBODY).gid(NOBODY).output();
+    let output = output.context("this program can't be run by an ordinary user")?;
+    if !output.status.success() {
+        bail!(
+            "as an ordinary user: {}",
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
+    }
+    let report: Report = serde_json::from_slice(&output.stdout)?;
+    Ok(report.faults)
 }

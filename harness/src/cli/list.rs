@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use partita_checker::Verdict;
+use partita_nemesis::fault::{self, SETS};
 
 use super::{Failure, print};
 
@@ -10,7 +11,7 @@ use super::{Failure, print};
 #[derive(clap::Args)]
 pub(super) struct Arguments {
     /// Only these
-    #[arg(value_parser = ["targets", "workloads", "faults", "models", "formats", "defects"])]
+    #[arg(value_parser = ["targets", "workloads", "faults", "shapes", "sets", "models", "formats", "defects"])]
     kind: Option<String>,
 }
 
@@ -25,9 +26,14 @@ pub(super) fn main(arguments: &Arguments) -> Result<Verdict, Failure> {
         print(&format!("{kind}\n"));
         let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
         for (name, summary) in rows {
-            let fault = partita_nemesis::fault::find(name).filter(|_| *kind == "faults");
-            let note = fault.and_then(|fault| fault.impossible());
-            let note = note.map_or_else(String::new, |why| format!(" Not here: {why}."));
+            let fault = fault::find(name).filter(|_| *kind == "faults");
+            let note = fault.map(|fault| {
+                let shapes = fault.shapes().iter().map(|shape| shape.name);
+                let why = fault.impossible().map(|why| format!(" Not here: {why}."));
+                let shapes = shapes.collect::<Vec<_>>().join(", ");
+                format!(" Shapes: {shapes}.{}", why.unwrap_or_default())
+            });
+            let note = note.unwrap_or_default();
             print(&format!("  {name:width$}  {summary}{note}\n"));
         }
     }
@@ -62,11 +68,11 @@ fn shows_as(defect: &partita_protocols::Defect) -> String {
 
 /// Every registry, with the name and summary of each entry.
 pub(crate) fn registered() -> Vec<(&'static str, Vec<(String, &'static str)>)> {
-    let faults = partita_nemesis::fault::ALL.iter().flat_map(|fault| {
-        let shapes = fault
-            .shapes()
-            .iter()
-            .map(|shape| (format!("{}:{}", fault.name(), shape.name), shape.summary));
+    // Shapes that mean the same for many faults are told once.
+    let common = fault::common_shapes();
+    let faults = fault::ALL.iter().flat_map(|fault| {
+        let own = fault.shapes().iter().filter(|shape| !common.contains(shape));
+        let shapes = own.map(|shape| (format!("{}:{}", fault.name(), shape.name), shape.summary));
         std::iter::once((fault.name().to_owned(), fault.summary())).chain(shapes)
     });
     vec![
@@ -85,6 +91,19 @@ pub(crate) fn registered() -> Vec<(&'static str, Vec<(String, &'static str)>)> {
                 .collect(),
         ),
         ("faults", faults.collect()),
+        (
+            "shapes",
+            common
+                .iter()
+                .map(|shape| (shape.name.to_owned(), shape.summary))
+                .collect(),
+        ),
+        (
+            "sets",
+            SETS.iter()
+                .map(|set| (set.name.to_owned(), set.summary))
+                .collect(),
+        ),
         (
             "models",
             partita_checker::model::ALL

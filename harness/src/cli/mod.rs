@@ -71,10 +71,10 @@ enum Verb {
     Serve(serve::Arguments),
     /// Measure how well planted bugs are found, and that nothing is found without them
     Calibrate(calibrate::Arguments),
-    /// List targets, workloads, faults, models, formats and defects
+    /// List targets, workloads, faults, sets of them, models, formats and defects
     List(list::Arguments),
     /// Show what this machine allows, and how to get more
-    Doctor,
+    Doctor(doctor::Arguments),
     /// Remove whatever a dead run left behind
     Clean(clean::Arguments),
     /// (internal) One of our own servers, as a process
@@ -132,7 +132,7 @@ pub(crate) fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Compare(arguments) => compare::main(&arguments),
         Verb::Calibrate(arguments) => calibrate::main(&arguments),
         Verb::List(arguments) => list::main(&arguments),
-        Verb::Doctor => doctor::main(),
+        Verb::Doctor(arguments) => doctor::main(&arguments),
         Verb::Clean(arguments) => clean::main(&arguments),
         Verb::Node(arguments) => node::main(arguments),
     };

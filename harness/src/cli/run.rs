@@ -1,6 +1,5 @@
 //! `partita run [TARGET]`: one test.
 
-use std::collections::BTreeSet;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -10,19 +9,18 @@ use anyhow::{Context, anyhow};
 use clap::Parser;
 use jiff::Timestamp;
 use partita_checker::Verdict;
-use partita_nemesis::fault;
 use partita_nemesis::lab::{self, EnterError, NetworkChoice, NetworkKind};
 use partita_reports::run::Summary;
 use partita_targets::Options;
 
 use super::{Failure, print, say, units};
-use crate::plan::{OnViolation, Plan, Reads, Request, quoted};
+use crate::plan::{OnViolation, Plan, Reads, Request, Track, quoted};
 use crate::progress::Progress;
 use crate::run::directory;
 use crate::run::phases::{self, Setting};
 
 /// The arguments that a plan is made of.
-const PLANNED: [&str; 17] = [
+const PLANNED: [&str; 19] = [
     "target",
     "nodes",
     "workload",
@@ -38,6 +36,8 @@ const PLANNED: [&str; 17] = [
     "snapshot_entries",
     "lease_reads",
     "binary",
+    "binary_b",
+    "schedule",
     "checker_time",
     "on_violation",
 ];
@@ -57,9 +57,12 @@ pub(super) struct Arguments {
     /// Which state reads see: one with all that was done before, or whatever the node that is asked has
     #[arg(long, value_enum, default_value_t)]
     reads: Reads,
-    /// Faults, with commas between (see `partita list faults`); `all` or `none`
-    #[arg(long, default_value = "partition,kill,pause", value_delimiter = ',')]
+    /// Faults and sets of faults, with commas between (see `partita list faults` and `partita list sets`); or `none`
+    #[arg(long, default_value = "standard", value_delimiter = ',')]
     nemesis: Vec<String>,
+    /// A file with tables [[schedule]], which say what faults come when, instead of a schedule that is drawn
+    #[arg(long, value_name = "FILE", conflicts_with = "nemesis")]
+    schedule: Option<PathBuf>,
     /// How long clients work
     #[arg(long, default_value = "30s", value_parser = units::duration)]
     time_limit: Duration,
@@ -90,6 +93,9 @@ pub(super) struct Arguments {
     /// Another program for the target's nodes
     #[arg(long)]
     binary: Option<PathBuf>,
+    /// The program that the fault `upgrade` gives to nodes: another release
+    #[arg(long, value_name = "BINARY")]
+    binary_b: Option<PathBuf>,
     /// How long the checker may take
     #[arg(long, default_value = "60s", value_parser = units::duration)]
     checker_time: Duration,
@@ -131,7 +137,7 @@ pub(super) fn main(arguments: Arguments) -> Result<Verdict, Failure> {
     }
     let plan = match &arguments.plan {
         Some(path) => Plan::read(path),
-        None => Plan::new(request(&arguments)?),
+        None => request(&arguments).and_then(Plan::new),
     }
     .map_err(Failure::Usage)?;
     let target = partita_targets::find(&plan.target).context("the target is not there")?;
@@ -143,26 +149,31 @@ pub(super) fn main(arguments: Arguments) -> Result<Verdict, Failure> {
         snapshot_entries: plan.snapshot_entries,
         lease_reads: plan.lease_reads,
     };
-    let program = target.locate(&options).map_err(|error| match &options.binary {
-        Some(_) => Failure::usage(anyhow!(error)),
-        None => Failure::Harness(anyhow!(error)),
-    })?;
+    let locate = |options: &Options| {
+        target.locate(options).map_err(|error| match &options.binary {
+            Some(_) => Failure::usage(anyhow!(error)),
+            None => Failure::Harness(anyhow!(error)),
+        })
+    };
+    let program = locate(&options)?;
+    if let Some(binary) = plan
+        .binary_b
+        .as_ref()
+        .filter(|path| path.components().count() > 1)
+        && !binary.is_file()
+    {
+        let path = binary.display();
+        return Err(Failure::usage(anyhow!("--binary-b: there is no file `{path}`")));
+    }
+    let other = plan.binary_b.clone().map(|binary| Options {
+        binary: Some(binary),
+        ..options.clone()
+    });
+    let other = other.map(|options| locate(&options)).transpose()?;
     tracing_subscriber::fmt()
         .with_max_level(tracing_subscriber::filter::LevelFilter::WARN)
         .with_writer(std::io::stderr)
         .init();
-
-    // What was asked for by name is done or refused; of all faults, each says for itself that it was skipped.
-    let by_name = plan.faults.iter().filter(|_| plan.nemesis != ["all"]);
-    let planned: BTreeSet<&str> = by_name.map(|planned| planned.fault.as_str()).collect();
-    for fault in planned.into_iter().filter_map(fault::find) {
-        if let Some(why) = fault.impossible() {
-            let name = fault.name();
-            return Err(Failure::usage(anyhow!(
-                "fault `{name}` can't be had here: {why}; or leave it out"
-            )));
-        }
-    }
 
     // From here on this process may be another one, in namespaces of its own; there are no threads yet.
     let choice: NetworkChoice = plan
@@ -213,7 +224,14 @@ pub(super) fn main(arguments: Arguments) -> Result<Verdict, Failure> {
         facts: lab.facts(),
         ..Summary::default()
     };
+    if !plan.schedule.is_empty() && plan.is_as_drawn() {
+        let tables = quoted(&directory.join("plan.toml").display().to_string());
+        summary.command.push_str(&format!(" --schedule {tables}"));
+    }
     if !quiet {
+        for (fault, why) in &plan.left_out {
+            say(&format!("left out: {fault}: {why}"));
+        }
         say(&format!(
             "{}\nnetwork {}\nwriting to {}",
             summary.command,
@@ -234,6 +252,7 @@ pub(super) fn main(arguments: Arguments) -> Result<Verdict, Failure> {
             workload,
             options: &options,
             program: &program,
+            other: other.as_ref(),
             lab: &lab,
             directory: &directory,
             began,
@@ -257,13 +276,14 @@ const CONTROLLER_THREADS: usize = 2;
 
 fn request(arguments: &Arguments) -> anyhow::Result<Request> {
     // Nodes start in folders of their own; a bare name is looked for on the search path.
-    let binary = match &arguments.binary {
-        Some(path) if path.components().count() > 1 => Some(std::path::absolute(path)?),
-        other => other.clone(),
+    let absolute = |path: &Option<PathBuf>| match path {
+        Some(path) if path.components().count() > 1 => std::path::absolute(path).map(Some),
+        other => Ok(other.clone()),
     };
     Ok(Request {
         target: arguments.target.clone(),
-        binary,
+        binary: absolute(&arguments.binary)?,
+        binary_b: absolute(&arguments.binary_b)?,
         defect: arguments.defect.clone(),
         snapshot_entries: arguments.snapshot_entries,
         lease_reads: arguments.lease_reads,
@@ -272,6 +292,11 @@ fn request(arguments: &Arguments) -> anyhow::Result<Request> {
         nodes: arguments.nodes,
         network: arguments.network.clone(),
         nemesis: arguments.nemesis.clone(),
+        schedule: match &arguments.schedule {
+            Some(path) => Track::read(path)?,
+            None => Vec::new(),
+        },
+        obstacle: |fault| fault.impossible(),
         concurrency: arguments.concurrency,
         rate: arguments.rate,
         time_limit: arguments.time_limit,
@@ -327,11 +352,15 @@ const TEXT_WIDTH: usize = 100;
 /// The one object that `--json` prints.
 fn json(summary: &Summary, directory: &Path) -> serde_json::Value {
     let anomalies: Vec<_> = summary.checks.iter().flat_map(|check| &check.anomalies).collect();
+    let checks = summary.checks.iter().map(|check| {
+        serde_json::json!({ "checker": check.checker, "verdict": check.verdict, "reason": check.reason })
+    });
     serde_json::json!({
         "verdict": summary.verdict,
         "exit_code": summary.exit_code,
         "reason": summary.reason,
         "anomalies": anomalies,
+        "checks": checks.collect::<Vec<_>>(),
         "ended": summary.ended,
         "duration_ms": summary.duration_ms,
         "ops": summary.operations,

@@ -1,76 +1,150 @@
 //! Which faults a schedule is drawn from.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context, bail};
-use partita_generator::faults::FaultKind;
-use partita_nemesis::fault::{self, Fault};
+use partita_generator::faults::{self, FaultKind, PlannedFault};
+use partita_nemesis::fault::{self, Fault, SETS, Set};
 use partita_targets::{Matter, Target};
 
 use super::unknown;
 use crate::run::operator::matter;
 
-/// Does the target let an operator do what the fault needs?
-fn bears(target: &dyn Target, fault: &dyn Fault) -> bool {
-    fault
-        .needs()
-        .is_none_or(|need| target.administers().contains(&matter(need)))
+/// Tells why this machine can't do a fault, if it can't.
+pub(crate) type Obstacle = fn(&dyn Fault) -> Option<String>;
+
+/// What decides which faults can be had.
+pub(super) struct Ground<'a> {
+    /// The names of the nodes.
+    pub(super) nodes: &'a [String],
+    pub(super) target: &'a dyn Target,
+    pub(super) has_other_program: bool,
+    pub(super) obstacle: Obstacle,
 }
 
-/// All faults that a target can bear.
-pub(super) fn bearable(target: &dyn Target) -> impl Iterator<Item = &'static dyn Fault> {
-    fault::ALL
-        .iter()
-        .copied()
-        .filter(move |fault| bears(target, *fault))
+/// A schedule, and what it was drawn from.
+#[derive(Debug)]
+pub(super) struct Drawn {
+    pub(super) faults: Vec<PlannedFault>,
+    /// As asked for; nothing where nothing was.
+    pub(super) asked: Vec<String>,
+    pub(super) left_out: BTreeMap<String, String>,
 }
 
-/// The faults asked for, in the shapes that so many nodes, with a leader or without, can have: `kill` in all its
-/// shapes, `kill:leader` in one.
-/// `none` is none, and `all` is all that the target can bear.
-pub(super) fn kinds(asked: &[String], nodes: usize, target: &dyn Target) -> anyhow::Result<Vec<FaultKind>> {
-    let all = || fault::ALL.iter().map(|fault| fault.name());
-    let asked: Vec<&str> = match asked {
-        [none] if none == "none" => Vec::new(),
-        [every] if every == "all" => bearable(target).map(|fault| fault.name()).collect(),
-        asked => asked.iter().map(String::as_str).collect(),
-    };
-    let mut kinds: Vec<FaultKind> = Vec::new();
-    for asked in asked {
-        let (name, shape) = named(asked);
-        let fault =
-            fault::find(name).with_context(|| unknown("fault", name, all().chain(["all", "none"])))?;
-        if !bears(target, fault) {
-            bail!(
-                "target `{}` has no call that we know of by which {}: fault `{name}` is not for it",
-                target.name(),
-                match fault.needs().map(matter) {
-                    Some(Matter::Members) => "its members can be changed",
-                    Some(Matter::Leadership) => "its leader can be told to hand over",
-                    Some(Matter::Snapshots) | None => "its nodes can be told to take a snapshot",
-                }
-            );
-        }
-        let mut shapes = fault::shapes(fault, nodes, target.has_leader());
-        if let Some(shape) = shape {
-            if !shapes.iter().any(|known| known == shape) {
-                let kind = format!("shape of `{name}` for {nodes} nodes");
-                bail!(unknown(&kind, shape, shapes.iter().map(String::as_str)));
-            }
-            shapes.retain(|known| known == shape);
-        }
-        match kinds.iter_mut().find(|kind| kind.name == name) {
-            Some(kind) => kind.shapes.extend(
-                shapes
-                    .into_iter()
-                    .filter(|shape| !kind.shapes.contains(shape))
-                    .collect::<Vec<_>>(),
-            ),
-            None => kinds.push(FaultKind {
-                name: name.to_owned(),
-                shapes,
+/// Draws a schedule from the faults asked for: `kill` in all its shapes, `kill:leader` in one, or a set of faults.
+/// `none` is none.
+pub(super) fn draw(seed: u64, asked: &[String], ground: &Ground<'_>, load_ms: u64) -> anyhow::Result<Drawn> {
+    let asked: Vec<String> = asked.iter().filter(|name| *name != "none").cloned().collect();
+    let (kinds, left_out) = ground.kinds(&asked)?;
+    Ok(Drawn {
+        faults: faults::schedule(seed, &kinds, load_ms),
+        asked,
+        left_out,
+    })
+}
+
+impl Ground<'_> {
+    /// Why a fault can't be had, if it can't.
+    fn lacks(&self, fault: &dyn Fault) -> Option<String> {
+        let name = self.target.name();
+        let call = match fault.needs().map(matter) {
+            Some(matter) if !self.target.administers().contains(&matter) => Some(match matter {
+                Matter::Members => "its members can be changed",
+                Matter::Leadership => "its leader can be told to hand over",
+                Matter::Snapshots => "its nodes can be told to take a snapshot",
             }),
+            _ => None,
+        };
+        if let Some(call) = call {
+            return Some(format!(
+                "target `{name}` has no call that we know of by which {call}"
+            ));
+        }
+        if fault.needs_other_program() && !self.has_other_program {
+            return Some("it needs another program for the nodes: --binary-b".into());
+        }
+        if fault::shapes(fault, self.nodes.len(), self.target.has_leader()).is_empty() {
+            let nodes = self.nodes.len();
+            return Some(format!("it has no shape for {nodes} nodes of target `{name}`"));
+        }
+        (self.obstacle)(fault)
+    }
+
+    /// The faults asked for, in the shapes that these nodes, with a leader or without, can have; and what was left out
+    /// of a set, with the reason.
+    ///
+    /// # Errors
+    /// When something is unknown, or was asked for by name and can't be had.
+    pub(super) fn kinds(
+        &self,
+        asked: &[String],
+    ) -> anyhow::Result<(Vec<FaultKind>, BTreeMap<String, String>)> {
+        let mut kinds = Vec::new();
+        let mut left_out = BTreeMap::new();
+        for asked in asked {
+            if let Some(set) = Set::find(asked) {
+                for fault in set.faults() {
+                    match self.lacks(fault) {
+                        Some(why) => drop(left_out.insert(fault.name().to_owned(), why)),
+                        None => add(&mut kinds, self.kind(fault, None)?),
+                    }
+                }
+                continue;
+            }
+            let (name, shape) = named(asked);
+            let names = fault::ALL.iter().map(|fault| fault.name());
+            let sets = SETS.iter().map(|set| set.name);
+            let fault = fault::find(name)
+                .with_context(|| unknown("fault", name, names.chain(sets).chain(["none"])))?;
+            if let Some(why) = self.lacks(fault) {
+                bail!("fault `{name}` can't be had here: {why}; or leave it out");
+            }
+            add(&mut kinds, self.kind(fault, shape)?);
+        }
+        if let Some((fault, why)) = left_out.iter().next()
+            && kinds.is_empty()
+        {
+            bail!("nothing of `{}` can be had here; {fault}: {why}", asked.join(","));
+        }
+        Ok((kinds, left_out))
+    }
+
+    /// A fault in one shape, or in all that it can have here.
+    fn kind(&self, fault: &dyn Fault, shape: Option<&str>) -> anyhow::Result<FaultKind> {
+        let mut shapes = fault::shapes(fault, self.nodes.len(), self.target.has_leader());
+        if let Some(shape) = shape {
+            let is_named = fault::takes_names(fault) && self.nodes.iter().any(|node| node == shape);
+            if !is_named && !shapes.iter().any(|known| known == shape) {
+                let kind = format!("shape of `{}` for {} nodes", fault.name(), self.nodes.len());
+                let names = self.nodes.iter().filter(|_| fault::takes_names(fault));
+                bail!(unknown(
+                    &kind,
+                    shape,
+                    shapes.iter().chain(names).map(String::as_str)
+                ));
+            }
+            shapes = vec![shape.to_owned()];
+        }
+        Ok(FaultKind {
+            name: fault.name().to_owned(),
+            shapes,
+            lengths_ms: fault.lengths_ms().to_vec(),
+        })
+    }
+}
+
+/// Adds a fault, or shapes of one that is there already.
+fn add(kinds: &mut Vec<FaultKind>, new: FaultKind) {
+    match kinds.iter_mut().find(|kind| kind.name == new.name) {
+        None => kinds.push(new),
+        Some(kind) => {
+            for shape in new.shapes {
+                if !kind.shapes.contains(&shape) {
+                    kind.shapes.push(shape);
+                }
+            }
         }
     }
-    Ok(kinds)
 }
 
 /// `kill:leader` is the fault `kill` in the shape `leader`; `kill` is that fault in any shape.
@@ -89,31 +163,87 @@ mod tests {
     use crate::plan::tests::request;
     use crate::plan::{Plan, Request};
 
+    fn ask(target: &str, nemesis: &[&str], obstacle: Obstacle) -> anyhow::Result<Plan> {
+        Plan::new(Request {
+            target: target.into(),
+            nemesis: nemesis.iter().map(|&name| name.into()).collect(),
+            time_limit: Duration::from_secs(240),
+            obstacle,
+            ..request()
+        })
+    }
+
+    fn names(plan: &Plan) -> BTreeSet<String> {
+        plan.faults.iter().map(|fault| fault.fault.clone()).collect()
+    }
+
+    fn refused(nemesis: &[&str], obstacle: Obstacle) -> String {
+        ask("raft", nemesis, obstacle).unwrap_err().to_string()
+    }
+
     #[test]
     fn what_a_target_has_no_call_for_is_refused_by_name_and_left_out_of_all() {
-        let ask = |target: &str, nemesis: &str| {
-            Plan::new(Request {
-                target: target.into(),
-                nemesis: vec![nemesis.into()],
-                time_limit: Duration::from_secs(120),
-                ..request()
-            })
-        };
         for target in ["etcd", "paxos"] {
             for fault in ["membership", "membership:replace", "transfer", "snapshot"] {
-                let error = ask(target, fault).unwrap_err().to_string();
+                let error = ask(target, &[fault], |_| None).unwrap_err().to_string();
                 let expected = format!("target `{target}` has no call that we know of by which its ");
-                assert!(error.starts_with(&expected), "{error}");
+                assert!(error.contains(&expected), "{error}");
             }
-            let names = |plan: &Plan| -> BTreeSet<String> {
-                plan.faults.iter().map(|fault| fault.fault.clone()).collect()
-            };
-            let plan = ask(target, "all").unwrap();
+            let plan = ask(target, &["all"], |_| None).unwrap();
             assert!(!names(&plan).contains("membership") && names(&plan).contains("kill"));
+            assert!(plan.left_out["membership"].contains("has no call"));
             assert!(plan.asked().iter().all(|(name, _)| names(&plan).contains(*name)));
         }
-        let plan = ask("zab", "all").unwrap();
-        assert_eq!(plan.asked().len(), fault::ALL.len());
+        let plan = ask("zab", &["all"], |_| None).unwrap();
+        assert_eq!(plan.left_out.keys().collect::<Vec<_>>(), ["upgrade"]);
+        assert_eq!(plan.asked().len(), fault::ALL.len() - 1);
         assert!(plan.faults.iter().any(|fault| fault.fault == "membership"));
+    }
+
+    #[test]
+    fn what_this_machine_cannot_do_is_left_out_of_a_set_and_refused_by_name() {
+        let no_fuse: Obstacle = |fault| fault.needs_disks().then(|| "there is no /dev/fuse".into());
+        for set in ["all", "hard", "disk"] {
+            let plan = ask("raft", &[set], no_fuse).unwrap();
+            assert_eq!(plan.left_out["power-cut"], "there is no /dev/fuse", "{set}");
+            assert!(!names(&plan).contains("power-cut") && !plan.asked().contains(&("power-cut", None)));
+            assert_eq!(plan.nemesis, [set], "it is asked for as it was");
+            let text = toml::to_string(&plan).unwrap();
+            assert_eq!(toml::from_str::<Plan>(&text).unwrap(), plan);
+        }
+        let error = refused(&["all", "power-cut:one"], no_fuse);
+        assert_eq!(
+            error,
+            "fault `power-cut` can't be had here: there is no /dev/fuse; or leave it out"
+        );
+        assert!(refused(&["upgrade"], |_| None).contains("--binary-b"));
+        let nothing = refused(&["clock"], |_| Some("no ptrace".into()));
+        assert_eq!(
+            nothing,
+            "nothing of `clock` can be had here; clock-jump: no ptrace"
+        );
+    }
+
+    #[test]
+    fn sets_go_with_each_other_and_with_single_faults() {
+        assert!(ask("raft", &["calm"], |_| None).unwrap().faults.is_empty());
+        let plan = ask("raft", &["clock", "kill:leader"], |_| None).unwrap();
+        let expected = ["clock-jump", "clock-skew", "clock-strobe", "kill"];
+        assert_eq!(names(&plan), expected.map(str::to_owned).into());
+        assert!(plan.asked().contains(&("kill", Some("leader"))) && plan.asked().len() == 4);
+    }
+
+    #[test]
+    fn a_node_can_be_named_if_it_is_there() {
+        let plan = ask("raft", &["kill:n5", "clock-skew:n1"], |_| None).unwrap();
+        let shapes: BTreeSet<_> = plan.faults.iter().map(|fault| fault.shape.as_str()).collect();
+        assert_eq!(shapes, BTreeSet::from(["n1", "n5"]));
+        let error = refused(&["kill:n6"], |_| None);
+        assert!(
+            error.starts_with("unknown shape of `kill` for 5 nodes `n6`; there are: one, ")
+                && error.ends_with("n4, n5"),
+            "{error}"
+        );
+        assert!(refused(&["partition:n1"], |_| None).starts_with("unknown shape of `partition`"));
     }
 }

@@ -6,7 +6,10 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use partita_nemesis::fault;
 
-use super::{FORMAT, Plan, Request, nemesis, unknown};
+use super::{FORMAT, Obstacle, Plan, Request, nemesis, unknown};
+
+/// What this machine can't do.
+const HERE: Obstacle = |fault| fault.impossible();
 
 impl Plan {
     /// Reads a plan from a file. It may hold other faults than its seed draws, but none that it could not.
@@ -35,13 +38,19 @@ impl Plan {
             bail!("the nodes must be {}", drawn.nodes.join(", "));
         }
         let target = partita_targets::find(&self.target).context("the target is not there")?;
+        let ground = nemesis::Ground {
+            nodes: &self.nodes,
+            target,
+            has_other_program: self.binary_b.is_some(),
+            obstacle: HERE,
+        };
         for planned in &self.faults {
             if fault::find(&planned.fault).is_none() {
                 let names = fault::ALL.iter().map(|fault| fault.name());
                 bail!(unknown("fault", &planned.fault, names));
             }
             let asked = format!("{}:{}", planned.fault, planned.shape);
-            nemesis::kinds(&[asked], self.nodes.len(), target)?;
+            ground.kinds(&[asked])?;
         }
         Ok(())
     }
@@ -56,6 +65,7 @@ impl Plan {
         Request {
             target: self.target.clone(),
             binary: self.binary.clone(),
+            binary_b: self.binary_b.clone(),
             defect: self.defect.clone(),
             snapshot_entries: self.snapshot_entries,
             lease_reads: self.lease_reads,
@@ -67,6 +77,8 @@ impl Plan {
                 [] => vec!["none".to_owned()],
                 names => names.to_vec(),
             },
+            schedule: self.schedule.clone(),
+            obstacle: HERE,
             concurrency: self.concurrency,
             rate: self.rate,
             time_limit: self.time_limit(),

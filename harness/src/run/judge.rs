@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use partita_checker::{Analysis, Verdict};
-use partita_history::{FaultEvent, FaultOutcome, FaultPhase, History, Outcome};
-use partita_reports::run::{FaultCount, Outcomes, Rate, Summary};
+use partita_history::{FaultOutcome, FaultPhase, History, Outcome};
+use partita_reports::run::{Outcomes, Rate, Summary, count_faults};
 use partita_workloads::Workload;
 
 use crate::plan::Plan;
@@ -26,6 +26,10 @@ pub(crate) struct Observed {
     pub(crate) snapshots_installed: Option<u64>,
     /// Exits that nobody caused, each in words.
     pub(crate) unexpected_exits: Vec<String>,
+    /// Whether nodes that have applied as much hold the same, where that can be asked.
+    pub(crate) replicas: Option<Analysis>,
+    /// Two leaders of one term, in words, if any were seen; none where the target may have several.
+    pub(crate) leaders_apart: Option<Option<String>>,
     /// Why the cluster did not recover when all faults were healed; none if it did.
     pub(crate) not_recovered: Option<String>,
 }
@@ -46,7 +50,7 @@ pub(crate) fn judge(
         ok: per_second(observed.load.ok, observed.load_seconds),
     };
     summary.operations = outcomes(history);
-    summary.faults = faults(&history.faults);
+    summary.faults = count_faults(&history.faults);
     summary.snapshots_installed = observed.snapshots_installed;
     let last = history
         .operations()
@@ -61,6 +65,10 @@ pub(crate) fn judge(
     let has_leader = partita_targets::find(&plan.target).is_none_or(|target| target.has_leader());
     let recovery = recovery(observed, has_leader);
     summary.checks = vec![linearizability, processes(observed), recovery];
+    summary.checks.extend(observed.replicas.clone());
+    summary
+        .checks
+        .extend(observed.leaders_apart.as_ref().map(leaders));
     let exercised = if summary.not_exercised.is_empty() {
         Verdict::Valid
     } else {
@@ -101,28 +109,6 @@ fn outcomes(history: &History) -> BTreeMap<String, Outcomes> {
             Outcome::Ok => count.ok += 1,
             Outcome::Fail => count.fail += 1,
             Outcome::Info => count.info += 1,
-        }
-    }
-    counts
-}
-
-fn faults(events: &[FaultEvent]) -> BTreeMap<String, FaultCount> {
-    let mut counts: BTreeMap<String, FaultCount> = BTreeMap::new();
-    for event in events {
-        let count = counts.entry(event.f.clone()).or_default();
-        match (event.value.phase, event.value.outcome) {
-            (FaultPhase::Planned, _) => count.planned += 1,
-            (FaultPhase::Injected, Some(FaultOutcome::Took)) => {
-                count.took += 1;
-                for node in &event.value.nodes {
-                    let role = event.value.roles.get(node).map_or("unknown", String::as_str);
-                    *count.roles.entry(role.to_owned()).or_default() += 1;
-                }
-            }
-            (FaultPhase::Injected, Some(FaultOutcome::Skipped)) => count.skipped += 1,
-            (FaultPhase::Injected, _) => count.uncertain += 1,
-            (FaultPhase::Healed, Some(FaultOutcome::Took)) => count.healed += 1,
-            (FaultPhase::Healed, _) => {}
         }
     }
     counts
@@ -176,7 +162,28 @@ fn processes(observed: &Observed) -> Analysis {
         reason: match exits.as_slice() {
             [] => "no node ended by itself".into(),
             [only] => format!("a node ended by itself: {only}"),
-            [first, rest @ ..] => format!("nodes ended by themselves: {first}, and {} more", rest.len()),
+            several => format!(
+                "nodes ended by themselves, {} times: {}",
+                several.len(),
+                several.join("; and ")
+            ),
+        },
+        ..Analysis::default()
+    }
+}
+
+/// Two leaders in one term are a finding, whatever clients saw: election safety (Raft, section 5.2).
+fn leaders(apart: &Option<String>) -> Analysis {
+    Analysis {
+        checker: "leaders".into(),
+        verdict: if apart.is_some() {
+            Verdict::Invalid
+        } else {
+            Verdict::Valid
+        },
+        reason: match apart {
+            Some(apart) => apart.clone(),
+            None => "no two nodes said that they lead in one term".into(),
         },
         ..Analysis::default()
     }
@@ -313,6 +320,61 @@ mod tests {
     }
 
     #[test]
+    fn every_kind_of_fault_that_was_asked_for_and_never_took_is_missed() {
+        use partita_history::{Event, FaultEvent, FaultValue};
+        let all = Plan::new(crate::plan::Request {
+            binary_b: Some("/tmp/b".into()),
+            time_limit: std::time::Duration::from_secs(900),
+            ..crate::plan::tests::request()
+        })
+        .unwrap();
+        let observed = Observed {
+            ended: "time limit".into(),
+            ..Observed::default()
+        };
+        let missed = |but: &str, outcome| {
+            let mut history = rich_history();
+            for planned in &all.faults {
+                let outcome = if planned.fault == but {
+                    outcome
+                } else {
+                    FaultOutcome::Took
+                };
+                let value = FaultValue {
+                    id: planned.id,
+                    phase: FaultPhase::Injected,
+                    outcome: Some(outcome),
+                    what: String::new(),
+                    started: 0,
+                    nodes: vec!["n1".into()],
+                    roles: BTreeMap::new(),
+                    links: Vec::new(),
+                    evidence: String::new(),
+                };
+                let event = FaultEvent {
+                    index: 0,
+                    time: 300,
+                    f: planned.fault.clone(),
+                    value,
+                };
+                history.push(Event::Fault(event)).unwrap();
+            }
+            verdict(&all, &history, &observed, Verdict::Valid)
+        };
+        assert_eq!(missed("", FaultOutcome::Skipped).0, Verdict::Valid);
+        for fault in partita_nemesis::fault::ALL {
+            for outcome in [FaultOutcome::Skipped, FaultOutcome::Uncertain] {
+                let (judged, why) = missed(fault.name(), outcome);
+                assert_eq!(judged, Verdict::NotExercised, "{}", fault.name());
+                assert!(
+                    why.contains(&format!("no `{}` took effect", fault.name())),
+                    "{why}"
+                );
+            }
+        }
+    }
+
+    #[test]
     fn findings_outrank_a_poor_run_and_name_themselves() {
         let observed = Observed {
             ended: "interrupted".into(),
@@ -329,6 +391,13 @@ mod tests {
             (judged, why.as_str()),
             (Verdict::Invalid, "a node ended by itself: n1: exit 101")
         );
+        let twice = Observed {
+            unexpected_exits: vec!["n1: exit 101".into(), "n2: signal 11".into()],
+            ..Observed::default()
+        };
+        let (_, why) = verdict(&plan("none"), &rich_history(), &twice, Verdict::Valid);
+        let expected = "nodes ended by themselves, 2 times: n1: exit 101; and n2: signal 11";
+        assert_eq!(why, expected, "none is only counted");
         let stuck = Observed {
             not_recovered: Some("no leader is known".into()),
             ..Observed::default()

@@ -22,4 +22,5 @@ pub(crate) mod online;
 pub(crate) mod operator;
 pub(crate) mod phases;
 pub(crate) mod recorder;
+mod replicas;
 pub(crate) mod watch;

@@ -33,6 +33,8 @@ pub(crate) fn matter(need: Need) -> Matter {
 pub(crate) struct Starter {
     pub(crate) target: &'static dyn Target,
     pub(crate) program: Program,
+    /// The program that `upgrade` gives to nodes.
+    pub(crate) other: Option<Program>,
     pub(crate) options: Options,
     pub(crate) nodes: Arc<Vec<Node>>,
     /// The run directory.
@@ -45,11 +47,20 @@ impl Starter {
     /// # Errors
     /// When the target has none.
     pub(crate) fn command(&self, node: usize, start: Start) -> anyhow::Result<CommandSpec> {
+        let other = self.other.as_ref();
+        let other = other.map(|program| self.command_of(program, node, start));
+        Ok(CommandSpec {
+            other: other.transpose()?.map(Box::new),
+            ..self.command_of(&self.program, node, start)?
+        })
+    }
+
+    fn command_of(&self, program: &Program, node: usize, start: Start) -> anyhow::Result<CommandSpec> {
         let (options, nodes) = (&self.options, &self.nodes);
         let data = self.data(node);
         let command = self
             .target
-            .command(&self.program, options, nodes, &nodes[node], &data, start);
+            .command(program, options, nodes, &nodes[node], &data, start);
         let [program, arguments @ ..] = command.as_slice() else {
             bail!("the target has no command")
         };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -27,6 +27,7 @@ use super::load::{self, Clients};
 use super::online::{self, Alarm, Follower, Tap};
 use super::operator::{Operator, Starter};
 use super::recorder::Recorder;
+use super::replicas;
 use super::watch::Watch;
 use crate::plan::{self, OnViolation, Plan};
 use crate::progress::Progress;
@@ -48,6 +49,9 @@ const FREE_BYTES_MIN: u64 = 1 << 20;
 /// How many lines of a node's log are shown when it does not start.
 const TAIL_LINES: usize = 15;
 
+/// How many lines of the log of a node that ended by itself are told.
+const LAST_WORDS: usize = 3;
+
 /// All that a run needs.
 pub(crate) struct Setting<'a> {
     pub(crate) plan: &'a Plan,
@@ -55,6 +59,8 @@ pub(crate) struct Setting<'a> {
     pub(crate) workload: &'static dyn Workload,
     pub(crate) options: &'a Options,
     pub(crate) program: &'a Program,
+    /// The program that `upgrade` gives to nodes.
+    pub(crate) other: Option<&'a Program>,
     pub(crate) lab: &'a Lab,
     pub(crate) directory: &'a Path,
     /// When the command was given.
@@ -71,6 +77,19 @@ pub(crate) async fn run(setting: &Setting<'_>, summary: &mut Summary) -> anyhow:
     let mut observed = Observed::default();
     let mut facts = BTreeMap::new();
     facts.insert("target version".to_owned(), setting.program.version.clone());
+    // Our own is known by its version.
+    if plan.binary.is_some() || setting.other.is_some() {
+        facts.insert("program".to_owned(), identity(setting.program));
+    }
+    if let Some(other) = setting.other {
+        let told = format!("{}, {}", identity(other), other.version);
+        facts.insert("other program".to_owned(), told);
+    }
+    let left_out = plan.left_out.iter().map(|(fault, why)| format!("{fault}: {why}"));
+    let left_out: Vec<String> = left_out.collect();
+    if !left_out.is_empty() {
+        facts.insert("left out of the faults".to_owned(), left_out.join("; "));
+    }
 
     let cluster = Cluster::start_network(setting.lab, &plan.nodes, setting.directory).await?;
     if !plan.disk_faults().is_empty() {
@@ -131,14 +150,11 @@ async fn with_cluster(
         .target
         .observer(&nodes, cluster.control_source(), STATUS_TIMEOUT)
         .map_err(anyhow::Error::from_boxed)?;
-    let watch = Arc::new(Watch::new(
-        observer,
-        Arc::clone(&nodes),
-        setting.target.has_leader(),
-    ));
+    let watch = Arc::new(Watch::new(observer, Arc::clone(&nodes), setting.target));
     let starter = Starter {
         target: setting.target,
         program: setting.program.clone(),
+        other: setting.other.cloned(),
         options: setting.options.clone(),
         nodes: Arc::clone(&nodes),
         directory: setting.directory.to_owned(),
@@ -209,11 +225,16 @@ async fn with_cluster(
             let why = format!("after {limit} s not all that was used could be read");
             observed.not_recovered.get_or_insert(why);
         }
+        observed.replicas = replicas::compare(&watch, &plan.nodes).await;
     }
 
     stop_metrics.send_replace(true);
     metrics.await.context("the metrics panicked")??;
     observed.snapshots_installed = watch.snapshots_installed();
+    observed.leaders_apart = setting
+        .target
+        .has_one_leader_a_term()
+        .then(|| watch.leaders_apart());
     announcing.abort();
     Ok(recorder.untap())
 }
@@ -290,13 +311,12 @@ fn machine_failed(cluster: &Cluster, directory: &Path) -> Option<String> {
     (free < FREE_BYTES_MIN).then(|| format!("{} ended, and the disk is full", first.node))
 }
 
-/// The exits that nobody caused, in words.
+/// The exits that nobody caused, in words, with the ends of the logs.
 fn exits(cluster: &Cluster) -> Vec<String> {
     let last_words = |node: &str| {
-        cluster
-            .find(node)
-            .map(|node| cluster.log_tail(node, 1))
-            .unwrap_or_default()
+        let tail = cluster.find(node).map(|node| cluster.log_tail(node, LAST_WORDS));
+        let tail = tail.unwrap_or_default();
+        tail.lines().map(str::trim).collect::<Vec<_>>().join(" | ")
     };
     let told = cluster.unexpected_exits().into_iter();
     told.map(|exit| {
@@ -304,7 +324,7 @@ fn exits(cluster: &Cluster) -> Vec<String> {
             "{}: {}; its log ends: {}",
             exit.node,
             exit.exit,
-            last_words(&exit.node).trim()
+            last_words(&exit.node)
         )
     })
     .collect()
@@ -475,6 +495,30 @@ fn read_history(directory: &Path) -> anyhow::Result<History> {
     let path = directory.join("history.jsonl");
     let read = || -> anyhow::Result<History> { Ok(jsonl::read(BufReader::new(File::open(&path)?), false)?) };
     read().with_context(|| format!("`{}` can't be read back", path.display()))
+}
+
+/// A program by its path and its content.
+fn identity(program: &Program) -> String {
+    let path = program.path.display();
+    match sum(&program.path) {
+        Ok(sum) => format!("{path} (crc32 {sum:08x})"),
+        // A bare name, which is looked for on the search path.
+        Err(_) => path.to_string(),
+    }
+}
+
+fn sum(path: &Path) -> std::io::Result<u32> {
+    let mut hasher = crc32fast::Hasher::new();
+    let mut reader = BufReader::with_capacity(1 << 20, File::open(path)?);
+    loop {
+        let bytes = reader.fill_buf()?;
+        if bytes.is_empty() {
+            return Ok(hasher.finalize());
+        }
+        hasher.update(bytes);
+        let read = bytes.len();
+        reader.consume(read);
+    }
 }
 
 /// The model of the workload.

@@ -11,7 +11,7 @@ use anyhow::Context;
 use futures_util::future::{join_all, try_join_all};
 use partita_nemesis::fault::{self, Standing};
 use partita_reports::run::Metric;
-use partita_targets::{BoxFuture, Node, Observer, Status};
+use partita_targets::{BoxFuture, Checksum, Node, Observer, Status, Target};
 use tokio::sync::watch;
 
 use super::recorder::Recorder;
@@ -28,18 +28,33 @@ pub(crate) struct Watch {
     last: Mutex<Vec<Option<Status>>>,
     /// How many snapshots each node had installed since its last start, and all of them together.
     installed: Mutex<(Vec<u64>, Option<u64>)>,
+    /// Who led, by term, where there is to be one leader a term.
+    leaders: Mutex<Leaders>,
+}
+
+/// Who was seen to lead in which term.
+#[derive(Debug, Default)]
+struct Leaders {
+    one_a_term: bool,
+    by_term: BTreeMap<u64, String>,
+    /// What was seen that must not be, in words.
+    apart: Option<String>,
 }
 
 impl Watch {
     /// Nobody was asked yet.
-    pub(crate) fn new(observer: Box<dyn Observer>, cluster: Arc<Vec<Node>>, has_leader: bool) -> Self {
+    pub(crate) fn new(observer: Box<dyn Observer>, cluster: Arc<Vec<Node>>, target: &dyn Target) -> Self {
         let nodes = cluster.len();
         Watch {
             observer,
             cluster,
-            has_leader,
+            has_leader: target.has_leader(),
             last: Mutex::new(vec![None; nodes]),
             installed: Mutex::new((vec![0; nodes], None)),
+            leaders: Mutex::new(Leaders {
+                one_a_term: target.has_one_leader_a_term(),
+                ..Leaders::default()
+            }),
         }
     }
 
@@ -56,6 +71,35 @@ impl Watch {
             *all.get_or_insert(0) += now.checked_sub(nodes[node]).unwrap_or(now);
             nodes[node] = now;
         }
+    }
+
+    /// Two nodes that said that they lead in one term, in words; `None` if none were seen, or where that may be.
+    pub(crate) fn leaders_apart(&self) -> Option<String> {
+        let leaders = self.leaders.lock().unwrap_or_else(PoisonError::into_inner);
+        leaders.apart.clone()
+    }
+
+    fn note_leader(&self, node: &str, status: Option<&Status>) {
+        let mut leaders = self.leaders.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(status) = status.filter(|status| leaders.one_a_term && status.role == "leader") else {
+            return;
+        };
+        let first = leaders
+            .by_term
+            .entry(status.term)
+            .or_insert_with(|| node.to_owned());
+        if first != node {
+            let apart = format!(
+                "{first} and {node} both said that they lead in term {}",
+                status.term
+            );
+            leaders.apart.get_or_insert(apart);
+        }
+    }
+
+    /// What each node holds, summed up.
+    pub(crate) async fn checksums(&self) -> Vec<Result<Option<Checksum>, String>> {
+        join_all((0..self.cluster.len()).map(|node| self.observer.checksum(node))).await
     }
 
     /// Asks all nodes at once.
@@ -117,6 +161,7 @@ impl Watch {
             }
             let status = self.observer.status(node).await.ok();
             self.count_installed(node, status.as_ref());
+            self.note_leader(&self.cluster[node].name, status.as_ref());
             self.last.lock().unwrap_or_else(PoisonError::into_inner)[node].clone_from(&status);
             let metric = metric(recorder.now(), &self.cluster[node].name, status);
             let mut line = serde_json::to_vec(&metric)?;
@@ -343,7 +388,8 @@ mod tests {
 
     #[test]
     fn installed_snapshots_are_counted_across_restarts() {
-        let watch = Watch::new(Box::new(Nobody), Arc::new(cluster()), true);
+        let raft = partita_targets::find("raft").unwrap();
+        let watch = Watch::new(Box::new(Nobody), Arc::new(cluster()), raft);
         let tell = |node, installed| {
             let status = Status {
                 snapshots_installed: installed,
@@ -359,5 +405,35 @@ mod tests {
         tell(1, Some(5));
         watch.count_installed(1, None);
         assert_eq!(watch.snapshots_installed(), Some(3 + 1 + 5));
+    }
+
+    #[test]
+    fn two_leaders_of_one_term_are_seen_where_there_may_be_one() {
+        let seen = |target: &str, told: &[(&str, &str, u64)]| {
+            let target = partita_targets::find(target).unwrap();
+            let watch = Watch::new(Box::new(Nobody), Arc::new(cluster()), target);
+            for &(node, role, term) in told {
+                let status = Status {
+                    role: role.into(),
+                    term,
+                    ..Status::default()
+                };
+                watch.note_leader(node, Some(&status));
+            }
+            watch.leaders_apart()
+        };
+        let fine = [
+            ("n1", "leader", 1),
+            ("n2", "follower", 1),
+            ("n2", "leader", 2),
+            ("n1", "leader", 1),
+        ];
+        assert_eq!(seen("raft", &fine), None);
+        let apart = [("n1", "leader", 3), ("n2", "leader", 3)];
+        assert_eq!(
+            seen("raft", &apart).as_deref(),
+            Some("n1 and n2 both said that they lead in term 3")
+        );
+        assert_eq!(seen("multi-paxos", &apart), None, "rounds are no ballots");
     }
 }

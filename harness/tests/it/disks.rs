@@ -65,7 +65,7 @@ fn what_this_machine_cannot_do_is_refused_before_the_run() {
     let text = told(&output);
     assert_eq!(output.status.code(), Some(254), "{text}");
     assert!(
-        text.contains("power-cut: not possible here") && text.contains("chmod 666 /dev/fuse"),
+        text.contains("fault `power-cut` can't be had here") && text.contains("chmod 666 /dev/fuse"),
         "{text}"
     );
     assert!(!home.path().join("runs").exists(), "something was written");

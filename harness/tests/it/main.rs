@@ -4,6 +4,7 @@ mod checking;
 mod defects;
 mod disks;
 mod house;
+mod kills;
 mod nightly;
 mod online;
 mod runs;

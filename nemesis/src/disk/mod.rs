@@ -34,7 +34,7 @@ mod tests;
 use std::time::Duration;
 
 pub use mounted::obstacle;
-pub(crate) use mounted::{Disk, obstacle_with};
+pub(crate) use mounted::{Disk, impossible, obstacle_with};
 pub(crate) use rollback::{Extent, Loss};
 pub(crate) use rot::{Flip, flip, is_there, restore};
 pub(crate) use trouble::{Calls, Hits, Trouble};

@@ -17,7 +17,7 @@ use super::passthrough::Passthrough;
 use super::rollback::{self, Extent, Loss};
 use super::trouble::{Hits, Trouble};
 use super::volume::Volume;
-use crate::lab::Lab;
+use crate::lab::{Lab, has_namespaces};
 
 /// The device by which file systems are served from user space.
 const DEVICE: &str = "/dev/fuse";
@@ -28,6 +28,12 @@ const THREADS: usize = 4;
 /// Why disks can't be made to fail here, and what to do about it; `None` if they can.
 pub fn obstacle(lab: &Lab) -> Option<String> {
     let (why, remedy) = obstacle_with(lab.has_own_mounts())?;
+    Some(format!("{why}: {remedy}"))
+}
+
+/// The same, before a lab was entered, and before there are threads: it is tried in a child process.
+pub(crate) fn impossible() -> Option<String> {
+    let (why, remedy) = obstacle_with(has_namespaces())?;
     Some(format!("{why}: {remedy}"))
 }
 

@@ -4,15 +4,22 @@ use std::time::Duration;
 
 use partita_history::FaultOutcome;
 
-use super::{
-    BoxFuture, Context, Fault, Healed, Injected, Shape, kill, roles_and_leaders, roles_of, selection,
-};
+use super::node_fault::{Hit, NodeFault};
+use super::{Context, Healed, Injected, Shape, kill};
 use crate::disk::{self, Flip};
 use crate::host::{Excuse, ProcessState};
 use crate::network::Evidence;
 
 /// See the module's text.
-pub(super) struct BitRot;
+pub(super) const BIT_ROT: NodeFault = NodeFault {
+    name: "bit-rot",
+    summary: "Kills nodes, flips a bit in a log or snapshot of each, and starts them; in a run it is always the same \
+              minority, so that a majority keeps good copies. Healing flips the bits back.",
+    shapes: SHAPES,
+    harsh: true,
+    act: |hit| Box::pin(inject(hit)),
+    ..NodeFault::PLAIN
+};
 
 const SHAPES: &[Shape] = &[
     Shape {
@@ -29,54 +36,23 @@ const SHAPES: &[Shape] = &[
     },
 ];
 
-impl Fault for BitRot {
-    fn name(&self) -> &'static str {
-        "bit-rot"
-    }
-
-    fn summary(&self) -> &'static str {
-        "Kills nodes, flips a bit in a log or snapshot of each, and starts them; in a run it is always the same \
-         minority, so that a majority keeps good copies. Healing flips the bits back."
-    }
-
-    fn shapes(&self) -> &'static [Shape] {
-        SHAPES
-    }
-
-    fn inject<'a>(
-        &'a self,
-        context: &'a Context,
-        _: u64,
-        shape: &'a str,
-        seed: u64,
-    ) -> BoxFuture<'a, Injected> {
-        Box::pin(inject(context, shape, seed))
-    }
-}
-
 /// How long a server may take to make up its mind about what it found.
 const VERDICT: Duration = Duration::from_secs(3);
 const LOOK_EVERY: Duration = Duration::from_millis(25);
 
-async fn inject(context: &Context, shape: &str, seed: u64) -> Injected {
+async fn inject(hit: Hit<'_>) -> Injected {
+    let (context, seed) = (hit.context, hit.seed);
     let cluster = &context.cluster;
-    let (roles, leaders) = roles_and_leaders(context, selection::needs_leader(shape)).await;
-    let victims = match selection::victims(shape, cluster.len(), &leaders, seed) {
-        Ok(victims) => {
-            let fitting = cluster.may_be_spoilt(victims.clone());
-            // The leader is the leader, and no other.
-            if shape == "leader" && fitting != victims {
-                Vec::new()
-            } else {
-                fitting
-            }
-        }
-        Err(reason) => return Injected::skipped(shape, reason),
-    };
+    let mut victims = cluster.may_be_spoilt(hit.victims.clone());
+    // The leader is the leader, and no other; so is a node that was named.
+    let is_certain_node = hit.shape == "leader" || cluster.find(hit.shape).is_some();
+    if is_certain_node && victims != hit.victims {
+        victims.clear();
+    }
     if victims.is_empty() {
-        let reason =
-            "as many other nodes have been hit before as may be, if a majority is to keep good copies";
-        return Injected::skipped(shape, reason);
+        return hit.skipped(
+            "as many other nodes have been hit before as may be, if a majority is to keep good copies",
+        );
     }
     let killed = kill::strike(context, &victims);
     let (mut certain, mut words) = kill::gone(context, &killed).await;
@@ -115,23 +91,10 @@ async fn inject(context: &Context, shape: &str, seed: u64) -> Injected {
         }
     }
     words.extend(verdicts(context, &victims).await);
-    let nodes: Vec<String> = victims
-        .iter()
-        .map(|&node| cluster.name(node).to_owned())
-        .collect();
-    Injected {
-        what: nodes.join(", "),
-        roles: roles_of(&roles, &nodes),
-        nodes,
-        links: Vec::new(),
-        outcome: if certain {
-            FaultOutcome::Took
-        } else {
-            FaultOutcome::Uncertain
-        },
-        evidence: words.join("; "),
-        undo: Some(Box::new(move |context| Box::pin(heal(context, victims, flips)))),
-    }
+    let evidence = Evidence::new(certain, words.join("; "));
+    let hit_now = victims.clone();
+    let undo = Box::new(move |context| Box::pin(heal(context, victims, flips)) as _);
+    hit.injected(&hit_now, evidence, undo)
 }
 
 fn told(flip: &Flip) -> String {

@@ -8,47 +8,13 @@ use partita_generator::{Random, random};
 use partita_history::FaultOutcome;
 use rand::RngExt;
 
-use super::{BoxFuture, Context, Fault, Healed, Injected, Shape, roles_and_leaders, roles_of, selection};
+use super::node_fault::Hit;
+use super::{Context, Healed, Injected};
 use crate::clock::{Change, ClockError, Kind, NodeClock, Reading, Standstill, UNIT, aside, obstacle};
 use crate::network::Evidence;
 
 /// Draws what becomes of one clock.
-type Draw = fn(Kind, &mut Random) -> Change;
-
-/// Something that can be done to clocks.
-pub(super) struct ClockFault {
-    pub(super) name: &'static str,
-    pub(super) summary: &'static str,
-    pub(super) draw: Draw,
-}
-
-impl Fault for ClockFault {
-    fn name(&self) -> &'static str {
-        self.name
-    }
-
-    fn summary(&self) -> &'static str {
-        self.summary
-    }
-
-    fn shapes(&self) -> &'static [Shape] {
-        selection::PROCESS_SHAPES
-    }
-
-    fn impossible(&self) -> Option<String> {
-        impossible()
-    }
-
-    fn inject<'a>(
-        &'a self,
-        context: &'a Context,
-        id: u64,
-        shape: &'a str,
-        seed: u64,
-    ) -> BoxFuture<'a, Injected> {
-        Box::pin(inject(context, id, shape, seed, self.draw))
-    }
-}
+pub(super) type Draw = fn(Kind, &mut Random) -> Change;
 
 /// What becomes of each clock of a node that is hit.
 type Changes = BTreeMap<Kind, Change>;
@@ -59,27 +25,23 @@ const READINGS_MAX: usize = 60;
 const BETWEEN_READINGS: Duration = Duration::from_millis(15);
 
 /// Why no clock can be bent on this machine, and what to do about it.
-fn impossible() -> Option<String> {
+pub(super) fn impossible() -> Option<String> {
     obstacle().map(|trouble| format!("{}: {}", trouble.why, trouble.remedy))
 }
 
-async fn inject(context: &Context, id: u64, shape: &str, seed: u64, draw: Draw) -> Injected {
+/// Bends the clocks of those that are hit.
+pub(super) async fn inject(hit: Hit<'_>, draw: Draw) -> Injected {
+    let (context, id) = (hit.context, hit.id);
     if let Ok(Some(impossible)) = aside(impossible).await {
-        return Injected::skipped(shape, impossible);
+        return hit.skipped(impossible);
     }
     let cluster = &context.cluster;
-    let (roles, leaders) = roles_and_leaders(context, selection::needs_leader(shape)).await;
-    let victims = match selection::victims(shape, cluster.len(), &leaders, seed) {
-        Ok(victims) => victims,
-        Err(reason) => return Injected::skipped(shape, reason),
-    };
-    let hit: BTreeMap<usize, Changes> = draw_for(&victims, seed, draw);
-    if hit.keys().all(|&node| cluster.status(node).pid().is_none()) {
-        let names: Vec<&str> = victims.iter().map(|&node| cluster.name(node)).collect();
-        return Injected::skipped(shape, format!("{} did not run", names.join(", ")));
+    if hit.running().is_empty() {
+        return hit.nobody_ran();
     }
+    let changed: BTreeMap<usize, Changes> = draw_for(&hit.victims, hit.seed, draw);
     let mut begun = Vec::new();
-    for (&node, changes) in &hit {
+    for (&node, changes) in &changed {
         let (clock, leader, changes) = (
             Arc::clone(cluster.clock(node)),
             cluster.status(node).pid(),
@@ -96,7 +58,7 @@ async fn inject(context: &Context, id: u64, shape: &str, seed: u64, draw: Draw) 
                 words.push(format!("{name} does not run: it is for when it does"))
             }
             Ok(Ok(standstill)) => {
-                let evidence = probe(context, node, hit[&node].keys().copied()).await;
+                let evidence = probe(context, node, changed[&node].keys().copied()).await;
                 certain &= evidence.outcome == FaultOutcome::Took;
                 words.push(format!(
                     "{} (it stood still for {} us)",
@@ -114,20 +76,15 @@ async fn inject(context: &Context, id: u64, shape: &str, seed: u64, draw: Draw) 
             }
         }
     }
-    let nodes: Vec<String> = hit.keys().map(|&node| cluster.name(node).to_owned()).collect();
     let evidence = Evidence::new(certain, words.join("; "));
-    let what: Vec<String> = hit
+    let what: Vec<String> = changed
         .iter()
         .map(|(&node, changes)| format!("{}: {}", cluster.name(node), describe(changes)))
         .collect();
+    let undo = Box::new(move |context| Box::pin(heal(context, id, changed)) as _);
     Injected {
         what: what.join("; "),
-        roles: roles_of(&roles, &nodes),
-        nodes,
-        links: Vec::new(),
-        outcome: evidence.outcome,
-        evidence: evidence.text,
-        undo: Some(Box::new(move |context| Box::pin(heal(context, id, hit)))),
+        ..hit.injected(&hit.victims, evidence, undo)
     }
 }
 

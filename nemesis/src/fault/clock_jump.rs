@@ -3,14 +3,17 @@
 
 use partita_generator::Random;
 
-use super::clock::{ClockFault, either_way, span};
+use super::clock::{self, either_way, span};
+use super::node_fault::NodeFault;
 use crate::clock::{Change, Kind};
 
 /// See the module's text.
-pub(super) const CLOCK_JUMP: ClockFault = ClockFault {
+pub(super) const CLOCK_JUMP: NodeFault = NodeFault {
     name: "clock-jump",
     summary: "Sets clocks of nodes to another time: the wall clock by up to an hour either way, the monotonic clock forward by up to two seconds, or both.",
-    draw,
+    impossible: clock::impossible,
+    act: |hit| Box::pin(clock::inject(hit, draw)),
+    ..NodeFault::PLAIN
 };
 
 /// Below an election timeout, in nanoseconds.

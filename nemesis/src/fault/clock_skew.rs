@@ -3,14 +3,17 @@
 use partita_generator::Random;
 use rand::RngExt;
 
-use super::clock::ClockFault;
+use super::clock::{self};
+use super::node_fault::NodeFault;
 use crate::clock::{Change, Kind, UNIT};
 
 /// See the module's text.
-pub(super) const CLOCK_SKEW: ClockFault = ClockFault {
+pub(super) const CLOCK_SKEW: NodeFault = NodeFault {
     name: "clock-skew",
     summary: "Has clocks of nodes run slower, down to a fifth, or faster, up to twice as fast: the wall clock, the monotonic clock, or both.",
-    draw,
+    impossible: clock::impossible,
+    act: |hit| Box::pin(clock::inject(hit, draw)),
+    ..NodeFault::PLAIN
 };
 
 /// Rates are drawn in twentieths. The least is beyond what leases allow for.

@@ -3,14 +3,17 @@
 use partita_generator::Random;
 use rand::RngExt;
 
-use super::clock::{ClockFault, either_way, span};
+use super::clock::{self, either_way, span};
+use super::node_fault::NodeFault;
 use crate::clock::{Change, Kind};
 
 /// See the module's text.
-pub(super) const CLOCK_STROBE: ClockFault = ClockFault {
+pub(super) const CLOCK_STROBE: NodeFault = NodeFault {
     name: "clock-strobe",
     summary: "Has clocks of nodes go to and fro many times a second: the wall clock jumps there and back, the monotonic clock rushes and creeps, or both.",
-    draw,
+    impossible: clock::impossible,
+    act: |hit| Box::pin(clock::inject(hit, draw)),
+    ..NodeFault::PLAIN
 };
 
 /// Half periods of 17, 34 and 67 ms, as powers of two of nanoseconds.

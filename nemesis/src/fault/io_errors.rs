@@ -4,46 +4,30 @@ use nix::errno::Errno;
 use partita_generator::random;
 use rand::RngExt as _;
 
+use super::node_fault::NodeFault;
 use super::troubled_disk::{self, Told};
-use super::{BoxFuture, Context, Fault, Injected, Shape, selection};
 use crate::disk::{Calls, Trouble};
 
 /// See the module's text.
-pub(super) struct IoErrors;
-
-impl Fault for IoErrors {
-    fn name(&self) -> &'static str {
-        "io-errors"
-    }
-
-    fn summary(&self) -> &'static str {
-        "Answers each fsync, each write, or everything asked of a disk with EIO; a server may end itself of that."
-    }
-
-    fn shapes(&self) -> &'static [Shape] {
-        selection::PROCESS_SHAPES
-    }
-
-    fn needs_disks(&self) -> bool {
-        true
-    }
-
-    fn inject<'a>(
-        &'a self,
-        context: &'a Context,
-        id: u64,
-        shape: &'a str,
-        seed: u64,
-    ) -> BoxFuture<'a, Injected> {
-        let (calls, what, excuse) = which(seed);
+pub(super) const IO_ERRORS: NodeFault = NodeFault {
+    name: "io-errors",
+    summary: "Answers each fsync, each write, or everything asked of a disk with EIO; a server may end itself of that.",
+    needs_disks: true,
+    harsh: true,
+    act: |hit| {
+        let (calls, what, excuse) = which(hit.seed);
         let told = Told {
             calls: what,
             excuse: Some(excuse.to_owned()),
         };
-        let trouble = Trouble::Refuse(calls, Errno::EIO);
-        Box::pin(troubled_disk::inject(context, id, shape, seed, trouble, told))
-    }
-}
+        Box::pin(troubled_disk::inject(
+            hit,
+            Trouble::Refuse(calls, Errno::EIO),
+            told,
+        ))
+    },
+    ..NodeFault::PLAIN
+};
 
 /// Which calls are refused, and how that is told.
 fn which(seed: u64) -> (Calls, &'static str, &'static str) {

@@ -4,36 +4,18 @@ use std::time::Duration;
 
 use partita_history::FaultOutcome;
 
-use super::{BoxFuture, Context, Fault, Healed, Injected, Shape, roles_and_leaders, roles_of, selection};
+use super::node_fault::{Hit, NodeFault};
+use super::{BoxFuture, Context, Healed, Injected};
 use crate::host::ProcessState;
 use crate::network::Evidence;
 
 /// See the module's text.
-pub(super) struct Kill;
-
-impl Fault for Kill {
-    fn name(&self) -> &'static str {
-        "kill"
-    }
-
-    fn summary(&self) -> &'static str {
-        "Kills node processes (SIGKILL); healing restarts them with the data that they had."
-    }
-
-    fn shapes(&self) -> &'static [Shape] {
-        selection::PROCESS_SHAPES
-    }
-
-    fn inject<'a>(
-        &'a self,
-        context: &'a Context,
-        _: u64,
-        shape: &'a str,
-        seed: u64,
-    ) -> BoxFuture<'a, Injected> {
-        Box::pin(inject(context, shape, seed))
-    }
-}
+pub(super) const KILL: NodeFault = NodeFault {
+    name: "kill",
+    summary: "Kills node processes (SIGKILL); healing restarts them with the data that they had.",
+    act: |hit| Box::pin(inject(hit)),
+    ..NodeFault::PLAIN
+};
 
 /// How long a killed process may take to be gone.
 const GONE: Duration = Duration::from_secs(2);
@@ -41,46 +23,23 @@ const GONE: Duration = Duration::from_secs(2);
 const ANSWERS: Duration = Duration::from_secs(10);
 const ASK_EVERY: Duration = Duration::from_millis(25);
 
-async fn inject(context: &Context, shape: &str, seed: u64) -> Injected {
-    let cluster = &context.cluster;
-    let (roles, leaders) = roles_and_leaders(context, selection::needs_leader(shape)).await;
-    let victims = match selection::victims(shape, cluster.len(), &leaders, seed) {
-        Ok(victims) => victims,
-        Err(reason) => return Injected::skipped(shape, reason),
+async fn inject(hit: Hit<'_>) -> Injected {
+    let killed = strike(hit.context, &hit.victims);
+    let ran = |ran: bool| -> Vec<usize> {
+        let nodes = killed.iter().filter(|(_, pid)| pid.is_some() == ran);
+        nodes.map(|(node, _)| *node).collect()
     };
-    let killed = strike(context, &victims);
-    let names = |nodes: &mut dyn Iterator<Item = usize>| -> Vec<String> {
-        nodes.map(|node| cluster.name(node).to_owned()).collect()
-    };
-    let nodes = names(
-        &mut killed
-            .iter()
-            .filter(|(_, pid)| pid.is_some())
-            .map(|(node, _)| *node),
-    );
-    let down = names(
-        &mut killed
-            .iter()
-            .filter(|(_, pid)| pid.is_none())
-            .map(|(node, _)| *node),
-    );
+    let (nodes, down) = (ran(true), ran(false));
     if nodes.is_empty() {
-        return Injected::skipped(shape, format!("{} did not run", down.join(", ")));
+        return hit.nobody_ran();
     }
-    let (certain, mut words) = gone(context, &killed).await;
+    let (certain, mut words) = gone(hit.context, &killed).await;
     if !down.is_empty() {
-        words.push(format!("{} did not run before", down.join(", ")));
+        words.push(format!("{} did not run before", hit.names(&down).join(", ")));
     }
-    let evidence = Evidence::new(certain, words.join("; "));
-    Injected {
-        what: nodes.join(", "),
-        roles: roles_of(&roles, &nodes),
-        nodes,
-        links: Vec::new(),
-        outcome: evidence.outcome,
-        evidence: evidence.text,
-        undo: Some(Box::new(move |context| Box::pin(restart(context, victims)))),
-    }
+    let victims = hit.victims.clone();
+    let undo = Box::new(move |context| restart(context, victims));
+    hit.injected(&nodes, Evidence::new(certain, words.join("; ")), undo)
 }
 
 /// Kills all at once; questions later. Gives the pids of those that ran.
@@ -119,7 +78,11 @@ pub(super) async fn gone(context: &Context, killed: &[(usize, Option<i32>)]) -> 
 }
 
 /// Starts those that are down, all at once, and waits until each answers.
-pub(super) async fn restart(context: Context, victims: Vec<usize>) -> Healed {
+pub(super) fn restart(context: Context, victims: Vec<usize>) -> BoxFuture<'static, Healed> {
+    Box::pin(async move { start_again(&context, victims).await })
+}
+
+async fn start_again(context: &Context, victims: Vec<usize>) -> Healed {
     let cluster = &context.cluster;
     let mut words = Vec::new();
     let mut certain = true;
@@ -144,7 +107,7 @@ pub(super) async fn restart(context: Context, victims: Vec<usize>) -> Healed {
     let begun = tokio::time::Instant::now();
     for (node, pid) in up {
         let name = cluster.name(node);
-        let answered = wait_for_answer(&context, node, pid, begun).await;
+        let answered = wait_for_answer(context, node, pid, begun).await;
         certain &= answered;
         words.push(if answered {
             format!(

@@ -6,11 +6,15 @@
 
 use std::time::Duration;
 
+use partita_generator::random;
 use partita_history::FaultOutcome;
+use rand::RngExt as _;
 use tokio::time::Instant;
 
 use super::administrator::{Administrator, Changed, Need, who_agrees};
-use super::{BoxFuture, Context, Fault, Healed, Injected, Shape, roles_and_leaders, roles_of, selection};
+use super::{
+    BoxFuture, Context, Fault, Healed, Injected, Shape, kill, roles_and_leaders, roles_of, selection,
+};
 
 /// See the module's text.
 pub(super) struct Membership;
@@ -75,7 +79,14 @@ async fn inject(context: &Context, shape: &str, seed: u64) -> Injected {
     let mut story = Story::default();
     let mut absent: Vec<(usize, Absence)> = Vec::new();
     for node in victims {
-        let absence = remove(context, administrator, node, &mut story).await;
+        let mut blow = Story::default();
+        let killing = async {
+            if shape == "leader-killed" {
+                kill_soon(context, &leaders, seed, &mut blow).await;
+            }
+        };
+        let (absence, ()) = tokio::join!(remove(context, administrator, node, &mut story), killing);
+        story.absorb(blow);
         let Some(absence) = absence else { continue };
         absent.push((node, absence));
         if absence == Absence::Uncertain {
@@ -171,6 +182,11 @@ impl Story {
         self.words.push(words);
     }
 
+    fn absorb(&mut self, other: Story) {
+        self.doubtful |= other.doubtful;
+        self.words.extend(other.words);
+    }
+
     fn outcome(&self) -> FaultOutcome {
         if self.doubtful {
             FaultOutcome::Uncertain
@@ -242,6 +258,26 @@ async fn remove(
             Some(Absence::Uncertain)
         }
     }
+}
+
+/// From before a request has arrived to after it was committed, in microseconds.
+const SOON_US: std::ops::RangeInclusive<u64> = 100..=20_000;
+
+/// Kills leaders in the middle of what they were just asked for, and starts them again.
+async fn kill_soon(context: &Context, leaders: &[usize], seed: u64, story: &mut Story) {
+    let soon = Duration::from_micros(random(seed, "soon").random_range(SOON_US));
+    tokio::time::sleep(soon).await;
+    let killed = kill::strike(context, leaders);
+    let (certain, words) = kill::gone(context, &killed).await;
+    story.add(format!(
+        "{} us after that was asked for: {}",
+        soon.as_micros(),
+        words.join("; ")
+    ));
+    story.doubtful |= !certain;
+    let restarted = kill::restart(context.clone(), leaders.to_vec()).await;
+    story.doubtful |= restarted.outcome != FaultOutcome::Took;
+    story.add(restarted.evidence);
 }
 
 /// Waits until a majority of the members says that they are all nodes but those that are absent.

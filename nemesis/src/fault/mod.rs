@@ -6,24 +6,50 @@ mod clock;
 mod clock_jump;
 mod clock_skew;
 mod clock_strobe;
+mod corrupt;
+mod cpu;
+mod cut;
+mod delay;
 mod disk_full;
+mod duplicate;
+mod file_descriptors;
+mod flapping;
+mod freeze;
+mod grudge;
+mod hold;
 mod io_errors;
 mod kill;
+mod kill_in_snapshot;
+mod lag;
+mod limit;
+mod loss;
 mod membership;
+mod memory;
+mod node_fault;
 mod partition;
 mod pause;
 mod power_cut;
+mod rate;
+mod reject;
+mod reorder;
+mod restart_storm;
+mod rolling_restart;
 mod selection;
+mod sets;
 mod slow_fsync;
 mod snapshot;
+mod stop;
 mod stuck_fsync;
 mod torn_writes;
+mod traffic;
 mod transfer;
 mod troubled_disk;
+mod upgrade;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
+use std::ops::RangeInclusive;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -31,7 +57,9 @@ use partita_history::FaultOutcome;
 
 pub use self::administrator::{Administrator, Changed, Need, Standing};
 pub use self::membership::restore_members;
+pub use self::sets::{SETS, Set};
 use crate::cluster::Cluster;
+use crate::lab::NetworkKind;
 use crate::network::Evidence;
 
 /// A future in a box, which makes traits with async methods usable as objects.
@@ -39,19 +67,36 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Every fault there is.
 pub const ALL: &[&dyn Fault] = &[
-    &partition::Partition,
-    &kill::Kill,
-    &pause::Pause,
-    &power_cut::PowerCut,
-    &torn_writes::TornWrites,
-    &slow_fsync::SlowFsync,
-    &stuck_fsync::StuckFsync,
-    &io_errors::IoErrors,
-    &disk_full::DiskFull,
-    &bit_rot::BitRot,
+    &partition::PARTITION,
+    &reject::REJECT,
+    &delay::DELAY,
+    &loss::LOSS,
+    &duplicate::DUPLICATE,
+    &reorder::REORDER,
+    &corrupt::CORRUPT,
+    &rate::RATE,
+    &hold::HOLD,
+    &kill::KILL,
+    &pause::PAUSE,
+    &stop::STOP,
+    &rolling_restart::ROLLING_RESTART,
+    &restart_storm::RESTART_STORM,
+    &freeze::FREEZE,
+    &cpu::CPU,
+    &memory::MEMORY,
+    &file_descriptors::FILE_DESCRIPTORS,
+    &upgrade::UPGRADE,
+    &power_cut::POWER_CUT,
+    &torn_writes::TORN_WRITES,
+    &slow_fsync::SLOW_FSYNC,
+    &stuck_fsync::STUCK_FSYNC,
+    &io_errors::IO_ERRORS,
+    &disk_full::DISK_FULL,
+    &bit_rot::BIT_ROT,
     &membership::Membership,
     &transfer::Transfer,
-    &snapshot::Snapshot,
+    &snapshot::SNAPSHOT,
+    &kill_in_snapshot::KILL_IN_SNAPSHOT,
     &clock_jump::CLOCK_JUMP,
     &clock_skew::CLOCK_SKEW,
     &clock_strobe::CLOCK_STROBE,
@@ -95,6 +140,12 @@ pub struct Shape {
     pub summary: &'static str,
 }
 
+/// One in three is about as long as an election takes, so that a node is back before the others are done with it; the
+/// others are above and far above that.
+const LENGTHS_MS: &[RangeInclusive<u64>] = &[100..=700, 1_000..=2_000, 2_000..=3_000];
+/// What stands still may come back when everybody has long gone on.
+const PAUSES_MS: &[RangeInclusive<u64>] = &[100..=700, 1_000..=3_000, 4_000..=6_000];
+
 /// Something that can be done to a cluster and undone.
 pub trait Fault: Sync {
     /// Its name, in kebab case.
@@ -106,8 +157,23 @@ pub trait Fault: Sync {
     /// The shapes that it comes in.
     fn shapes(&self) -> &'static [Shape];
 
+    /// How long it is in force, in milliseconds: one of these ranges is drawn, then a time within it.
+    fn lengths_ms(&self) -> &'static [RangeInclusive<u64>] {
+        LENGTHS_MS
+    }
+
     /// Must the nodes keep their data on [disks that can be made to fail](crate::Cluster::mount_disks)?
     fn needs_disks(&self) -> bool {
+        false
+    }
+
+    /// The networks over which it can be done.
+    fn networks(&self) -> &'static [NetworkKind] {
+        NetworkKind::ALL
+    }
+
+    /// Can the links that it hits be named by hand, instead of a shape?
+    fn takes_grudges(&self) -> bool {
         false
     }
 
@@ -116,13 +182,23 @@ pub trait Fault: Sync {
         None
     }
 
+    /// Is there nothing to do without [another program](crate::CommandSpec::other) for the nodes?
+    fn needs_other_program(&self) -> bool {
+        false
+    }
+
+    /// May a sound server end itself because of it, or lose what it had promised?
+    fn is_harsh(&self) -> bool {
+        false
+    }
+
     /// Is it in force until it is healed? Otherwise it is over once it was injected.
     fn lasts(&self) -> bool {
         true
     }
 
     /// Why it can't be done on this machine, and what to do about it; `None` if nothing is known to be in the way.
-    /// May try it on a process of its own.
+    /// May try it on a process of its own, so it is to be asked before there are threads.
     fn impossible(&self) -> Option<String> {
         None
     }
@@ -232,6 +308,29 @@ pub fn shapes(fault: &dyn Fault, nodes: usize, has_leader: bool) -> Vec<String> 
     possible.map(|shape| shape.name.to_owned()).collect()
 }
 
+/// Whether the fault may be told by name which node to hit: `kill:n3`.
+pub fn takes_names(fault: &dyn Fault) -> bool {
+    fault.shapes().iter().any(|shape| shape.name == selection::AGAIN)
+}
+
+/// The shapes that mean the same nodes for every fault that has them.
+pub fn common_shapes() -> &'static [Shape] {
+    selection::PROCESS_SHAPES
+}
+
+/// Is this no shape, but links named by hand for a fault that takes them, such as `n1>n2+n3`? `Some` says whether it
+/// makes sense for these nodes; the error says what is wrong with it.
+pub fn grudge(fault: &dyn Fault, shape: &str, nodes: &[String]) -> Option<Result<(), String>> {
+    let is_grudge = fault.takes_grudges() && grudge::is_grudge(shape);
+    is_grudge.then(|| grudge::parse(shape, nodes).map(drop))
+}
+
+/// Why a fault can't be had over a network, and over which it can.
+pub fn not_over(fault: &dyn Fault, kind: NetworkKind) -> String {
+    let names: Vec<String> = fault.networks().iter().map(ToString::to_string).collect();
+    format!("it needs the network {}, and this is {kind}", names.join(" or "))
+}
+
 /// The nodes by role, for the nodes that were hit.
 fn roles_of(roles: &BTreeMap<String, String>, hit: &[String]) -> BTreeMap<String, String> {
     let of_hit = roles.iter().filter(|(node, _)| hit.contains(node));
@@ -239,7 +338,7 @@ fn roles_of(roles: &BTreeMap<String, String>, hit: &[String]) -> BTreeMap<String
 }
 
 /// What the leader is called, whatever the protocol calls it.
-const LEADER: &str = "leader";
+pub(crate) const LEADER: &str = "leader";
 
 /// How long to wait for a leader to be known when a shape asks for one.
 const LEADER_PATIENCE: std::time::Duration = std::time::Duration::from_secs(1);

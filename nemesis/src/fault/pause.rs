@@ -4,67 +4,34 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{BoxFuture, Context, Fault, Healed, Injected, Shape, roles_and_leaders, roles_of, selection};
+use super::node_fault::{Hit, NodeFault};
+use super::{Context, Healed, Injected, PAUSES_MS};
 use crate::host::Host;
 use crate::network::Evidence;
 
 /// See the module's text.
-pub(super) struct Pause;
-
-impl Fault for Pause {
-    fn name(&self) -> &'static str {
-        "pause"
-    }
-
-    fn summary(&self) -> &'static str {
-        "Stops node processes (SIGSTOP); healing lets them go on (SIGCONT) where they were."
-    }
-
-    fn shapes(&self) -> &'static [Shape] {
-        selection::PROCESS_SHAPES
-    }
-
-    fn inject<'a>(
-        &'a self,
-        context: &'a Context,
-        _: u64,
-        shape: &'a str,
-        seed: u64,
-    ) -> BoxFuture<'a, Injected> {
-        Box::pin(inject(context, shape, seed))
-    }
-}
+pub(super) const PAUSE: NodeFault = NodeFault {
+    name: "pause",
+    summary: "Stops node processes (SIGSTOP); healing lets them go on (SIGCONT) where they were.",
+    lengths_ms: PAUSES_MS,
+    act: |hit| Box::pin(inject(hit)),
+    ..NodeFault::PLAIN
+};
 
 /// How long the kernel may take to stop or continue every thread.
 const PATIENCE: Duration = Duration::from_secs(1);
 const LOOK_EVERY: Duration = Duration::from_millis(2);
 
-async fn inject(context: &Context, shape: &str, seed: u64) -> Injected {
-    let cluster = &context.cluster;
-    let (roles, leaders) = roles_and_leaders(context, selection::needs_leader(shape)).await;
-    let victims = match selection::victims(shape, cluster.len(), &leaders, seed) {
-        Ok(victims) => victims,
-        Err(reason) => return Injected::skipped(shape, reason),
-    };
-    let paused: BTreeMap<usize, i32> = victims
-        .iter()
-        .filter_map(|&node| Some((node, cluster.pause(node)?)))
-        .collect();
-    let nodes: Vec<String> = paused.keys().map(|&node| cluster.name(node).to_owned()).collect();
-    if nodes.is_empty() {
-        let names: Vec<&str> = victims.iter().map(|&node| cluster.name(node)).collect();
-        return Injected::skipped(shape, format!("{} did not run", names.join(", ")));
+async fn inject(hit: Hit<'_>) -> Injected {
+    let pause = |&node: &usize| Some((node, hit.context.cluster.pause(node)?));
+    let paused: BTreeMap<usize, i32> = hit.victims.iter().filter_map(pause).collect();
+    if paused.is_empty() {
+        return hit.nobody_ran();
     }
-    let evidence = probe(context, &paused, true).await;
-    Injected {
-        what: nodes.join(", "),
-        roles: roles_of(&roles, &nodes),
-        nodes,
-        links: Vec::new(),
-        outcome: evidence.outcome,
-        evidence: evidence.text,
-        undo: Some(Box::new(move |context| Box::pin(heal(context, paused)))),
-    }
+    let nodes: Vec<usize> = paused.keys().copied().collect();
+    let evidence = probe(hit.context, &paused, true).await;
+    let undo = Box::new(move |context| Box::pin(heal(context, paused)) as _);
+    hit.injected(&nodes, evidence, undo)
 }
 
 async fn heal(context: Context, paused: BTreeMap<usize, i32>) -> Healed {

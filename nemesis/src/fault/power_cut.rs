@@ -1,73 +1,28 @@
 //! Machines lose their power: processes end, and with them whatever they had written and not synced.
 
-use partita_history::FaultOutcome;
-
-use super::{BoxFuture, Context, Fault, Injected, Shape, kill, roles_and_leaders, roles_of, selection};
+use super::node_fault::{Hit, NodeFault};
+use super::{Context, Injected, kill};
 use crate::disk::{Extent, Loss};
+use crate::network::Evidence;
 
 /// See the module's text.
-pub(super) struct PowerCut;
-
-impl Fault for PowerCut {
-    fn name(&self) -> &'static str {
-        "power-cut"
-    }
-
-    fn summary(&self) -> &'static str {
-        "Kills nodes and undoes what they had not synced to disk; healing restarts them."
-    }
-
-    fn shapes(&self) -> &'static [Shape] {
-        selection::PROCESS_SHAPES
-    }
-
-    fn needs_disks(&self) -> bool {
-        true
-    }
-
-    fn inject<'a>(
-        &'a self,
-        context: &'a Context,
-        _: u64,
-        shape: &'a str,
-        seed: u64,
-    ) -> BoxFuture<'a, Injected> {
+pub(super) const POWER_CUT: NodeFault = NodeFault {
+    name: "power-cut",
+    summary: "Kills nodes and undoes what they had not synced to disk; healing restarts them.",
+    needs_disks: true,
+    act: |hit| {
         Box::pin(async move {
-            let (victims, roles) = match victims(context, shape, seed).await {
-                Ok(found) => found,
-                Err(reason) => return Injected::skipped(shape, reason),
-            };
-            for &node in &victims {
-                if let Some(disk) = context.cluster.host(node).disk() {
+            for &node in &hit.victims {
+                if let Some(disk) = hit.context.cluster.host(node).disk() {
                     disk.cut();
                 }
             }
-            let lost = lose(context, &victims, |_| Extent::All).await;
-            lost.injected(context, victims, &roles)
+            let lost = lose(hit.context, &hit.victims, |_| Extent::All).await;
+            lost.injected(&hit)
         })
-    }
-}
-
-/// The roles of nodes, by name.
-pub(super) type Roles = std::collections::BTreeMap<String, String>;
-
-/// Whom the shape hits, and the roles of all. `Err` says why nobody can be hit.
-pub(super) async fn victims(
-    context: &Context,
-    shape: &str,
-    seed: u64,
-) -> Result<(Vec<usize>, Roles), String> {
-    let cluster = &context.cluster;
-    let (roles, leaders) = roles_and_leaders(context, selection::needs_leader(shape)).await;
-    let victims = selection::victims(shape, cluster.len(), &leaders, seed)?;
-    match victims.iter().find(|&&node| cluster.host(node).disk().is_none()) {
-        Some(&node) => Err(format!(
-            "the disk of {} can't be made to fail",
-            cluster.name(node)
-        )),
-        None => Ok((victims, roles)),
-    }
-}
+    },
+    ..NodeFault::PLAIN
+};
 
 /// What nodes lost.
 pub(super) struct Lost {
@@ -117,22 +72,11 @@ pub(super) async fn lose(context: &Context, victims: &[usize], extent: impl Fn(u
 }
 
 impl Lost {
-    pub(super) fn injected(self, context: &Context, victims: Vec<usize>, roles: &Roles) -> Injected {
-        let name = |&node: &usize| context.cluster.name(node).to_owned();
-        let nodes: Vec<String> = victims.iter().map(name).collect();
-        Injected {
-            what: nodes.join(", "),
-            roles: roles_of(roles, &nodes),
-            nodes,
-            links: Vec::new(),
-            outcome: if self.certain {
-                FaultOutcome::Took
-            } else {
-                FaultOutcome::Uncertain
-            },
-            evidence: self.words.join("; "),
-            undo: Some(Box::new(move |context| Box::pin(kill::restart(context, victims)))),
-        }
+    pub(super) fn injected(self, hit: &Hit<'_>) -> Injected {
+        let victims = hit.victims.clone();
+        let undo = Box::new(move |context| kill::restart(context, victims));
+        let evidence = Evidence::new(self.certain, self.words.join("; "));
+        hit.injected(&hit.victims, evidence, undo)
     }
 }
 

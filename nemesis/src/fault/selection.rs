@@ -31,10 +31,45 @@ pub(super) const PROCESS_SHAPES: &[Shape] = &[
         name: "leader",
         summary: "the leader",
     },
+    Shape {
+        name: "followers",
+        summary: "all nodes but the leader",
+    },
+    Shape {
+        name: AGAIN,
+        summary: "the nodes that a fault hit last",
+    },
 ];
 
-/// The shapes of faults that hit links.
-pub(super) const LINK_SHAPES: &[Shape] = &[
+/// The shape whose nodes were chosen before.
+pub(super) const AGAIN: &str = "again";
+
+/// The shapes of faults that spoil the traffic over links.
+pub(super) const TRAFFIC_SHAPES: &[Shape] = &[
+    Shape {
+        name: "one",
+        summary: "what one node sends to other nodes and gets from them",
+    },
+    Shape {
+        name: "leader",
+        summary: "what the leader sends to other nodes and gets from them",
+    },
+    Shape {
+        name: "all",
+        summary: "all traffic among nodes",
+    },
+    Shape {
+        name: "one-way",
+        summary: "what one node sends to the others, and not what it gets",
+    },
+    Shape {
+        name: "clients",
+        summary: "what clients and all nodes say to one another",
+    },
+];
+
+/// The shapes of faults that cut links.
+pub(super) const CUT_SHAPES: &[Shape] = &[
     Shape {
         name: "halves",
         summary: "a minority from a majority",
@@ -73,6 +108,18 @@ pub(super) const LINK_SHAPES: &[Shape] = &[
         summary: "what one node sends to the others",
     },
     Shape {
+        name: "random-links",
+        summary: "a third of all directed links, drawn by lot",
+    },
+    Shape {
+        name: "flapping",
+        summary: "one node from all others, again and again for less than a second",
+    },
+    Shape {
+        name: "until-snapshot",
+        summary: "a follower from all others, until it needs the leader's snapshot or ten seconds more have passed",
+    },
+    Shape {
         name: "clients",
         summary: "clients from one node or a minority",
     },
@@ -91,6 +138,10 @@ pub(super) const MEMBERSHIP_SHAPES: &[Shape] = &[
     Shape {
         name: "replace",
         summary: "one node is removed and at once added anew, as when a machine is replaced",
+    },
+    Shape {
+        name: "leader-killed",
+        summary: "one node is removed, the leader is killed in the middle of that and starts again; healing adds the node",
     },
     Shape {
         name: "shrink",
@@ -131,8 +182,10 @@ pub(super) fn obstacle(shape: &str, nodes: usize) -> Option<String> {
     let least = match shape {
         // Below, a minority with the leader in it is the leader alone, or every majority is everyone.
         "leader-with-minority" | "majorities-ring" | "shrink" => 5,
-        "remove-one" | "remove-leader" | "replace" | "minority" | "halves" | "handover" | "bridge" => 3,
-        "isolate-one" | "isolate-leader" | "one-way-in" | "one-way-out" => 2,
+        "remove-one" | "remove-leader" | "leader-killed" | "replace" | "minority" | "halves" | "handover"
+        | "bridge" | "until-snapshot" => 3,
+        "followers" | "isolate-one" | "isolate-leader" | "one-way-in" | "one-way-out" | "one-way"
+        | "random-links" | "flapping" => 2,
         _ => 1,
     };
     (nodes < least).then(|| format!("{shape} needs at least {least} nodes; there are {nodes}"))
@@ -142,7 +195,14 @@ pub(super) fn obstacle(shape: &str, nodes: usize) -> Option<String> {
 pub(super) fn needs_leader(shape: &str) -> bool {
     matches!(
         shape,
-        "leader" | "isolate-leader" | "leader-with-minority" | "handover" | "remove-leader"
+        "leader"
+            | "followers"
+            | "leader-killed"
+            | "isolate-leader"
+            | "leader-with-minority"
+            | "handover"
+            | "until-snapshot"
+            | "remove-leader"
     )
 }
 
@@ -169,6 +229,10 @@ pub(super) fn victims(shape: &str, nodes: usize, leaders: &[usize], seed: u64) -
         "majority" => nodes / 2 + 1,
         "all" => nodes,
         "leader" => return Ok(vec![leader(leaders, &mut rng)?]),
+        "followers" => {
+            leader(leaders, &mut rng)?;
+            return Ok((0..nodes).filter(|node| !leaders.contains(node)).collect());
+        }
         _ => return Err(format!("there is no shape {shape}")),
     };
     let mut victims = shuffled(nodes, &mut rng);
@@ -186,6 +250,11 @@ pub(super) fn leaving(shape: &str, nodes: usize, leaders: &[usize], seed: u64) -
     match shape {
         "remove-one" | "replace" => order.truncate(1),
         "remove-leader" => order = vec![leader(leaders, &mut random(seed, "leader"))?],
+        "leader-killed" => {
+            leader(leaders, &mut random(seed, "leader"))?;
+            order.retain(|node| !leaders.contains(node));
+            order.truncate(1);
+        }
         "shrink" => order.truncate(minority(nodes)),
         _ => return Err(format!("there is no shape {shape}")),
     }
@@ -234,7 +303,13 @@ pub(super) fn cut(shape: &str, nodes: usize, leaders: &[usize], seed: u64) -> Re
     let all = || 0..nodes;
     Ok(match shape {
         "halves" => apart(&order[..minority(nodes)], nodes),
-        "isolate-one" => apart(&order[..1], nodes),
+        "isolate-one" | "flapping" => apart(&order[..1], nodes),
+        "until-snapshot" => {
+            let leader = leader(leaders, &mut rng)?;
+            let followers: Vec<usize> = order.into_iter().filter(|node| *node != leader).collect();
+            apart(&followers[..1], nodes)
+        }
+        "random-links" => drawn(nodes, &mut rng),
         "isolate-leader" => apart(&[leader(leaders, &mut rng)?], nodes),
         "leader-with-minority" => {
             let leader = leader(leaders, &mut rng)?;
@@ -256,15 +331,7 @@ pub(super) fn cut(shape: &str, nodes: usize, leaders: &[usize], seed: u64) -> Re
                     .map(|other| Link::between(other, node)),
             )
         }
-        "one-way-out" => {
-            let node = order[0];
-            one_sided(
-                node,
-                all()
-                    .filter(|&other| other != node)
-                    .map(|other| Link::between(node, other)),
-            )
-        }
+        "one-way-out" => outwards(order[0], nodes),
         "clients" => {
             let count = if rng.random_bool(0.5) {
                 1
@@ -275,6 +342,30 @@ pub(super) fn cut(shape: &str, nodes: usize, leaders: &[usize], seed: u64) -> Re
         }
         _ => return Err(format!("there is no shape {shape}")),
     })
+}
+
+/// The links whose traffic is spoilt. `Err` says why there are none.
+pub(super) fn traffic(shape: &str, nodes: usize, leaders: &[usize], seed: u64) -> Result<Cut, String> {
+    if let Some(obstacle) = obstacle(shape, nodes) {
+        return Err(obstacle);
+    }
+    let mut rng = random(seed, "victims");
+    let order = shuffled(nodes, &mut rng);
+    let hit = match shape {
+        "one" => apart(&order[..1], nodes),
+        "leader" => apart(&[leader(leaders, &mut rng)?], nodes),
+        "all" => Cut {
+            nodes: (0..nodes).collect(),
+            links: among(nodes),
+        },
+        "one-way" => outwards(order[0], nodes),
+        "clients" => from_clients(&order),
+        _ => return Err(format!("there is no shape {shape}")),
+    };
+    if hit.links.is_empty() {
+        return Err("there are no links among so few nodes".to_owned());
+    }
+    Ok(hit)
 }
 
 /// The two cuts of a `handover`: first those that are to lag, then instead the leader with all but as many of the
@@ -302,6 +393,37 @@ fn one_sided(node: usize, links: impl Iterator<Item = Link>) -> Cut {
     Cut {
         nodes: vec![node],
         links: links.collect(),
+    }
+}
+
+/// What one node sends to the others.
+fn outwards(node: usize, nodes: usize) -> Cut {
+    let others = (0..nodes).filter(|&other| other != node);
+    one_sided(node, others.map(|other| Link::between(node, other)))
+}
+
+/// All links among nodes.
+fn among(nodes: usize) -> BTreeSet<Link> {
+    let pairs = (0..nodes).flat_map(|a| (0..nodes).map(move |b| (a, b)));
+    pairs
+        .filter(|(a, b)| a != b)
+        .map(|(a, b)| Link::between(a, b))
+        .collect()
+}
+
+/// A third of the links, and at least one; and the nodes that they lead from.
+fn drawn(nodes: usize, rng: &mut Random) -> Cut {
+    let mut links: Vec<Link> = among(nodes).into_iter().collect();
+    links.shuffle(rng);
+    links.truncate((links.len() / 3).max(1));
+    let from = |link: &Link| match link.from {
+        Endpoint::Node(node) => Some(node),
+        Endpoint::Clients => None,
+    };
+    let nodes: BTreeSet<usize> = links.iter().filter_map(from).collect();
+    Cut {
+        nodes: nodes.into_iter().collect(),
+        links: links.into_iter().collect(),
     }
 }
 
@@ -408,6 +530,8 @@ mod tests {
             }
         }
         assert_eq!(victims("leader", 5, &[3], 0), Ok(vec![3]));
+        assert_eq!(victims("followers", 5, &[3], 0), Ok(vec![0, 1, 2, 4]));
+        assert_eq!(victims("followers", 5, &[], 0), Err("no leader is known".into()));
         assert_eq!(victims("leader", 5, &[], 0), Err("no leader is known".into()));
     }
 
@@ -433,6 +557,9 @@ mod tests {
             }
         }
         assert_eq!(leaving("remove-leader", 5, &[3], 1), Ok(vec![3]));
+        for seed in 0..20 {
+            assert!(leaving("leader-killed", 3, &[1], seed).is_ok_and(|leaving| leaving != [1]));
+        }
         assert_eq!(successor("any", 5, &[3], 1), Ok((3, None)));
         let nobody = Err("no leader is known".to_owned());
         assert_eq!(leaving("remove-leader", 5, &[], 1), nobody);
@@ -528,6 +655,40 @@ mod tests {
             let node = Endpoint::Node(outwards.nodes[0]);
             assert!(outwards.links.len() == 4 && outwards.links.iter().all(|link| link.from == node));
         }
+    }
+
+    #[test]
+    fn links_drawn_by_lot_differ_with_the_seed_and_are_never_none() {
+        for nodes in 2..=9 {
+            let drawn: BTreeSet<_> = (0..30)
+                .map(|seed| cut("random-links", nodes, &[], seed).unwrap().links)
+                .collect();
+            assert!(drawn.len() > 1 && drawn.iter().all(|links| !links.is_empty()));
+        }
+    }
+
+    #[test]
+    fn who_is_to_need_a_snapshot_is_not_the_leader() {
+        for seed in 0..20 {
+            let cut = cut("until-snapshot", 3, &[1], seed).unwrap();
+            assert!(cut.nodes.len() == 1 && cut.nodes != [1]);
+        }
+    }
+
+    #[test]
+    fn traffic_shapes_hit_the_links_that_they_say() {
+        let hit = |shape| traffic(shape, 5, &[2], 1).unwrap().links;
+        assert_eq!(hit("one").len(), 8);
+        assert!(hit("leader").contains(&Link::between(2, 0)) && hit("leader").contains(&Link::between(0, 2)));
+        assert_eq!(hit("all").len(), 20);
+        assert_eq!(hit("one-way").len(), 4);
+        assert!(
+            hit("clients")
+                .iter()
+                .all(|link| link.from == Endpoint::Clients || link.to == Endpoint::Clients)
+        );
+        assert_eq!(hit("clients").len(), 10);
+        assert!(traffic("all", 1, &[], 1).is_err());
     }
 
     #[test]

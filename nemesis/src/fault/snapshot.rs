@@ -6,61 +6,34 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::administrator::{Changed, Need, Standing};
-use super::{BoxFuture, Context, Fault, Injected, Shape, roles_and_leaders, roles_of, selection};
+use super::node_fault::{Hit, NodeFault};
+use super::{Injected, selection};
 use crate::network::Evidence;
 
 /// See the module's text.
-pub(super) struct Snapshot;
-
-impl Fault for Snapshot {
-    fn name(&self) -> &'static str {
-        "snapshot"
-    }
-
-    fn summary(&self) -> &'static str {
-        "Has nodes take a snapshot and cut their logs; there is nothing to heal."
-    }
-
-    fn shapes(&self) -> &'static [Shape] {
-        selection::SNAPSHOT_SHAPES
-    }
-
-    fn needs(&self) -> Option<Need> {
-        Some(Need::Snapshots)
-    }
-
-    fn lasts(&self) -> bool {
-        false
-    }
-
-    fn inject<'a>(
-        &'a self,
-        context: &'a Context,
-        _: u64,
-        shape: &'a str,
-        seed: u64,
-    ) -> BoxFuture<'a, Injected> {
-        Box::pin(inject(context, shape, seed))
-    }
-}
+pub(super) const SNAPSHOT: NodeFault = NodeFault {
+    name: "snapshot",
+    summary: "Has nodes take a snapshot and cut their logs; there is nothing to heal.",
+    shapes: selection::SNAPSHOT_SHAPES,
+    needs: Some(Need::Snapshots),
+    lasts: false,
+    act: |hit| Box::pin(inject(hit)),
+    ..NodeFault::PLAIN
+};
 
 /// How long a node may take until its status tells of the snapshot.
 const PATIENCE: Duration = Duration::from_secs(3);
 const ASK_EVERY: Duration = Duration::from_millis(50);
 
-async fn inject(context: &Context, shape: &str, seed: u64) -> Injected {
+async fn inject(hit: Hit<'_>) -> Injected {
+    let context = hit.context;
     let Some(administrator) = &context.administrator else {
-        return Injected::skipped(shape, "the target has no call for it");
+        return hit.skipped("the target has no call for it");
     };
     let cluster = &context.cluster;
-    let (roles, leaders) = roles_and_leaders(context, selection::needs_leader(shape)).await;
-    let victims = match selection::victims(shape, cluster.len(), &leaders, seed) {
-        Ok(victims) => victims,
-        Err(reason) => return Injected::skipped(shape, reason),
-    };
     let before = context.observer.look().await;
     let is_empty = |node: &usize| matches!(before.get(*node), Some(Some(standing)) if standing.applied == 0);
-    let (empty, victims): (Vec<usize>, Vec<usize>) = victims.into_iter().partition(is_empty);
+    let (empty, victims): (Vec<usize>, Vec<usize>) = hit.victims.iter().partition(|node| is_empty(node));
     let asked = victims.iter().map(|&node| administrator.snapshot(node));
     let answers = futures_util::future::join_all(asked).await;
     let nothing = |node| format!("{} has nothing to take a snapshot of", cluster.name(node));
@@ -74,12 +47,9 @@ async fn inject(context: &Context, shape: &str, seed: u64) -> Injected {
         }
     }
     if waiting.is_empty() {
-        return Injected::skipped(shape, words.join("; "));
+        return hit.skipped(words.join("; "));
     }
-    let nodes: Vec<String> = waiting
-        .iter()
-        .map(|(node, _)| cluster.name(*node).to_owned())
-        .collect();
+    let nodes: Vec<usize> = waiting.iter().map(|(node, _)| *node).collect();
     let mut certain = true;
     let deadline = Instant::now() + PATIENCE;
     while !waiting.is_empty() {
@@ -107,15 +77,7 @@ async fn inject(context: &Context, shape: &str, seed: u64) -> Injected {
         tokio::time::sleep(ASK_EVERY).await;
     }
     let evidence = Evidence::new(certain, words.join("; "));
-    Injected {
-        what: nodes.join(", "),
-        roles: roles_of(&roles, &nodes),
-        nodes,
-        links: Vec::new(),
-        outcome: evidence.outcome,
-        evidence: evidence.text,
-        undo: Some(super::nothing_to_undo()),
-    }
+    hit.injected(&nodes, evidence, super::nothing_to_undo())
 }
 
 /// What shows that a node has a snapshot of now: its index grew, or was that of the last applied entry.

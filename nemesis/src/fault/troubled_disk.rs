@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::power_cut::victims;
-use super::{Context, Healed, Injected, kill, roles_of};
+use super::node_fault::Hit;
+use super::{Context, Healed, Injected, kill};
 use crate::disk::{Hits, Trouble};
 use crate::host::{Excuse, ProcessState};
 use crate::network::Evidence;
@@ -22,23 +22,13 @@ pub(super) struct Told {
     pub(super) excuse: Option<String>,
 }
 
-/// Troubles the disks of those that the shape hits.
-pub(super) async fn inject(
-    context: &Context,
-    id: u64,
-    shape: &str,
-    seed: u64,
-    trouble: Trouble,
-    told: Told,
-) -> Injected {
+/// Troubles the disks of those that are hit.
+pub(super) async fn inject(hit: Hit<'_>, trouble: Trouble, told: Told) -> Injected {
+    let (context, id) = (hit.context, hit.id);
     let cluster = &context.cluster;
-    let (mut nodes, roles) = match victims(context, shape, seed).await {
-        Ok(found) => found,
-        Err(reason) => return Injected::skipped(shape, reason),
-    };
-    nodes.retain(|&node| cluster.status(node).pid().is_some());
+    let nodes: Vec<usize> = hit.running().into_keys().collect();
     if nodes.is_empty() {
-        return Injected::skipped(shape, "none of its victims ran");
+        return hit.nobody_ran();
     }
     for &node in &nodes {
         let host = cluster.host(node);
@@ -60,16 +50,9 @@ pub(super) async fn inject(
         }
         tokio::time::sleep(LOOK_EVERY).await;
     };
-    let names: Vec<String> = nodes.iter().map(|&node| cluster.name(node).to_owned()).collect();
-    Injected {
-        what: names.join(", "),
-        roles: roles_of(&roles, &names),
-        nodes: names,
-        links: Vec::new(),
-        outcome: evidence.outcome,
-        evidence: evidence.text,
-        undo: Some(Box::new(move |context| Box::pin(heal(context, id, nodes, told)))),
-    }
+    let troubled = nodes.clone();
+    let undo = Box::new(move |context| Box::pin(heal(context, id, troubled, told)) as _);
+    hit.injected(&nodes, evidence, undo)
 }
 
 fn hits(context: &Context, node: usize, id: u64) -> Hits {

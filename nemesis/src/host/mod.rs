@@ -1,5 +1,6 @@
 //! Where nodes run: one room, one process and one folder each.
 
+mod cgroup;
 mod log;
 mod process;
 mod room;
@@ -7,9 +8,11 @@ mod room;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+pub(crate) use cgroup::{Freezer, ORIGIN, abandoned};
 pub use process::{CommandSpec, Exit, ProcessState, UnexpectedExit};
 pub(crate) use process::{Excuse, Process};
 pub(crate) use room::Room;
@@ -29,6 +32,8 @@ pub(crate) struct Host {
     folder: PathBuf,
     disk: OnceLock<Arc<Disk>>,
     spec: Mutex<Option<CommandSpec>>,
+    /// Is it started with its other program?
+    on_other: AtomicBool,
 }
 
 /// Where a node keeps its data, in its folder.
@@ -46,11 +51,12 @@ impl Host {
             folder: run_dir.join("nodes").join(name),
             disk: OnceLock::new(),
             spec: Mutex::new(None),
+            on_other: AtomicBool::new(false),
         }
     }
 
     pub(crate) fn start(&self, spec: CommandSpec, mark: &Mark) -> io::Result<Option<i32>> {
-        let command = process::command(&spec, &self.folder, mark)?;
+        let command = process::command(self.current(&spec), &self.folder, mark)?;
         self.set_command(spec);
         if self.process.state().pid().is_none()
             && let Some(disk) = self.disk.get()
@@ -106,6 +112,26 @@ impl Host {
     /// Sets how it is started from now on.
     pub(crate) fn set_command(&self, spec: CommandSpec) {
         *self.spec.lock().unwrap_or_else(PoisonError::into_inner) = Some(spec);
+    }
+
+    /// The command as it is for the program that is in use.
+    fn current<'a>(&self, spec: &'a CommandSpec) -> &'a CommandSpec {
+        let other = spec.other.as_deref().filter(|_| self.on_other.load(Relaxed));
+        other.unwrap_or(spec)
+    }
+
+    /// Has it be started with its other program from now on, or with its own. False if it has no other.
+    pub(crate) fn use_other_program(&self, other: bool) -> bool {
+        let spec = self.spec.lock().unwrap_or_else(PoisonError::into_inner);
+        let has_other = spec.as_ref().is_some_and(|spec| spec.other.is_some());
+        self.on_other.store(other && has_other, Relaxed);
+        has_other
+    }
+
+    /// How it is started just now; `None` if it never was.
+    pub(crate) fn command(&self) -> Option<CommandSpec> {
+        let spec = self.spec.lock().unwrap_or_else(PoisonError::into_inner);
+        spec.as_ref().map(|spec| self.current(spec).clone())
     }
 
     /// Starts it as it was last started. `None` if it runs, or never was started.

@@ -33,6 +33,8 @@ pub struct CommandSpec {
     pub env: BTreeMap<String, String>,
     /// Where it runs; the node's folder in the run directory if `None`.
     pub directory: Option<PathBuf>,
+    /// How to start it with another program, where there is one: an older release, or a newer one.
+    pub other: Option<Box<CommandSpec>>,
 }
 
 /// How a process ended.
@@ -72,7 +74,7 @@ pub enum ProcessState {
         /// Its pid, as the controller sees it.
         pid: i32,
     },
-    /// We killed it.
+    /// We killed it, or it ended because we asked it to.
     Killed(Exit),
     /// It ended, and we had no part in that.
     Exited(Exit),
@@ -132,10 +134,31 @@ pub(crate) struct Process {
     state: watch::Sender<ProcessState>,
 }
 
+/// How we have a process end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Doom {
+    /// It was asked to (SIGTERM), which it may answer with any exit code.
+    Asked,
+    /// It was killed.
+    Killed,
+}
+
+impl Doom {
+    /// Is it what the process ended of? What ended by itself just before our signal was not killed by it, and what
+    /// crashes when it is asked to end has crashed.
+    fn explains(self, exit: Exit) -> bool {
+        let killed = exit.signal() == Some(Signal::SIGKILL as i32);
+        match self {
+            Doom::Killed => killed,
+            Doom::Asked => killed || exit.code().is_some() || exit.signal() == Some(Signal::SIGTERM as i32),
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Inner {
     /// The end that comes next is our doing.
-    doomed: bool,
+    doom: Option<Doom>,
     exits: Vec<(i32, Exit, Instant)>,
     /// What was done to it that it may well end of.
     excuse: Option<Excuse>,
@@ -147,7 +170,7 @@ impl Process {
     pub(crate) fn new() -> Arc<Process> {
         Arc::new(Process {
             inner: Mutex::new(Inner {
-                doomed: false,
+                doom: None,
                 exits: Vec::new(),
                 excuse: None,
                 excused: Vec::new(),
@@ -187,7 +210,7 @@ impl Process {
         }
         let mut child = room.run(move || tied_to_thread(command).spawn())?;
         let pid = child.id().cast_signed();
-        inner.doomed = false;
+        inner.doom = None;
         if matches!(inner.excuse, Some(Excuse::OfThisProcess(_))) {
             inner.excuse = None;
         }
@@ -207,8 +230,7 @@ impl Process {
         let Ok(status) = child.wait() else { return };
         reap_group(pid);
         let exit = Exit(status);
-        // What ended by itself just before our signal was not killed by it.
-        if inner.doomed && exit.signal() == Some(Signal::SIGKILL as i32) {
+        if inner.doom.is_some_and(|doom| doom.explains(exit)) {
             self.state.send_replace(ProcessState::Killed(exit));
         } else if let Some(excuse) = inner.excuse.as_ref().and_then(Excuse::words) {
             let text = format!("pid {pid}, {exit}: {excuse}");
@@ -224,9 +246,29 @@ impl Process {
     pub(crate) fn kill(&self) -> Option<i32> {
         let mut inner = self.lock();
         let pid = self.state().pid()?;
-        inner.doomed = true;
+        // One that had been asked to end may be doing so just now.
+        inner.doom.get_or_insert(Doom::Killed);
         signal_family(pid, Signal::SIGKILL);
         Some(pid)
+    }
+
+    /// Asks the process and its group to end. Returns its pid, if there was one.
+    pub(crate) fn terminate(&self) -> Option<i32> {
+        let mut inner = self.lock();
+        let pid = self.state().pid()?;
+        inner.doom.get_or_insert(Doom::Asked);
+        signal_family(pid, Signal::SIGTERM);
+        Some(pid)
+    }
+
+    /// Has a running process stand still, or go on, for a moment: it counts as running all the while, and one that
+    /// is paused stays so. Only its group is signalled, as this is done many times a second.
+    pub(crate) fn hold(&self, pid: i32, still: bool) {
+        let _inner = self.lock();
+        if self.state() == (ProcessState::Running { pid }) {
+            let signal = if still { Signal::SIGSTOP } else { Signal::SIGCONT };
+            let _ = killpg(Pid::from_raw(pid), signal);
+        }
     }
 
     /// Stops the process and its group. Returns its pid if it was running.

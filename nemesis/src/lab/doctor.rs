@@ -52,9 +52,9 @@ pub fn probe(search: &SearchPath) -> Vec<Finding> {
     }
     vec![
         namespaces(),
-        program(search, "ip", "iproute2", "netns needs it"),
         program(search, "iptables-restore", "iptables", "netns needs it"),
         network(search),
+        switch(),
         process_namespace(),
         back_off(search),
         other_processes(),
@@ -90,7 +90,22 @@ fn network(search: &SearchPath) -> Finding {
         Ok(tools) => Finding::well(NAME, format!("bridge, veth and {} work", tools.restore_name())),
         Err(Trouble { why, remedy }) => Finding::lacking(
             NAME,
-            format!("{why}: nodes will share loopback, with a forwarder in between"),
+            format!("{why}: runs use the switch, or else nodes share loopback with a forwarder in between"),
+            remedy,
+        ),
+    }
+}
+
+fn switch() -> Finding {
+    const NAME: &str = "a switch of our own";
+    match trial::isolation(true).and_then(trial::switch) {
+        Ok(()) => Finding::well(
+            NAME,
+            "packets can be lost, delayed, doubled, overtaken, corrupted and held",
+        ),
+        Err(Trouble { why, remedy }) => Finding::lacking(
+            NAME,
+            format!("{why}: faults that act upon single packets can't be had"),
             remedy,
         ),
     }

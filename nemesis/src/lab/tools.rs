@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SearchPath(Vec<PathBuf>);
 
-/// Where `ip` and `iptables` lie. Ordinary users often lack these in `PATH`.
+/// Where `iptables` lies. Ordinary users often lack these folders in `PATH`.
 const ADMINISTRATORS: [&str; 3] = ["/usr/sbin", "/sbin", "/usr/local/sbin"];
 
 impl SearchPath {
@@ -43,15 +43,11 @@ const RESTORERS: [&str; 3] = [
     "iptables-nft-restore",
 ];
 
-/// What a network of namespaces needs.
+/// What a network of namespaces needs to be cut by packet filters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Tools {
-    /// iproute2's `ip`.
-    pub(crate) ip: PathBuf,
     /// `iptables-restore`, of one kind or another.
     pub(crate) restore: PathBuf,
-    /// iproute2's `ss`, which can end connections; not essential.
-    pub(crate) ss: Option<PathBuf>,
 }
 
 /// Something that is missing, and how to get it.
@@ -63,33 +59,21 @@ pub(crate) struct Trouble {
 
 /// Every set of tools found here, best first. Whether one works is for a trial to say.
 pub(crate) fn find(search: &SearchPath) -> Result<Vec<Tools>, Trouble> {
-    let missing = |program: &str, package: &str| Trouble {
-        why: format!("{program} is not installed"),
-        remedy: format!("apt-get install {package}"),
-    };
-    let ip = search.find("ip").ok_or_else(|| missing("ip", "iproute2"))?;
-    let ss = search.find("ss");
     let tools: Vec<Tools> = RESTORERS
         .iter()
         .filter_map(|program| search.find(program))
-        .map(|restore| Tools {
-            ip: ip.clone(),
-            restore,
-            ss: ss.clone(),
-        })
+        .map(|restore| Tools { restore })
         .collect();
     if tools.is_empty() {
-        return Err(missing("iptables", "iptables"));
+        return Err(Trouble {
+            why: "iptables is not installed".into(),
+            remedy: "apt-get install iptables".into(),
+        });
     }
     Ok(tools)
 }
 
 impl Tools {
-    /// Carries out `ip` commands, one a line, in the calling thread's network namespace.
-    pub(crate) fn ip(&self, commands: &str) -> Result<(), String> {
-        feed(Command::new(&self.ip).args(["-batch", "-"]), commands)
-    }
-
     /// Replaces the chains that the rules name, and no others, at one stroke, in the calling thread's network
     /// namespace. `lock` is the file that keeps two of these from one namespace.
     pub(crate) fn restore(&self, lock: &Path, rules: &str) -> Result<(), String> {
@@ -161,8 +145,6 @@ mod tests {
 
     #[test]
     fn says_which_tool_is_missing_and_which_package_has_it() {
-        let trouble = find_in(&folder(&["iptables-restore"])).unwrap_err();
-        assert_eq!(trouble.why, "ip is not installed");
         let trouble = find_in(&folder(&["ip"])).unwrap_err();
         assert_eq!(trouble.why, "iptables is not installed");
         assert_eq!(trouble.remedy, "apt-get install iptables");
@@ -170,11 +152,10 @@ mod tests {
 
     #[test]
     fn the_legacy_kind_comes_first_and_files_that_cannot_run_do_not_count() {
-        let folder = folder(&["ip", "iptables-restore", "iptables-legacy-restore"]);
-        std::fs::write(folder.path().join("ss"), "").unwrap();
+        let folder = folder(&["iptables-restore", "iptables-legacy-restore"]);
+        std::fs::write(folder.path().join("iptables-nft-restore"), "").unwrap();
         let found = find_in(&folder).unwrap();
         let names: Vec<&str> = found.iter().map(Tools::restore_name).collect();
         assert_eq!(names, ["iptables-legacy-restore", "iptables-restore"]);
-        assert_eq!(found[0].ss, None);
     }
 }

@@ -1,5 +1,6 @@
 //! Trying in a child process what this machine allows, before it is done in earnest.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::AsRawFd;
@@ -14,6 +15,8 @@ use nix::unistd::{ForkResult, Uid, fork, pipe2};
 
 use super::namespace::{Isolation, Refused, Side, settle_in, split};
 use super::tools::{self, SearchPath, Tools, Trouble};
+use crate::network::switch::Switch;
+use crate::network::{Endpoint, netlink};
 use crate::procfs;
 
 /// Finds out whether the isolation can be had. `Err` says what refused it, and how to change that.
@@ -42,12 +45,45 @@ pub(crate) fn network(isolation: Isolation, search: &SearchPath) -> Result<Tools
     Err(trouble.expect("at least one set of tools was tried"))
 }
 
-/// All that a network is going to need of the tools.
+/// Finds out whether our own switch can serve a network inside the isolation.
+pub(crate) fn switch(isolation: Isolation) -> Result<(), Trouble> {
+    match in_scratch(isolation, || exercise_switch().err().unwrap_or_default()) {
+        Ok(error) if error.is_empty() => Ok(()),
+        Ok(error) => Err(Trouble {
+            why: error,
+            remedy: "load the kernel modules veth and af_packet as root (modprobe), or use another kernel"
+                .into(),
+        }),
+        Err(refusal) => Err(explain(&refusal)),
+    }
+}
+
+/// All that a switch is going to need.
+fn exercise_switch() -> Result<(), String> {
+    lay_pair().map_err(|error| format!("make interfaces: {error}"))?;
+    let interfaces = BTreeMap::from([(Endpoint::Clients, VETH.to_owned())]);
+    Switch::open(&interfaces)
+        .map(drop)
+        .map_err(|error| format!("open a packet socket: {error}"))
+}
+
+const VETH: &str = "veth0";
+
+/// A pair of interfaces, both ends here.
+fn lay_pair() -> io::Result<()> {
+    netlink::set_up("lo")?;
+    netlink::add_veth(VETH, "veth1", Path::new("/proc/self/ns/net"))?;
+    netlink::set_up(VETH)
+}
+
+/// All that a network is going to need of the tools, and of the kernel.
 fn exercise(tools: &Tools) -> Result<(), String> {
-    tools.ip("link set lo up\n\
-         link add br0 type bridge forward_delay 0 stp_state 0\n\
-         link add veth0 type veth peer name veth1\n\
-         link set veth0 master br0 up\n")?;
+    let lay = || -> io::Result<()> {
+        lay_pair()?;
+        netlink::add_bridge("br0")?;
+        netlink::set_master(VETH, "br0")
+    };
+    lay().map_err(|error| format!("make interfaces: {error}"))?;
     let lock = memfd_create("xtables.lock", MFdFlags::MFD_CLOEXEC).map_err(|error| error.to_string())?;
     // iptables opens the path in a process of its own, hence no /proc/self.
     let lock_path = format!("/proc/{}/fd/{}", std::process::id(), lock.as_raw_fd());

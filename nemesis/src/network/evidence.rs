@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 
 use partita_history::FaultOutcome;
 
-use super::Network;
-use super::link::{Link, all_links};
+use super::link::{Interference, Link, all_links};
 use super::netns::Netns;
 use super::proxy::{Proxy, Traffic};
+use super::switch::Tally;
+use super::{Network, echo};
 
 /// What a probe found, and in words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +29,12 @@ impl Evidence {
             text,
         }
     }
+
+    /// Certain if both are.
+    pub(crate) fn and(self, other: Evidence) -> Evidence {
+        let certain = self.outcome == FaultOutcome::Took && other.outcome == FaultOutcome::Took;
+        Evidence::new(certain, format!("{}; {}", self.text, other.text))
+    }
 }
 
 /// The traffic of the links of a fault when it began, for comparison when it ends.
@@ -35,6 +42,8 @@ impl Evidence {
 pub(crate) struct Period {
     begun: Instant,
     traffic: BTreeMap<Link, Traffic>,
+    /// What the switch had counted on these links, if there is one.
+    counted: Option<(BTreeSet<Link>, Tally)>,
 }
 
 /// The forwarder may be in the middle of a write when a gate closes.
@@ -44,38 +53,91 @@ const WATCH: Duration = Duration::from_millis(250);
 /// How long it waits for anything to try to cross.
 const PATIENCE: Duration = Duration::from_millis(1_000);
 const LOOK_EVERY: Duration = Duration::from_millis(10);
-/// How often a probe of datagrams is repeated if other faults disturb it.
-const PROBES: usize = 3;
+/// How often a probe of datagrams is repeated if other faults disturb it, which one does that comes and goes.
+const PROBES: usize = 8;
 
 impl Network {
+    /// Notes how things stand just before links are interfered with.
+    pub(crate) fn begin_period(&self, links: &BTreeSet<Link>) -> Period {
+        let (traffic, counted) = match self {
+            Network::Netns(netns) => (
+                BTreeMap::new(),
+                netns.tally(links).map(|tally| (links.clone(), tally)),
+            ),
+            Network::Proxy(proxy) => (proxy.traffic(links), None),
+        };
+        Period {
+            begun: Instant::now(),
+            traffic,
+            counted,
+        }
+    }
+
     /// Probes whether these links are cut, just after they were.
     pub(crate) async fn probe_cut(&self, nodes: usize, links: &BTreeSet<Link>) -> (Evidence, Period) {
-        let begun = Instant::now();
         match self {
-            Network::Netns(netns) => (
-                probe_by_datagrams(netns, nodes).await,
-                Period {
-                    begun,
-                    traffic: BTreeMap::new(),
-                },
-            ),
+            Network::Netns(netns) => {
+                let period = self.begin_period(links);
+                (probe_by_datagrams(netns, nodes).await, period)
+            }
             Network::Proxy(proxy) => {
                 tokio::time::sleep(SETTLING).await;
-                let period = Period {
-                    begun,
-                    traffic: proxy.traffic(links),
-                };
+                let period = self.begin_period(links);
                 (watch_cut(proxy, &period).await, period)
             }
         }
     }
 
+    /// Probes whether connections over these links, which are cut, are refused. A forwarder breaks them, which
+    /// the probe of the cut has seen.
+    pub(crate) async fn probe_refusal(&self, links: &BTreeSet<Link>) -> Option<Evidence> {
+        match self {
+            Network::Netns(netns) => Some(echo::probe_refusal(netns, links).await),
+            Network::Proxy(_) => None,
+        }
+    }
+
+    /// Probes whether these links do what they are to do, just after that began.
+    pub(crate) async fn probe_interference(
+        &self,
+        fault: u64,
+        interference: Interference,
+        period: &Period,
+        links: &BTreeSet<Link>,
+    ) -> Evidence {
+        match self {
+            Network::Netns(netns) => echo::probe(netns, fault, interference, links).await,
+            Network::Proxy(proxy) if interference.is_cut() => watch_cut(proxy, period).await,
+            Network::Proxy(proxy) => watch_slowed(proxy, period).await,
+        }
+    }
+
     /// Probes whether these links carry again, as far as no other fault cuts them.
     pub(crate) async fn probe_healed(&self, nodes: usize, period: &Period) -> Evidence {
-        match self {
+        let mut evidence = match self {
             Network::Netns(netns) => probe_by_datagrams(netns, nodes).await,
             Network::Proxy(proxy) => watch_healed(proxy, period).await,
+        };
+        if let (Network::Netns(netns), Some((links, before))) = (self, &period.counted) {
+            let counted = netns.tally(links).unwrap_or_default() - *before;
+            evidence.text = format!("{}; since it began: {counted}", evidence.text);
         }
+        evidence
+    }
+
+    /// Probes whether nothing is done to these links any more, as far as other faults let them be.
+    pub(crate) async fn probe_cleared(
+        &self,
+        nodes: usize,
+        period: &Period,
+        links: &BTreeSet<Link>,
+    ) -> Evidence {
+        let carried = self.probe_healed(nodes, period).await;
+        let Network::Netns(netns) = self else {
+            return carried;
+        };
+        let clear = echo::probe_clear(netns, links).await;
+        carried.and(clear)
     }
 }
 
@@ -159,6 +221,25 @@ async fn watch_cut(proxy: &Proxy, period: &Period) -> Evidence {
     }
 }
 
+/// A delay or a limit is felt as soon as anything crosses.
+async fn watch_slowed(proxy: &Proxy, period: &Period) -> Evidence {
+    loop {
+        tokio::time::sleep(LOOK_EVERY).await;
+        let traffic = since(proxy, period);
+        let slowed: u64 = traffic.values().map(|traffic| traffic.slowed).sum();
+        let by = traffic.values().filter(|traffic| traffic.slowed > 0).count();
+        let waited = period.begun.elapsed();
+        if waited >= WATCH && (by > 0 || waited >= PATIENCE) {
+            let text = format!(
+                "in {} ms {slowed} bytes were made to wait on {by} of {} links",
+                waited.as_millis(),
+                traffic.len()
+            );
+            return Evidence::new(by > 0, text);
+        }
+    }
+}
+
 async fn watch_healed(proxy: &Proxy, period: &Period) -> Evidence {
     let lasted = period.begun.elapsed();
     let held = sum(&since(proxy, period));
@@ -205,6 +286,7 @@ fn since(proxy: &Proxy, period: &Period) -> BTreeMap<Link, Traffic> {
 fn sum(traffic: &BTreeMap<Link, Traffic>) -> Traffic {
     traffic.values().fold(Traffic::default(), |sum, traffic| Traffic {
         forwarded: sum.forwarded + traffic.forwarded,
+        slowed: sum.slowed + traffic.slowed,
         held: sum.held + traffic.held,
         held_connections: sum.held_connections + traffic.held_connections,
     })

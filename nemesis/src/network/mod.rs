@@ -1,16 +1,22 @@
 //! How nodes reach each other and their clients, and how they are cut off.
 
+mod echo;
 mod evidence;
+mod filter;
 mod link;
+pub(crate) mod netlink;
 mod netns;
 mod prober;
 mod proxy;
+pub(crate) mod switch;
+mod tcp;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
 pub(crate) use evidence::{Evidence, Period};
-pub use link::{Endpoint, Interference, Link};
+pub(crate) use link::Force;
+pub use link::{Endpoint, Interference, Jitter, Link, Share};
 pub(crate) use netns::{NODES_MAX, Netns};
 pub(crate) use proxy::Proxy;
 
@@ -71,18 +77,10 @@ impl Network {
     }
 
     /// Begins to interfere; returns once it is in force.
-    pub(crate) async fn impose(
-        &self,
-        fault: u64,
-        interference: Interference,
-        links: BTreeSet<Link>,
-    ) -> Result<(), String> {
+    pub(crate) async fn impose(&self, force: Force, links: BTreeSet<Link>) -> Result<(), String> {
         match self {
-            Network::Netns(netns) => netns.impose(fault, interference, links).await,
-            Network::Proxy(proxy) => {
-                proxy.impose(fault, interference, links);
-                Ok(())
-            }
+            Network::Netns(netns) => netns.impose(force, links).await,
+            Network::Proxy(proxy) => proxy.impose(force, links),
         }
     }
 

@@ -1,48 +1,52 @@
-//! A network namespace for each node, joined by a bridge in the controller's own.
+//! A network namespace for each node, and what joins them.
 //!
 //! ```text
 //! controller, 10.77.0.254 (clients) and .253 (control)    node i, 10.77.0.i
-//!   br0 --- v<i> ========================================== eth0
+//!   br0 --- v<i> ========================================== eth0            cut by packet filters
+//!   eth0 ====== vc  hub namespace, our switch  v<i> ======= eth0            cut by the switch
 //! ```
 //! The namespaces have no names and belong to threads, so two labs on one machine use the same addresses and
-//! never meet. A link a > b is cut where it ends: the filter of b drops what comes from a. What the controller
-//! itself wants to know of a node it asks from the control address, which no fault cuts.
+//! never meet. With packet filters a link a > b is cut where it ends: the filter of b drops what comes from a. What
+//! the controller itself wants to know of a node it asks from the control address, which no fault cuts.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write;
 use std::fs;
-use std::net::{IpAddr, Ipv4Addr, UdpSocket};
-use std::path::PathBuf;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::link::{Endpoint, Impositions, Interference, Link};
-use super::prober::{Prober, open_end};
+use super::link::{Endpoint, Force, Impositions, Link};
+use super::prober::{End, PORT, Prober, open_end};
+use super::switch::{Switch, Tally};
+use super::tcp::{Recovery, reset_connections, write_setting};
+use super::{filter, netlink};
 use crate::host::Room;
-use crate::lab::{BACK_OFF, Tools};
+use crate::lab::{Cutter, Lab, Tools};
 
 /// More nodes than anyone wants, and few enough for one subnet.
 pub(crate) const NODES_MAX: usize = 200;
 
-const CLIENTS: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 254);
+pub(super) const CLIENTS: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 254);
 const CONTROL: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 253);
+/// How long one waits for an answer to a knock.
+const PATIENCE: Duration = Duration::from_millis(500);
 
-/// How TCP is brought to use a healed link soon. Left to itself it waits as long again as the cut lasted, up
-/// to two minutes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Recovery {
-    /// It is never to wait longer than a second.
-    BoundedBackOff,
-    /// Connections over the healed link are ended; whoever cares makes new ones.
-    ResetConnections(PathBuf),
-    /// By nothing: neither way is to be had here.
-    Patience,
+/// What joins the namespaces and can part them.
+#[derive(Debug)]
+enum Means {
+    /// A bridge, and a packet filter at each end.
+    Filters(Tools),
+    /// A switch of our own, in the room of the hub.
+    Switch { switch: Switch, _hub: Room },
 }
 
 #[derive(Debug)]
 pub(crate) struct Netns {
-    tools: Tools,
+    means: Means,
     rooms: Vec<Arc<Room>>,
     /// A room in the controller's own namespace.
     hall: Room,
@@ -59,6 +63,20 @@ pub(crate) fn address(end: Endpoint) -> Ipv4Addr {
     }
 }
 
+/// Who has an address, as far as it can be anybody.
+pub(super) fn end_of(address: Ipv4Addr) -> Option<Endpoint> {
+    match address.octets() {
+        _ if address == CLIENTS || address == CONTROL => Some(Endpoint::Clients),
+        [10, 77, 0, number] => Some(Endpoint::Node(usize::from(number).checked_sub(1)?)),
+        _ => None,
+    }
+}
+
+/// Whether it is the address that no fault cuts.
+pub(super) fn is_control(address: Ipv4Addr) -> bool {
+    address == CONTROL
+}
+
 /// The address from which the controller asks nodes how they are.
 pub(crate) fn control_source() -> IpAddr {
     CONTROL.into()
@@ -66,64 +84,73 @@ pub(crate) fn control_source() -> IpAddr {
 
 impl Netns {
     /// Joins the rooms, each of which has a network namespace of its own, to a network.
-    pub(crate) async fn build(tools: &Tools, rooms: Vec<Arc<Room>>) -> Result<Netns, String> {
-        let hall = Room::open("hall", false).map_err(|error| format!("start a thread: {error}"))?;
-        let recovery = recovery(tools);
+    pub(crate) async fn build(lab: &Lab, cutter: &Cutter, rooms: Vec<Arc<Room>>) -> Result<Netns, String> {
+        let open = |name, own_network| {
+            Room::open(name, own_network).map_err(|error| format!("make the {name}: {error}"))
+        };
+        let hall = open("hall", false)?;
+        let recovery = Recovery::choose(lab.tcp(), lab.ss().cloned());
         // The pairs of interfaces have to be there before the nodes' ends can be set up.
-        let (commands, ip) = (bridge_commands(&rooms), tools.clone());
-        answer(hall.start(move || ip.ip(&commands))).await?;
+        let cables = cables(&rooms, &hall);
+        let means = match cutter {
+            Cutter::Filters(tools) => {
+                answer(hall.start(move || lay_bridge(&cables).map_err(in_words("lay the bridge")))).await?;
+                Means::Filters(tools.clone())
+            }
+            Cutter::Switch => {
+                let hub = open("hub", true)?;
+                let laid = hub.start(move || lay_hub(&cables).map_err(in_words("lay the hub")));
+                let switch = answer(laid).await?;
+                Means::Switch { switch, _hub: hub }
+            }
+        };
         let ends = (0..rooms.len()).map(Endpoint::Node).chain([Endpoint::Clients]);
         let furnished: Vec<_> = ends
             .map(|end| {
                 let room = room_of(&rooms, &hall, end);
-                let (tools, recovery, lock) = (tools.clone(), recovery.clone(), room.lock_file());
-                (end, room.start(move || furnish(&tools, &lock, end, &recovery)))
+                let filters = match cutter {
+                    Cutter::Filters(tools) => Some((tools.clone(), room.lock_file())),
+                    Cutter::Switch => None,
+                };
+                let recovery = recovery.clone();
+                (end, room.start(move || furnish(end, filters, &recovery)))
             })
             .collect();
-        let mut sockets = BTreeMap::new();
-        for (end, socket) in furnished {
-            sockets.insert(end, answer(socket).await?);
+        let mut ends = BTreeMap::new();
+        for (end, opened) in furnished {
+            ends.insert(end, answer(opened).await?);
         }
         Ok(Netns {
-            tools: tools.clone(),
+            means,
             rooms,
             hall,
             impositions: Arc::default(),
-            prober: Arc::new(Mutex::new(Prober::new(sockets))),
+            prober: Arc::new(Mutex::new(Prober::new(ends))),
             recovery,
         })
     }
 
     pub(crate) fn facts(&self) -> BTreeMap<String, String> {
-        let recovery = match &self.recovery {
-            Recovery::BoundedBackOff => {
-                "tcp_rto_max_ms=1000, tcp_retries2=255: connections survive a cut and go on within a second"
-                    .into()
-            }
-            Recovery::ResetConnections(ss) => {
-                format!("connections over a healed link are reset ({} -K)", ss.display())
-            }
-            Recovery::Patience => {
-                "neither tcp_rto_max_ms nor ss is to be had: connections may stay silent after a cut".into()
-            }
+        let cut_by = match &self.means {
+            Means::Filters(tools) => ("packet filter".into(), tools.restore.display().to_string()),
+            Means::Switch { .. } => (
+                "switch".into(),
+                "our own; a frame is what TCP hands over at once, up to 64 KiB; a corrupted one is dropped by \
+                 the receiver's kernel"
+                    .into(),
+            ),
         };
-        BTreeMap::from([
-            ("recovery of tcp".into(), recovery),
-            ("packet filter".into(), self.tools.restore.display().to_string()),
-        ])
+        BTreeMap::from([("recovery of tcp".into(), self.recovery.fact()), cut_by])
     }
 
     /// Begins to interfere with links. Returns once it is in force.
-    pub(crate) async fn impose(
-        &self,
-        fault: u64,
-        interference: Interference,
-        links: BTreeSet<Link>,
-    ) -> Result<(), String> {
-        if let Interference::Delay(_) = interference {
-            return Err("packet filters can't delay; a proxy can".into());
+    pub(crate) async fn impose(&self, force: Force, links: BTreeSet<Link>) -> Result<(), String> {
+        if let Means::Filters(_) = self.means
+            && let Some(obstacle) = filter::obstacle(force.interference)
+        {
+            return Err(obstacle);
         }
-        self.table().impose(fault, interference, links.clone());
+        self.table().impose(force, links.clone());
         self.enforce(&links).await
     }
 
@@ -138,11 +165,16 @@ impl Netns {
     /// Undoes everything, blocking the calling thread. Every end is visited, whatever the table says.
     pub(crate) fn lift_all(&self) -> Result<BTreeSet<Link>, String> {
         let links = self.table().lift_all();
-        let ends = (0..self.rooms.len())
-            .map(Endpoint::Node)
-            .chain([Endpoint::Clients]);
-        for end in ends {
-            self.room(end).run(self.enforcement(end))?;
+        match &self.means {
+            Means::Switch { switch, .. } => set_switch(switch, &self.table()),
+            Means::Filters(tools) => {
+                let ends = (0..self.rooms.len())
+                    .map(Endpoint::Node)
+                    .chain([Endpoint::Clients]);
+                for end in ends {
+                    self.room(end).run(self.enforcement(tools, end))?;
+                }
+            }
         }
         for (end, revival) in self.revivals(&links) {
             self.room(end).run(revival)?;
@@ -154,9 +186,14 @@ impl Netns {
         self.table().cut()
     }
 
+    /// All that is done to links just now.
+    pub(crate) fn in_force(&self) -> BTreeMap<Link, Vec<Force>> {
+        self.table().in_force()
+    }
+
     /// Which links carry datagrams just now.
     pub(crate) async fn carried(&self) -> Result<BTreeSet<Link>, String> {
-        let (prober, cut) = (Arc::clone(&self.prober), self.cut());
+        let (prober, cut) = (self.prober(), self.cut());
         let probe = move || {
             prober
                 .lock()
@@ -168,6 +205,32 @@ impl Netns {
             .map_err(|error| error.to_string())
     }
 
+    /// Begins a connection over a link; whether it is refused. Nothing but the link refuses it.
+    pub(crate) fn start_knock(&self, link: Link) -> oneshot::Receiver<bool> {
+        let door = SocketAddr::new(address(link.to).into(), PORT);
+        let knock = move || {
+            let answer = TcpStream::connect_timeout(&door, PATIENCE);
+            answer.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+        };
+        self.room(link.from).start(knock)
+    }
+
+    pub(crate) fn prober(&self) -> Arc<Mutex<Prober>> {
+        Arc::clone(&self.prober)
+    }
+
+    /// What the switch has counted on these links, if it is one.
+    pub(crate) fn tally(&self, links: &BTreeSet<Link>) -> Option<Tally> {
+        match &self.means {
+            Means::Switch { switch, .. } => Some(switch.tallies(links).into_values().sum()),
+            Means::Filters(_) => None,
+        }
+    }
+
+    pub(crate) fn is_switched(&self) -> bool {
+        matches!(self.means, Means::Switch { .. })
+    }
+
     fn table(&self) -> std::sync::MutexGuard<'_, Impositions> {
         self.impositions.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -176,12 +239,19 @@ impl Netns {
         room_of(&self.rooms, &self.hall, end)
     }
 
-    /// Brings the filters at the ends of these links up to date, all at once.
+    /// Has what the table says be in force on these links: all at once, or, with filters, end by end.
     async fn enforce(&self, links: &BTreeSet<Link>) -> Result<(), String> {
+        let tools = match &self.means {
+            Means::Switch { switch, .. } => {
+                set_switch(switch, &self.table());
+                return Ok(());
+            }
+            Means::Filters(tools) => tools,
+        };
         let ends: BTreeSet<Endpoint> = links.iter().map(|link| link.to).collect();
         let begun: Vec<_> = ends
             .into_iter()
-            .map(|end| self.room(end).start(self.enforcement(end)))
+            .map(|end| self.room(end).start(self.enforcement(tools, end)))
             .collect();
         let mut result = Ok(());
         for enforced in begun {
@@ -192,9 +262,13 @@ impl Netns {
 
     /// Writes the filter of one end. It reads the table only when it runs, one after another in each room, so
     /// the filter always ends up as the table last said.
-    fn enforcement(&self, end: Endpoint) -> impl FnOnce() -> Result<(), String> + Send + 'static {
+    fn enforcement(
+        &self,
+        tools: &Tools,
+        end: Endpoint,
+    ) -> impl FnOnce() -> Result<(), String> + Send + use<> + 'static {
         let (tools, impositions, lock) = (
-            self.tools.clone(),
+            tools.clone(),
             Arc::clone(&self.impositions),
             self.room(end).lock_file(),
         );
@@ -203,7 +277,7 @@ impl Netns {
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .in_force();
-            tools.restore(&lock, &filter(end, &in_force))
+            tools.restore(&lock, &filter::rules(end, &in_force))
         }
     }
 
@@ -256,128 +330,95 @@ async fn answer<T>(answer: oneshot::Receiver<Result<T, String>>) -> Result<T, St
         .map_err(|_| "a thread of the network ended early".to_owned())?
 }
 
-/// The bridge and one pair of interfaces for each node.
-fn bridge_commands(rooms: &[Arc<Room>]) -> String {
-    let mut commands = format!(
-        "link add br0 type bridge forward_delay 0 stp_state 0\n\
-         address add {CLIENTS}/24 dev br0\naddress add {CONTROL}/24 dev br0\nlink set br0 up\n"
-    );
-    for (index, room) in rooms.iter().enumerate() {
-        let namespace = room.namespace().display();
-        let _ = write!(
-            commands,
-            "link add v{index} type veth peer name eth0 netns {namespace}\nlink set v{index} master br0 up\n"
-        );
-    }
-    commands
+fn in_words(doing: &'static str) -> impl Fn(io::Error) -> String {
+    move |error| format!("{doing}: {error}")
 }
 
-/// Sets up one end, in its own room.
-fn furnish(
-    tools: &Tools,
-    lock: &std::path::Path,
+/// The table stays locked meanwhile, so the switch always ends up as the table last said.
+fn set_switch(switch: &Switch, table: &Impositions) {
+    switch.set(table.in_force());
+}
+
+/// A pair of interfaces: an end's, and the one that is joined to the others.
+struct Cable {
     end: Endpoint,
-    recovery: &Recovery,
-) -> Result<(Ipv4Addr, UdpSocket), String> {
-    let address = address(end);
-    if end != Endpoint::Clients {
-        // The filter is one of IPv4, and nothing may go round it.
-        let ipv6 = "/proc/sys/net/ipv6/conf/eth0/disable_ipv6";
-        if fs::exists(ipv6).unwrap_or(false) {
-            write_setting(ipv6, "1")?;
-        }
-        tools.ip(&format!(
-            "link set lo up\naddress add {address}/24 dev eth0\nlink set eth0 up\n"
-        ))?;
-    }
-    if *recovery == Recovery::BoundedBackOff {
-        // With a short back-off 15 retries are over in seconds, and the connection would be given up.
-        for (file, value) in [(BACK_OFF, "1000"), ("/proc/sys/net/ipv4/tcp_retries2", "255")] {
-            write_setting(file, value)?;
-        }
-    }
-    tools.restore(lock, "*filter\n:PARTITA - [0:0]\n-A INPUT -j PARTITA\nCOMMIT\n")?;
-    open_end(address).map_err(|error| format!("open a socket at {address}: {error}"))
+    interface: String,
+    namespace: std::path::PathBuf,
 }
 
-fn write_setting(file: &str, value: &str) -> Result<(), String> {
-    fs::write(file, value).map_err(|error| format!("write {file}: {error}"))
+/// One for each node, and one for the controller.
+fn cables(rooms: &[Arc<Room>], hall: &Room) -> Vec<Cable> {
+    let of_nodes = rooms.iter().enumerate().map(|(index, room)| Cable {
+        end: Endpoint::Node(index),
+        interface: format!("v{index}"),
+        namespace: room.namespace().clone(),
+    });
+    let of_clients = Cable {
+        end: Endpoint::Clients,
+        interface: "vc".into(),
+        namespace: hall.namespace().clone(),
+    };
+    of_nodes.chain([of_clients]).collect()
 }
 
-fn recovery(tools: &Tools) -> Recovery {
-    match &tools.ss {
-        _ if fs::exists(BACK_OFF).unwrap_or(false) => Recovery::BoundedBackOff,
-        Some(ss) => Recovery::ResetConnections(ss.clone()),
-        None => Recovery::Patience,
-    }
-}
+/// What an end calls its interface.
+const INTERFACE: &str = "eth0";
+const BRIDGE: &str = "br0";
 
-/// The whole filter of one end: what it lets in from whom.
-fn filter(end: Endpoint, in_force: &BTreeMap<Link, Interference>) -> String {
-    let mut rules = "*filter\n:PARTITA - [0:0]\n".to_owned();
-    for (link, interference) in in_force.iter().filter(|(link, _)| link.to == end) {
-        let from = address(link.from);
-        // The controller has an address for its own questions, which are not the clients'.
-        let to = if end == Endpoint::Clients {
-            format!(" -d {CLIENTS}")
-        } else {
-            String::new()
-        };
-        if *interference == Interference::Reset {
-            // The other side's refusals have to get through, or neither side ever hears of one.
-            let tcp = format!("-A PARTITA -s {from}{to} -p tcp");
-            let _ = writeln!(rules, "{tcp} --tcp-flags RST RST -j ACCEPT");
-            let _ = writeln!(rules, "{tcp} -j REJECT --reject-with tcp-reset");
-        }
-        let _ = writeln!(rules, "-A PARTITA -s {from}{to} -j DROP");
-    }
-    rules + "COMMIT\n"
-}
-
-/// `ss` ends those connections that match (`SOCK_DESTROY`). That it says "Invalid argument" is of no account:
-/// some sockets can't be ended.
-fn reset_connections(ss: &std::path::Path, peers: &BTreeSet<Endpoint>) -> Result<(), String> {
-    for peer in peers {
-        let address = address(*peer).to_string();
-        std::process::Command::new(ss)
-            .args(["-K", "-t", "-n", "dst", &address])
-            .stdout(std::process::Stdio::null())
-            .stderr(std::process::Stdio::null())
-            .status()
-            .map_err(|error| format!("{}: {error}", ss.display()))?;
+/// A bridge in the controller's own namespace, where it needs no cable.
+fn lay_bridge(cables: &[Cable]) -> io::Result<()> {
+    netlink::add_bridge(BRIDGE)?;
+    netlink::add_address(BRIDGE, CLIENTS)?;
+    netlink::add_address(BRIDGE, CONTROL)?;
+    netlink::set_up(BRIDGE)?;
+    for cable in cables.iter().filter(|cable| cable.end != Endpoint::Clients) {
+        netlink::add_veth(&cable.interface, INTERFACE, &cable.namespace)?;
+        netlink::set_master(&cable.interface, BRIDGE)?;
+        netlink::set_up(&cable.interface)?;
     }
     Ok(())
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_filter_names_those_whose_packets_the_end_refuses() {
-        let in_force = BTreeMap::from([
-            (Link::between(0, 1), Interference::Stall),
-            (Link::between(2, 1), Interference::Reset),
-            (Link::between(1, 0), Interference::Stall),
-            (
-                Link::new(Endpoint::Node(3), Endpoint::Clients),
-                Interference::Stall,
-            ),
-        ]);
-        assert_eq!(
-            filter(Endpoint::Node(1), &in_force),
-            "*filter\n:PARTITA - [0:0]\n-A PARTITA -s 10.77.0.1 -j DROP\n\
-             -A PARTITA -s 10.77.0.3 -p tcp --tcp-flags RST RST -j ACCEPT\n\
-             -A PARTITA -s 10.77.0.3 -p tcp -j REJECT --reject-with tcp-reset\n\
-             -A PARTITA -s 10.77.0.3 -j DROP\nCOMMIT\n"
-        );
-        assert_eq!(
-            filter(Endpoint::Clients, &in_force),
-            "*filter\n:PARTITA - [0:0]\n-A PARTITA -s 10.77.0.4 -d 10.77.0.254 -j DROP\nCOMMIT\n"
-        );
-        assert_eq!(
-            filter(Endpoint::Node(4), &in_force),
-            "*filter\n:PARTITA - [0:0]\nCOMMIT\n"
-        );
+/// All cables end in the hub's namespace, where nothing but the switch reads them.
+fn lay_hub(cables: &[Cable]) -> io::Result<Switch> {
+    let ipv6 = "/proc/sys/net/ipv6/conf/default/disable_ipv6";
+    if fs::exists(ipv6).unwrap_or(false) {
+        fs::write(ipv6, "1")?;
     }
+    for cable in cables {
+        netlink::add_veth(&cable.interface, INTERFACE, &cable.namespace)?;
+        netlink::set_up(&cable.interface)?;
+    }
+    let interfaces = cables.iter().map(|cable| (cable.end, cable.interface.clone()));
+    Switch::open(&interfaces.collect())
+}
+
+/// Sets up one end, in its own room.
+fn furnish(
+    end: Endpoint,
+    filters: Option<(Tools, std::path::PathBuf)>,
+    recovery: &Recovery,
+) -> Result<End, String> {
+    let address = address(end);
+    if end != Endpoint::Clients {
+        netlink::set_up("lo").map_err(in_words("set up loopback"))?;
+    }
+    if end != Endpoint::Clients || filters.is_none() {
+        // Links are cut for IPv4, and nothing may go round that.
+        let ipv6 = format!("/proc/sys/net/ipv6/conf/{INTERFACE}/disable_ipv6");
+        if Path::new(&ipv6).exists() {
+            write_setting(&ipv6, "1")?;
+        }
+        let mut addresses = vec![address];
+        addresses.extend((end == Endpoint::Clients).then_some(CONTROL));
+        for address in addresses {
+            netlink::add_address(INTERFACE, address).map_err(in_words("give an address"))?;
+        }
+        netlink::set_up(INTERFACE).map_err(in_words("set up an interface"))?;
+    }
+    recovery.set_up()?;
+    if let Some((tools, lock)) = filters {
+        filter::install(&tools, &lock)?;
+    }
+    open_end(address).map_err(|error| format!("open a socket at {address}: {error}"))
 }

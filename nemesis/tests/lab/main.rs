@@ -5,7 +5,9 @@
 mod actor;
 mod clocks;
 mod disks;
+mod links;
 mod node;
+mod processes;
 mod scenes;
 mod stage;
 mod suite;
@@ -13,7 +15,7 @@ mod twins;
 
 use std::path::Path;
 
-use partita_nemesis::lab::{self, SearchPath};
+use partita_nemesis::lab::{self, NetworkChoice, SearchPath, TcpChoice, Wishes};
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -47,7 +49,14 @@ fn search_path() -> SearchPath {
 
 /// `scene <name> <network> <run directory>`, in a process of its own, because a lab is entered only once.
 fn scene(name: &str, network: &str, run_dir: &Path) {
-    let lab = match lab::enter_with(network.parse().expect("a network"), &search_path()) {
+    let wishes = Wishes {
+        tcp: match name {
+            "tcp-default" => TcpChoice::Default,
+            _ => TcpChoice::Prompt,
+        },
+        ..Wishes::from(network.parse::<NetworkChoice>().expect("a network"))
+    };
+    let lab = match lab::enter_with(wishes, &search_path()) {
         Ok(lab) => lab,
         Err(error) => {
             println!("{error}");
@@ -66,7 +75,10 @@ fn scene(name: &str, network: &str, run_dir: &Path) {
     runtime.block_on(async {
         match name {
             "play" => scenes::play(&lab, run_dir).await,
+            "links" => links::play(&lab, run_dir).await,
+            "tcp-default" => links::tcp_default(&lab, run_dir).await,
             "clocks" => clocks::play(&lab, run_dir).await,
+            "processes" => processes::play(&lab, run_dir).await,
             "stay-in-fault" => scenes::stay_in_fault(&lab, run_dir).await,
             "disks" => disks::play(&lab, run_dir).await,
             "stay-in-disk-fault" => disks::stay_in_fault(&lab, run_dir).await,

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufRead, BufReader, ErrorKind, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Every token that a peer has said to us.
 type Heard = Arc<Mutex<BTreeSet<String>>>;
@@ -21,6 +21,8 @@ pub(crate) fn main(args: &[String]) {
     let heard = Heard::default();
     let hearing = Arc::clone(&heard);
     thread::spawn(move || listen(&peers, &hearing));
+    let mirror = UdpSocket::bind(address(&args[0])).expect("the peer port is free for datagrams");
+    thread::spawn(move || reflect(&mirror));
     for peer in args[2..].iter().map(address) {
         thread::spawn(move || chatter(peer));
     }
@@ -41,6 +43,46 @@ fn listen(peers: &TcpListener, heard: &Heard) {
                 }
             }
         });
+    }
+}
+
+/// Sends back every datagram.
+fn reflect(mirror: &UdpSocket) {
+    let mut datagram = [0; 2_048];
+    while let Ok((length, from)) = mirror.recv_from(&mut datagram) {
+        let _ = mirror.send_to(&datagram[..length], from);
+    }
+}
+
+/// Sends so many datagrams to a node, one every three milliseconds, and listens for another 400 ms: how many came
+/// back, how many of them twice and how many after a later one, and how long the quickest and the slowest took, in us.
+fn echo(to: SocketAddr, count: u32, length: usize) -> std::io::Result<String> {
+    let socket = UdpSocket::bind("0.0.0.0:0")?;
+    socket.set_read_timeout(Some(Duration::from_millis(1)))?;
+    let (mut back, mut twice, mut overtaken, mut took) = (BTreeSet::new(), 0, 0, Vec::new());
+    let mut sent: Vec<Instant> = Vec::new();
+    let mut datagram = [0; 2_048];
+    loop {
+        let due = sent
+            .last()
+            .is_none_or(|last| last.elapsed() >= Duration::from_millis(3));
+        if sent.len() < count as usize && due {
+            let number = u32::try_from(sent.len()).unwrap_or(u32::MAX);
+            datagram[..4].copy_from_slice(&number.to_le_bytes());
+            sent.push(Instant::now());
+            // What can't be sent does not come back.
+            let _ = socket.send_to(&datagram[..length.max(4)], to);
+        }
+        if socket.recv(&mut datagram).is_ok() {
+            let number = u32::from_le_bytes([datagram[0], datagram[1], datagram[2], datagram[3]]);
+            overtaken += u32::from(back.last().is_some_and(|last| *last > number) && !back.contains(&number));
+            took.push(sent[number as usize].elapsed().as_micros());
+            twice += u32::from(!back.insert(number));
+        } else if sent.len() == count as usize && sent[sent.len() - 1].elapsed() > Duration::from_millis(400)
+        {
+            let (least, most) = (took.iter().min().unwrap_or(&0), took.iter().max().unwrap_or(&0));
+            return Ok(format!("{} {twice} {overtaken} {least} {most}", back.len()));
+        }
     }
 }
 
@@ -76,7 +118,7 @@ fn told(file: std::io::Result<File>, work: impl FnOnce(File) -> std::io::Result<
         .unwrap_or_else(|error| format!("error {error}"))
 }
 
-/// `ping`; `write <file> <length> <letter>` at its end; `sync <file>`; `read <file>`; `exit`; `open <address>` -> a number; `say <number> <token>`; `heard <token>`; `time`.
+/// `ping`; `write <file> <length> <letter>` at its end; `sync <file>`; `read <file>`; `exit`; `open <address>` -> a number; `say <number> <token>`; `heard <token>`; `time`; `echo <address> <count> <length>`.
 fn serve(client: TcpStream, heard: &Heard) {
     let mut answers = client.try_clone().expect("a descriptor");
     let mut opened = BTreeMap::new();
@@ -118,6 +160,15 @@ fn serve(client: TcpStream, heard: &Heard) {
             },
             ["exit"] => std::process::exit(3),
             ["time"] => time(),
+            ["echo", to, count, length] => {
+                let number = |text: &str| text.parse::<u32>().expect("a number");
+                let echoed = echo(
+                    to.parse().expect("an address"),
+                    number(count),
+                    number(length) as usize,
+                );
+                echoed.unwrap_or_else(|error| format!("error {error}"))
+            }
             ["heard", token] => heard.lock().unwrap().contains(token).to_string(),
             _ => "what?".to_owned(),
         };

@@ -13,11 +13,14 @@ use partita_nemesis::lab::{Lab, NetworkKind, SearchPath};
 use partita_nemesis::schedule::{self, Conductor, clean_bill};
 use partita_nemesis::{Interference, Link, ProcessState};
 
+use crate::links;
 use crate::stage::{NODES, Stage, Talk};
 
 pub(crate) async fn play(lab: &Lab, run_dir: &Path) {
     let mut stage = Stage::set(lab, run_dir).await;
     partitions(&mut stage).await;
+    links::uneasy_cuts(&stage).await;
+    links::refusals(&stage).await;
     clients(&stage).await;
     overlapping_cuts(&mut stage).await;
     rules_of_others(&stage).await;
@@ -33,34 +36,45 @@ pub(crate) async fn play(lab: &Lab, run_dir: &Path) {
     assert!(left.is_empty(), "{left:?}");
 }
 
-/// Stays in the middle of four faults until it is killed.
+/// Stays in the middle of six faults until it is killed.
 pub(crate) async fn stay_in_fault(lab: &Lab, run_dir: &Path) {
     let stage = Stage::set(lab, run_dir).await;
     let _partition = stage.inject("partition", "halves", 1, 1).await;
     let _skew = stage.inject("clock-skew", "all", 4, 4).await;
     let _pause = stage.inject("pause", "one", 2, 2).await;
     let _kill = stage.inject("kill", "leader", 3, 3).await;
+    let _squeeze = stage.inject("cpu", "majority", 5, 5).await;
+    // Where there are no groups to be had it is skipped.
+    let _freeze = stage.inject("freeze", "minority", 6, 6).await;
     println!("in fault");
     std::future::pending::<()>().await;
 }
 
-fn among_nodes(stage: &Stage) -> BTreeSet<Link> {
+pub(crate) fn among_nodes(stage: &Stage) -> BTreeSet<Link> {
     stage.cluster().cut_links()
 }
 
-async fn partitions(stage: &mut Stage) {
+const GRUDGE: &str = "n1>n2+n3;n4<>n5";
+
+pub(crate) async fn partitions(stage: &mut Stage) {
     println!("  partitions");
     let mut connections = stage.open_connections().await;
     let shapes = fault::find("partition").unwrap().shapes();
-    for (id, shape) in shapes.iter().filter(|shape| shape.name != "clients").enumerate() {
-        let injected = stage
-            .inject("partition", shape.name, id as u64, 7 + id as u64)
-            .await;
-        assert_eq!(injected.outcome, FaultOutcome::Took, "{}", shape.name);
+    let apart = ["clients", "flapping", "until-snapshot"];
+    let steady = shapes
+        .iter()
+        .map(|shape| shape.name)
+        .filter(|name| !apart.contains(name));
+    for (id, shape) in steady.chain([GRUDGE]).enumerate() {
+        let injected = stage.inject("partition", shape, id as u64, 7 + id as u64).await;
+        assert_eq!(injected.outcome, FaultOutcome::Took, "{shape}");
         let cut = among_nodes(stage);
         let names: Vec<String> = cut.iter().map(|link| stage.cluster().link_name(*link)).collect();
         assert_eq!(names, injected.links);
-        if shape.name == "isolate-leader" {
+        if shape == GRUDGE {
+            assert_eq!(names, ["n1>n2", "n1>n3", "n4>n5", "n5>n4"]);
+        }
+        if shape == "isolate-leader" {
             assert_eq!(
                 injected.roles,
                 BTreeMap::from([("n3".to_owned(), "leader".to_owned())])
@@ -89,7 +103,7 @@ async fn partitions(stage: &mut Stage) {
     assert!(skipped.heal(&stage.context).await.is_none());
 }
 
-async fn clients(stage: &Stage) {
+pub(crate) async fn clients(stage: &Stage) {
     println!("  clients");
     let cluster = stage.cluster();
     let mut talks = Vec::new();
@@ -137,7 +151,7 @@ async fn clients(stage: &Stage) {
     stage.heal(injected).await;
 }
 
-async fn overlapping_cuts(stage: &mut Stage) {
+pub(crate) async fn overlapping_cuts(stage: &mut Stage) {
     println!("  overlapping cuts");
     let mut connections = stage.open_connections().await;
     let cluster = Arc::clone(stage.cluster());
@@ -168,7 +182,7 @@ async fn overlapping_cuts(stage: &mut Stage) {
 }
 
 /// Connections that break, and delays, which only a forwarder can make.
-async fn resets_and_delays(stage: &Stage) {
+pub(crate) async fn resets_and_delays(stage: &Stage) {
     println!("  resets and delays");
     let cluster = stage.cluster();
     let to_clients = |node| {
@@ -192,10 +206,15 @@ async fn resets_and_delays(stage: &Stage) {
         begun.elapsed()
     );
     cluster.lift(1).await.unwrap();
-    let delay = Interference::Delay(Duration::from_millis(60));
+    let delay = Interference::delay(Duration::from_millis(60));
     let delayed = cluster.impose(2, delay, to_clients(1)).await;
     if cluster.kind() == NetworkKind::Netns {
-        assert!(delayed.unwrap_err().to_string().contains("a proxy can"));
+        assert!(
+            delayed
+                .unwrap_err()
+                .to_string()
+                .contains("the network switch can")
+        );
     } else {
         let mut talk = Talk::with(cluster.client_address(1), None).await.unwrap();
         let begun = Instant::now();
@@ -231,6 +250,8 @@ async fn kills(stage: &Stage) {
                 "one" | "leader" => 1,
                 "minority" => 2,
                 "majority" => 3,
+                // The last but one hit the followers.
+                "followers" | "again" => 4,
                 _ => 5,
             }
         );
@@ -324,6 +345,7 @@ fn planned(id: u64, at_ms: u64, for_ms: u64, fault: &str, shape: &str) -> Planne
         for_ms,
         fault: fault.into(),
         shape: shape.into(),
+        when: None,
         seed: id + 40,
     }
 }
@@ -484,7 +506,7 @@ async fn panicking_schedule(stage: &Stage) {
 async fn rules_of_others(stage: &Stage) {
     let cluster = stage.cluster();
     let search = SearchPath::from_environment();
-    if cluster.kind() == NetworkKind::Proxy {
+    if cluster.kind() != NetworkKind::Netns {
         return;
     }
     println!("  rules of others");

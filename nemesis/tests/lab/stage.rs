@@ -40,6 +40,8 @@ impl Talk {
 /// Says who the leader is, because it was told so, and asks nodes whether they are there.
 pub(crate) struct Eyes {
     pub(crate) leader: Mutex<Option<String>>,
+    /// What the nodes are to say of themselves: nothing, unless they are told.
+    pub(crate) standings: Mutex<Vec<Option<Standing>>>,
     addresses: BTreeMap<String, SocketAddr>,
     source: Option<IpAddr>,
 }
@@ -72,8 +74,8 @@ impl Observer for Eyes {
     }
 
     fn look(&self) -> BoxFuture<'_, Vec<Option<Standing>>> {
-        // These nodes have no opinions.
-        Box::pin(async { vec![None; self.addresses.len()] })
+        let standings = self.standings.lock().unwrap().clone();
+        Box::pin(async { standings })
     }
 }
 
@@ -121,6 +123,7 @@ impl Stage {
         let source = cluster.control_source();
         let eyes = Arc::new(Eyes {
             leader: Mutex::new(Some("n3".into())),
+            standings: Mutex::new(vec![None; NODES]),
             addresses,
             source,
         });
@@ -140,7 +143,7 @@ impl Stage {
         stage
     }
 
-    fn command(cluster: &Cluster, node: usize) -> CommandSpec {
+    pub(crate) fn command(cluster: &Cluster, node: usize) -> CommandSpec {
         let mut args = vec!["node".to_owned()];
         args.extend([PortRole::Peer, PortRole::Client].map(|role| cluster.listen(node, role).to_string()));
         let peers = (0..NODES).filter(|&peer| peer != node);

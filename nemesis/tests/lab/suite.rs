@@ -29,12 +29,22 @@ const TESTS: &[(&str, Test)] = &[
         "everything_holds_where_no_namespace_is_to_be_had",
         everything_without_namespaces,
     ),
+    ("links_are_spoilt_and_cut_by_the_switch", links),
+    (
+        "links_are_spoilt_and_cut_by_the_switch_of_an_ordinary_user",
+        links_as_user,
+    ),
+    ("streams_are_spoilt_by_a_proxy", links_behind_a_proxy),
+    ("packet_filters_refuse_what_they_cannot_do", links_by_filters),
+    ("tcp_is_left_alone_if_asked", tcp_default),
     ("clocks_are_bent_and_put_right", clocks),
     (
         "clocks_are_bent_and_put_right_by_an_ordinary_user",
         clocks_as_user,
     ),
     ("without_a_bound_on_back_off_connections_are_reset", old_kernel),
+    ("processes_are_troubled_as_root", processes),
+    ("processes_are_troubled_by_an_ordinary_user", processes_as_user),
     ("disks_fail_as_root", disks::as_root),
     ("disks_fail_for_an_ordinary_user", disks::as_user),
     (
@@ -97,11 +107,7 @@ const PLAY: Duration = Duration::from_secs(150);
 /// What a netns lab and these tests of it need.
 fn need_tools() -> Result<(), String> {
     let search = SearchPath::from_environment();
-    let packages = [
-        ("ip", "iproute2"),
-        ("iptables-restore", "iptables"),
-        ("lsns", "util-linux"),
-    ];
+    let packages = [("iptables-restore", "iptables"), ("lsns", "util-linux")];
     packages.into_iter().try_for_each(|(program, package)| {
         search
             .find(program)
@@ -137,6 +143,42 @@ fn everything_in_namespaces_as_user() -> Result<(), String> {
     Ok(())
 }
 
+fn links() -> Result<(), String> {
+    need_netns()?;
+    Theatre::open().scene(Who::Self_, "links", "switch").succeed(PLAY);
+    Ok(())
+}
+
+fn links_as_user() -> Result<(), String> {
+    need_root()?;
+    need_user_namespaces(Who::Nobody)?;
+    let theatre = Theatre::open();
+    let mut scene = theatre.scene(Who::Nobody, "links", "switch");
+    scene.succeed(PLAY);
+    assert!(scene.output().contains("without root, in a user namespace"));
+    Ok(())
+}
+
+fn links_behind_a_proxy() -> Result<(), String> {
+    Theatre::open().scene(Who::Self_, "links", "proxy").succeed(PLAY);
+    Ok(())
+}
+
+fn links_by_filters() -> Result<(), String> {
+    need_tools()?;
+    need_netns()?;
+    Theatre::open().scene(Who::Self_, "links", "netns").succeed(PLAY);
+    Ok(())
+}
+
+fn tcp_default() -> Result<(), String> {
+    need_netns()?;
+    Theatre::open()
+        .scene(Who::Self_, "tcp-default", "switch")
+        .succeed(PLAY);
+    Ok(())
+}
+
 fn clocks() -> Result<(), String> {
     let theatre = Theatre::open();
     let mut scene = theatre.scene(Who::Self_, "clocks", "auto");
@@ -151,6 +193,36 @@ fn clocks_as_user() -> Result<(), String> {
         let mut scene = theatre.scene(Who::Nobody, "clocks", network);
         scene.succeed(PLAY);
         need_clocks(&scene.output())?;
+    }
+    Ok(())
+}
+
+fn processes() -> Result<(), String> {
+    need_root()?;
+    let theatre = Theatre::open();
+    for network in ["auto", "proxy"] {
+        let mut scene = theatre.scene(Who::Self_, "processes", network);
+        scene.succeed(PLAY);
+        if let Some(why) = scene
+            .output()
+            .lines()
+            .find_map(|line| line.strip_prefix("  no groups: "))
+        {
+            return Err(format!("{KERNEL}{why}"));
+        }
+    }
+    Ok(())
+}
+
+/// What needs a control group says so; all else works.
+fn processes_as_user() -> Result<(), String> {
+    let who = if is_root() { Who::Nobody } else { Who::Self_ };
+    let theatre = Theatre::open();
+    let mut scene = theatre.scene(who, "processes", "auto");
+    scene.succeed(PLAY);
+    let output = scene.output();
+    if let Some(why) = output.lines().find_map(|line| line.strip_prefix("  no groups: ")) {
+        assert!(why.contains("Delegate=yes"), "{why}");
     }
     Ok(())
 }
@@ -173,7 +245,7 @@ fn need_user_namespaces(who: Who) -> Result<(), String> {
     let theatre = Theatre::open();
     let mut scene = theatre.scene(who, "exit", "auto");
     scene.wait(PLAY);
-    if scene.output().contains("netns: ") {
+    if scene.output().contains("a namespace for each node works here") {
         Ok(())
     } else {
         Err(scene.output().trim().to_owned())
@@ -224,9 +296,11 @@ fn everything_without_namespaces() -> Result<(), String> {
 fn a_killed_controller_leaves_nothing() -> Result<(), String> {
     need_tools()?;
     need_netns()?;
-    let mut who = vec![(Who::Self_, "netns"), (Who::Self_, "proxy")];
+    let mut who: Vec<(Who, &str)> = ["netns", "switch", "proxy"]
+        .map(|network| (Who::Self_, network))
+        .into();
     if is_root() {
-        who.extend([(Who::Nobody, "netns"), (Who::Nobody, "proxy")]);
+        who.extend(["netns", "switch", "proxy"].map(|network| (Who::Nobody, network)));
     }
     if need_cage().is_ok() {
         who.push((Who::Caged, "auto"));
@@ -259,12 +333,17 @@ fn killed(who: Who, network: &str, kill_inner: bool) {
         processes.len(),
         namespaces.len()
     );
-    if network == "netns" {
+    if let Some(own) = match network {
+        "netns" => Some(6),
+        // The hub is one more.
+        "switch" => Some(7),
+        _ => None,
+    } {
         let networks = namespaces
             .iter()
             .filter(|namespace| namespace.starts_with("net:"))
             .count();
-        assert_eq!(networks, 6, "one for each node and one for the bridge");
+        assert_eq!(networks, own, "one for each node and one for the controller");
     }
     if kill_inner {
         let inner = processes
@@ -285,6 +364,26 @@ fn killed(who: Who, network: &str, kill_inner: bool) {
     eventually("every namespace vanishes", || {
         still_there(&namespaces, last).is_empty()
     });
+    // Groups outlive what was in them, until the next start.
+    clean::clean_groups();
+    assert_eq!(groups_of(scene.pid()), Vec::<String>::new());
+}
+
+/// The control groups that a controller has made.
+fn groups_of(controller: i32) -> Vec<String> {
+    fn visit(folder: &std::path::Path, found: &mut Vec<String>) {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.is_dir() && !path.is_symlink() {
+                found.push(path.display().to_string());
+                visit(&path, found);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    visit(std::path::Path::new("/sys/fs/cgroup"), &mut found);
+    found.retain(|path| path.contains("partita.") && path.contains(&format!(":{controller}:")));
+    found
 }
 
 fn side_by_side() -> Result<(), String> {
@@ -471,13 +570,8 @@ fn signals_and_exit_codes() -> Result<(), String> {
 
 fn auto_falls_back() -> Result<(), String> {
     let theatre = Theatre::open();
-    let search = SearchPath::from_environment();
-    let ip = search
-        .find("ip")
-        .ok_or("ip is missing (apt-get install iproute2)")?;
     let tools = theatre.path("tools");
     std::fs::create_dir(&tools).unwrap();
-    std::os::unix::fs::symlink(ip, tools.join("ip")).unwrap();
     let run_dir = theatre.path("run");
     let begin = |network: &str| {
         theatre.begin(
@@ -492,7 +586,7 @@ fn auto_falls_back() -> Result<(), String> {
     need_user_namespaces(Who::Self_)?;
     assert!(
         auto.output()
-            .contains("proxy: iptables is not installed (apt-get install iptables)"),
+            .contains("joined by our own switch; iptables is not installed (apt-get install iptables)"),
         "{}",
         auto.output()
     );
@@ -507,7 +601,7 @@ fn auto_falls_back() -> Result<(), String> {
         "nets"
             .parse::<NetworkChoice>()
             .unwrap_err()
-            .contains("auto, netns or proxy")
+            .contains("auto, netns, switch or proxy")
     );
     // Something that is there but does not work is tried, and found out.
     let broken = tools.join("iptables-restore");

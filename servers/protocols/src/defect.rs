@@ -46,6 +46,8 @@ pub(crate) const FORKS: &[&str] = &[
     "stale read",
     "new/old inversion",
     "two compare-and-sets from one value",
+    "replicas disagree",
+    "two leaders in one term",
 ];
 
 /// How it shows in a register that is written once that nodes differ in what was decided, or whether.

@@ -47,6 +47,8 @@ pub(crate) enum Request {
     ReadLocal(Command),
     /// This command, applied.
     Apply(Command),
+    /// A number for all that this node has applied.
+    Checksum,
     /// What an operator wants.
     Administer(Administration),
 }
@@ -58,6 +60,8 @@ pub(crate) enum Outcome {
     Answer(Answer),
     /// It had no effect: another node leads.
     NotLeader(Option<NodeId>),
+    /// A number for the state that commands up to an index lead to.
+    Checksum { applied: u64, checksum: u32 },
     /// What the operator wanted is done.
     Done,
     /// It had no effect, and why it can not be.

@@ -1,7 +1,11 @@
 //! A schedule of faults.
 
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+
 use rand::RngExt;
-use rand::seq::SliceRandom;
+use rand::seq::{IndexedRandom, SliceRandom};
 use serde::{Deserialize, Serialize};
 
 use crate::random;
@@ -13,6 +17,68 @@ pub struct FaultKind {
     pub name: String,
     /// Whom or how it hits: `one`, `leader`, `halves`, ...
     pub shapes: Vec<String>,
+    /// How long it is in force, in milliseconds: one of these ranges is drawn, then a time within it.
+    pub lengths_ms: Vec<RangeInclusive<u64>>,
+}
+
+impl FaultKind {
+    /// Draws a length that is no longer than the time that is left; none if it can't be so short.
+    pub(crate) fn length(&self, rng: &mut crate::Random, left_ms: u64) -> Option<u64> {
+        let fitting = self.lengths_ms.iter().filter(|range| *range.start() <= left_ms);
+        let range = fitting.collect::<Vec<_>>().choose(rng).copied()?.clone();
+        Some(rng.random_range(range).min(left_ms))
+    }
+}
+
+/// What a fault waits for when its time has come.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum When {
+    /// A leader is known.
+    Leader,
+    /// No leader is known.
+    NoLeader,
+    /// A node writes a line with this text to its log.
+    Log(String),
+}
+
+impl fmt::Display for When {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            When::Leader => f.write_str("leader"),
+            When::NoLeader => f.write_str("no-leader"),
+            When::Log(text) => write!(f, "log:{text}"),
+        }
+    }
+}
+
+impl FromStr for When {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match (text, text.strip_prefix("log:")) {
+            ("leader", _) => Ok(When::Leader),
+            ("no-leader", _) => Ok(When::NoLeader),
+            (_, Some(line)) if !line.is_empty() => Ok(When::Log(line.to_owned())),
+            _ => Err(format!(
+                "unknown condition `{text}`; there are: leader, no-leader, log:TEXT"
+            )),
+        }
+    }
+}
+
+impl TryFrom<String> for When {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<When> for String {
+    fn from(when: When) -> String {
+        when.to_string()
+    }
 }
 
 /// One fault of a schedule.
@@ -28,13 +94,13 @@ pub struct PlannedFault {
     pub fault: String,
     /// Its shape.
     pub shape: String,
+    /// What it waits for when its time has come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<When>,
     /// Seeds what is left to choose when it is injected: which node is `one`, which ones are a minority.
     pub seed: u64,
 }
 
-/// The shortest and the longest time that a fault is left in force, in milliseconds: above and far above an
-/// election timeout.
-const FOR_MS: std::ops::RangeInclusive<u64> = 1_000..=3_000;
 /// Quiet time after a fault, in milliseconds, when the next does not overlap it.
 const QUIET_MS: std::ops::RangeInclusive<u64> = 300..=1_000;
 /// Quiet time before the first fault, in milliseconds: it must hit a cluster that works.
@@ -43,7 +109,7 @@ const FIRST_MS: u64 = 1_500;
 const OVERLAP_ONE_IN: u32 = 3;
 
 /// Seeds keep to 52 bits, so that every format and every reader of a plan keeps them exact.
-const SEED_SPARE_BITS: u32 = 12;
+pub(crate) const SEED_SPARE_BITS: u32 = 12;
 
 /// Draws a schedule that fits into `load_ms` milliseconds.
 ///
@@ -54,14 +120,14 @@ pub fn schedule(seed: u64, kinds: &[FaultKind], load_ms: u64) -> Vec<PlannedFaul
     let mut rounds = Rounds::new(kinds);
     let mut planned: Vec<PlannedFault> = Vec::new();
     let mut at_ms = FIRST_MS;
-    while let Some((fault, shape)) = rounds.next(&mut rng) {
+    while let Some((kind, shape)) = rounds.next(&mut rng) {
+        let fault = kind.name.clone();
         if let Some(same) = planned.iter().rev().find(|planned| planned.fault == fault) {
             at_ms = at_ms.max(same.at_ms + same.for_ms + rng.random_range(QUIET_MS));
         }
-        let for_ms = rng.random_range(FOR_MS);
-        if at_ms + for_ms > load_ms {
+        let Some(for_ms) = kind.length(&mut rng, load_ms.saturating_sub(at_ms)) else {
             break;
-        }
+        };
         let id = planned.len() as u64;
         planned.push(PlannedFault {
             id,
@@ -69,6 +135,7 @@ pub fn schedule(seed: u64, kinds: &[FaultKind], load_ms: u64) -> Vec<PlannedFaul
             for_ms,
             fault,
             shape,
+            when: None,
             seed: rng.random::<u64>() >> SEED_SPARE_BITS,
         });
         at_ms += if rng.random_ratio(1, OVERLAP_ONE_IN) {
@@ -81,14 +148,14 @@ pub fn schedule(seed: u64, kinds: &[FaultKind], load_ms: u64) -> Vec<PlannedFaul
 }
 
 /// Deals out faults in turn, and each one's shapes in turn, in shuffled order.
-struct Rounds<'a> {
+pub(crate) struct Rounds<'a> {
     kinds: &'a [FaultKind],
     faults: Vec<usize>,
     shapes: Vec<Vec<String>>,
 }
 
 impl<'a> Rounds<'a> {
-    fn new(kinds: &'a [FaultKind]) -> Self {
+    pub(crate) fn new(kinds: &'a [FaultKind]) -> Self {
         Rounds {
             kinds,
             faults: Vec::new(),
@@ -96,7 +163,7 @@ impl<'a> Rounds<'a> {
         }
     }
 
-    fn next(&mut self, rng: &mut crate::Random) -> Option<(String, String)> {
+    pub(crate) fn next(&mut self, rng: &mut crate::Random) -> Option<(&'a FaultKind, String)> {
         if self.faults.is_empty() {
             self.faults = (0..self.kinds.len())
                 .filter(|&kind| !self.kinds[kind].shapes.is_empty())
@@ -104,11 +171,16 @@ impl<'a> Rounds<'a> {
             self.faults.shuffle(rng);
         }
         let kind = self.faults.pop()?;
+        Some((&self.kinds[kind], self.shape(kind, rng)?))
+    }
+
+    /// The next shape of this kind.
+    pub(crate) fn shape(&mut self, kind: usize, rng: &mut crate::Random) -> Option<String> {
         if self.shapes[kind].is_empty() {
             self.shapes[kind].clone_from(&self.kinds[kind].shapes);
             self.shapes[kind].shuffle(rng);
         }
-        Some((self.kinds[kind].name.clone(), self.shapes[kind].pop()?))
+        self.shapes[kind].pop()
     }
 }
 
@@ -122,6 +194,7 @@ mod tests {
         let kind = |name: &str, shapes: &[&str]| FaultKind {
             name: name.into(),
             shapes: shapes.iter().map(|&shape| shape.into()).collect(),
+            lengths_ms: vec![1_000..=3_000],
         };
         vec![
             kind("partition", &["halves", "isolate-one"]),
@@ -159,6 +232,49 @@ mod tests {
             let planned = schedule(seed, &kinds(), 30_000);
             let names: BTreeSet<_> = planned.iter().map(|p| &p.fault).collect();
             assert!(planned.len() >= 5 && names.len() == 3, "seed {seed}: {planned:?}");
+        }
+    }
+
+    #[test]
+    fn each_kind_lasts_as_long_as_it_likes_and_no_longer_than_there_is_time() {
+        let kinds = [FaultKind {
+            lengths_ms: vec![50..=500, 4_000..=6_000],
+            ..kinds().remove(1)
+        }];
+        let mut seen = BTreeSet::new();
+        for seed in 0..50 {
+            for planned in schedule(seed, &kinds, 20_000) {
+                assert!(
+                    planned.at_ms + planned.for_ms <= 20_000,
+                    "seed {seed}: {planned:?}"
+                );
+                seen.insert(planned.for_ms / 1_000);
+            }
+            assert!(
+                !schedule(seed, &kinds, 1_600).is_empty(),
+                "seed {seed}: a short one fits"
+            );
+        }
+        assert!(
+            seen.contains(&0) && seen.contains(&4) && seen.contains(&5),
+            "{seen:?}"
+        );
+    }
+
+    #[test]
+    fn conditions_are_read_back_and_what_is_none_is_refused() {
+        for when in [
+            When::Leader,
+            When::NoLeader,
+            When::Log("became leader: yes".into()),
+        ] {
+            assert_eq!(when.to_string().parse(), Ok(when));
+        }
+        for bad in ["", "log:", "leaders", "log"] {
+            assert!(
+                bad.parse::<When>().unwrap_err().contains("there are: leader"),
+                "{bad}"
+            );
         }
     }
 

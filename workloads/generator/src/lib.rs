@@ -4,10 +4,12 @@
 //! - [`pace`]: when they do it.
 //! - [`faults`]: the schedule of faults, drawn from the seed before the run begins, so that it can be
 //!   recorded, replayed and shrunk.
+//! - [`tracks`]: schedules that somebody has thought out.
 
 pub mod faults;
 pub mod operations;
 pub mod pace;
+pub mod tracks;
 
 use rand::SeedableRng;
 /// The one source of randomness. Named, because its stream must not change between versions.

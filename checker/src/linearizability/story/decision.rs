@@ -19,6 +19,7 @@ pub(super) fn tell(teller: &Teller<'_>) -> Option<Told> {
     let pairs = || claims.iter().flat_map(|a| claims.iter().map(move |b| (a, b)));
     pairs()
         .find_map(|(a, b)| two_decisions(teller, a, b))
+        .or_else(|| claims.iter().find_map(|claim| lost_proposal(teller, claim)))
         .or_else(|| claims.iter().find_map(|claim| phantom(teller, claim)))
         .or_else(|| suspects.iter().find_map(|entry| missed(teller, entry)))
 }
@@ -44,6 +45,27 @@ fn two_decisions(teller: &Teller<'_>, a: &Claim<'_>, b: &Claim<'_>) -> Option<To
         );
         Told::new("two decisions", text).proved_by(teller.with_mutators(&[a.entry, b.entry]))
     })
+}
+
+/// Who had proposed it was told, then or later, that something else is decided.
+fn lost_proposal(teller: &Teller<'_>, claim: &Claim<'_>) -> Option<Told> {
+    let proposer = teller.object.entries.iter().find(|other| {
+        let operation = teller.operation(other);
+        operation.f == PROPOSE
+            && operation.input == claim.value
+            && teller.class(other).action == READ
+            && Some(other.invoked) < claim.entry.deadline
+    })?;
+    let own = Claim {
+        entry: proposer,
+        value: &teller.class(proposer).result,
+    };
+    let text = format!(
+        "{}, though whoever proposed it was told otherwise: {}. Only one value can ever be decided.",
+        sentence(&told(teller, claim)),
+        told(teller, &own),
+    );
+    Some(Told::new("two decisions", text).proved_by(teller.with_mutators(&[claim.entry])))
 }
 
 /// Nobody had proposed it.

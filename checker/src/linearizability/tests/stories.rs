@@ -457,6 +457,21 @@ fn locks() {
 
 /// A small part of a history with many values is judged by those that occur in it.
 #[test]
+fn decisions() {
+    let told = |name, events| story("write-once-register", name, events);
+    let two = "10 1 invoke propose 6; 20 1 ok propose 6; 30 2 invoke read; 40 2 ok read 6; 50 2 invoke read; 60 2 ok read 7";
+    let own = "5 3 invoke propose 7; ".to_owned() + two;
+    assert!(told("two decisions", &own).contains("only one value can ever be decided"));
+    assert!(told("phantom decision", "10 1 invoke read; 20 1 ok read 6").contains("nobody had proposed it"));
+    // What was proposed, and is told, and lost: its proposer says so, though after the read.
+    let lost = "10 1 invoke propose 6; 15 2 invoke propose 7; 20 3 invoke read; 30 3 ok read 6; \
+                40 1 ok propose 7; 50 2 ok propose 7";
+    let text = told("two decisions", lost);
+    assert!(text.contains("whoever proposed it was told otherwise"), "{text}");
+    assert!(!text.contains("nobody"), "{text}");
+}
+
+#[test]
 fn a_violation_among_many_values_is_told_as_if_it_were_alone() {
     let mut events: Vec<String> = (1..400)
         .map(|n| format!("{0} 1 invoke write {n}; {1} 1 ok write {n}", 10 * n, 10 * n + 5))

@@ -19,12 +19,12 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, JoinSet};
 
-use gate::Gate;
 pub(crate) use gate::Traffic;
+use gate::{Gate, Passage};
 use port::ReservedPort;
 
 use super::PortRole;
-use super::link::{Endpoint, Impositions, Interference, Link, all_links};
+use super::link::{Endpoint, Force, Impositions, Link, all_links};
 use crate::host::Process;
 
 type Gates = BTreeMap<Link, Gate>;
@@ -107,10 +107,14 @@ impl Proxy {
         self.fronts[node][role as usize]
     }
 
-    pub(crate) fn impose(&self, fault: u64, interference: Interference, links: BTreeSet<Link>) {
+    pub(crate) fn impose(&self, force: Force, links: BTreeSet<Link>) -> Result<(), String> {
+        if let Some(obstacle) = gate::obstacle(force.interference) {
+            return Err(obstacle);
+        }
         let mut table = self.table();
-        table.impose(fault, interference, links);
+        table.impose(force, links);
         self.enforce(&table);
+        Ok(())
     }
 
     /// Undoes what the fault did, and nothing else.
@@ -146,7 +150,9 @@ impl Proxy {
     fn enforce(&self, table: &Impositions) {
         let in_force = table.in_force();
         for (link, gate) in &*self.gates {
-            gate.set(in_force.get(link).copied());
+            let forces = in_force.get(link).map_or(&[][..], Vec::as_slice);
+            let seed = forces.first().map_or(0, |force| force.seed);
+            gate.set(Passage::under(forces), seed);
         }
     }
 }

@@ -12,7 +12,6 @@ use tokio::time::{Instant, sleep_until};
 use tokio::{select, try_join};
 
 use super::gate::Gate;
-use crate::network::link::Interference;
 
 /// Bytes read at once.
 const CHUNK: usize = 16 * 1024;
@@ -110,11 +109,7 @@ async fn read(from: &TcpStream, gate: &Gate, chunks: &mpsc::Sender<Chunk>) -> io
             Ok(0) => return Ok(()),
             Ok(length) => {
                 gate.count_arrived(length);
-                let delay = match gate.state() {
-                    Some(Interference::Delay(delay)) => delay,
-                    _ => std::time::Duration::ZERO,
-                };
-                place.send((Instant::now() + delay, bytes));
+                place.send((gate.due(length), bytes));
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => return Err(error),

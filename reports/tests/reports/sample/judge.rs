@@ -7,8 +7,8 @@ use partita_checker::{
     Analysis, Anomaly, Consistency, Edge, EdgeKind, Extent, Holds, KeyResult, Level, Partial, Severity,
     StaleReads, Step, Stuck, Verdict,
 };
-use partita_history::{Event, FaultOutcome, FaultPhase, History, OpId, Outcome, Value};
-use partita_reports::run::{FaultCount, Outcomes, Rate, Summary};
+use partita_history::{Event, History, OpId, Outcome, Value};
+use partita_reports::run::{Outcomes, Rate, Summary, count_faults};
 
 use super::load::{CAST, FRESH, STALE};
 use super::{Course, MS};
@@ -265,7 +265,7 @@ pub(super) fn summary(events: &[Event], course: &Course, name: &str) -> Summary 
             ok: ok as f64 / course.seconds as f64,
         },
         operations,
-        faults: count_faults(&history),
+        faults: count_faults(&history.faults),
         not_exercised: vec!["kill was never healed while another fault was in force".into()],
         facts: [
             ("partita", "0.1.0"),
@@ -276,24 +276,4 @@ pub(super) fn summary(events: &[Event], course: &Course, name: &str) -> Summary 
         .into(),
         ..Summary::default()
     }
-}
-
-fn count_faults(history: &History) -> BTreeMap<String, FaultCount> {
-    let mut counts: BTreeMap<String, FaultCount> = BTreeMap::new();
-    for fault in &history.faults {
-        let count = counts.entry(fault.f.clone()).or_default();
-        match (fault.value.phase, fault.value.outcome) {
-            (FaultPhase::Planned, _) => count.planned += 1,
-            (FaultPhase::Healed, _) => count.healed += 1,
-            (_, Some(FaultOutcome::Took)) => {
-                count.took += 1;
-                for role in fault.value.roles.values() {
-                    *count.roles.entry(role.clone()).or_default() += 1;
-                }
-            }
-            (_, Some(FaultOutcome::Skipped)) => count.skipped += 1,
-            (_, _) => count.uncertain += 1,
-        }
-    }
-    counts
 }

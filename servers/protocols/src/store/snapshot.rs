@@ -20,6 +20,14 @@ pub struct Snapshot {
     pub(super) defect: Option<&'static Defect>,
 }
 
+impl Snapshot {
+    /// The same, all of it, whatever the defect leaves out: for comparing nodes.
+    #[must_use]
+    pub fn whole(self) -> Snapshot {
+        Snapshot { defect: None, ..self }
+    }
+}
+
 impl Encode for Snapshot {
     fn encode(&self, out: &mut Vec<u8>) {
         put_unsigned(out, self.objects.len() as u64);

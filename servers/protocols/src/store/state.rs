@@ -27,7 +27,7 @@ pub const SESSIONS_LOST_IN_SNAPSHOT: Defect = Defect {
     seen: "warned of in Ongaro's thesis (2014), section 6.3",
     workload: "list-append",
     faults: &["kill", "partition"],
-    anomalies: &["duplicate item"],
+    anomalies: &["duplicate item", "replicas disagree"],
     invariant: None,
 };
 

@@ -60,6 +60,10 @@ impl Response {
                     leader: leader.map(|leader| leader.to_string()),
                 },
             ),
+            Outcome::Checksum { applied, checksum } => Response::new(
+                StatusCode::OK,
+                &serde_json::json!({ "applied": applied, "checksum": format!("{checksum:08x}") }),
+            ),
             Outcome::Done => Response::new(StatusCode::OK, &serde_json::json!({})),
             Outcome::Rejected(why) => Response::error(StatusCode::CONFLICT, "rejected", Some(why)),
             Outcome::Unknown => Response::unknown("the node stopped leading before the entry was committed"),

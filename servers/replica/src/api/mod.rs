@@ -1,5 +1,6 @@
 //! HTTP and JSON: clients post to `/v1/op`, operators to `/v1/admin`, and whoever wants to know gets
-//! `/v1/status`.
+//! `/v1/status`, or `/v1/checksum`: `{"applied":812,"checksum":"5f0a11c3"}`, the same at every node that has applied
+//! as much.
 //!
 //! ```json
 //! {"session":"s","sequence":1,"op":{"f":"cas","key":"x","from":1,"to":2}}
@@ -63,6 +64,6 @@ pub(crate) fn parse(body: &[u8]) -> Option<partita_protocols::Command> {
     let _ = admin::parse(body);
     match request::parse(body).ok()? {
         Request::Read(command) | Request::ReadLocal(command) | Request::Apply(command) => Some(command),
-        Request::Administer(_) => None,
+        Request::Administer(_) | Request::Checksum => None,
     }
 }

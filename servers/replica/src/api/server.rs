@@ -96,11 +96,12 @@ async fn answer<M>(
     let response = match (request.uri().path(), request.method()) {
         ("/v1/op", &Method::POST) => operate(&api, request.into_body(), parse).await,
         ("/v1/admin", &Method::POST) => operate(&api, request.into_body(), admin::parse).await,
+        ("/v1/checksum", &Method::GET) => operate(&api, request.into_body(), |_| Ok(Request::Checksum)).await,
         ("/v1/status", &Method::GET) => {
             let view = api.view.lock().unwrap_or_else(PoisonError::into_inner).clone();
             status::response(api.me, api.defect, &view)
         }
-        ("/v1/op" | "/v1/admin" | "/v1/status", _) => {
+        ("/v1/op" | "/v1/admin" | "/v1/status" | "/v1/checksum", _) => {
             Response::malformed(StatusCode::METHOD_NOT_ALLOWED, PAGES)
         }
         _ => Response::malformed(StatusCode::NOT_FOUND, PAGES),
@@ -113,7 +114,7 @@ async fn answer<M>(
 }
 
 /// What there is.
-const PAGES: &str = "there are POST /v1/op, POST /v1/admin and GET /v1/status";
+const PAGES: &str = "there are POST /v1/op, POST /v1/admin, GET /v1/status and GET /v1/checksum";
 
 async fn operate<M>(api: &Api<M>, body: Incoming, parse: fn(&[u8]) -> Result<Request, String>) -> Response {
     let body = match timeout(IDLE, Limited::new(body, BODY_BYTES_MAX).collect()).await {

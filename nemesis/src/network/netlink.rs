@@ -1,0 +1,148 @@
+//! Makes interfaces by asking the kernel itself (rtnetlink(7)), in the calling thread's network namespace. It is
+//! so little that we ask for that no program and no library is worth its while.
+
+use std::fs::File;
+use std::io;
+use std::net::Ipv4Addr;
+use std::os::fd::AsRawFd;
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::libc;
+use nix::net::if_::if_nametoindex;
+use nix::sys::socket::{
+    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, recv, sendto, socket,
+};
+
+/// Makes a pair of interfaces: one here, one in the other namespace.
+pub(crate) fn add_veth(name: &str, peer: &str, peer_namespace: &Path) -> io::Result<()> {
+    let namespace = File::open(peer_namespace)?;
+    let mut peer_link = link_header(0, 0);
+    attribute(&mut peer_link, libc::IFLA_IFNAME, &text(peer));
+    attribute(
+        &mut peer_link,
+        libc::IFLA_NET_NS_FD,
+        &namespace.as_raw_fd().to_ne_bytes(),
+    );
+    let mut data = Vec::new();
+    attribute(&mut data, VETH_INFO_PEER, &peer_link);
+    add_link(name, "veth", &data)
+}
+
+/// Makes a bridge that forwards at once, and knows no loops.
+pub(crate) fn add_bridge(name: &str) -> io::Result<()> {
+    let mut data = Vec::new();
+    for option in [IFLA_BR_FORWARD_DELAY, IFLA_BR_STP_STATE] {
+        attribute(&mut data, option, &0_u32.to_ne_bytes());
+    }
+    add_link(name, "bridge", &data)
+}
+
+/// Has an interface be a port of a bridge.
+pub(crate) fn set_master(name: &str, bridge: &str) -> io::Result<()> {
+    let mut link = link_header(index_of(name)?, 0);
+    attribute(
+        &mut link,
+        libc::IFLA_MASTER,
+        &if_nametoindex(bridge)?.to_ne_bytes(),
+    );
+    ask(libc::RTM_NEWLINK, 0, &link)
+}
+
+/// Switches an interface on.
+pub(crate) fn set_up(name: &str) -> io::Result<()> {
+    let up = u32::try_from(libc::IFF_UP).map_err(io::Error::other)?;
+    ask(libc::RTM_NEWLINK, 0, &link_header(index_of(name)?, up))
+}
+
+/// Gives an interface an address in a network of 256.
+pub(crate) fn add_address(name: &str, address: Ipv4Addr) -> io::Result<()> {
+    let family = u8::try_from(libc::AF_INET).map_err(io::Error::other)?;
+    // struct ifaddrmsg: family, length of the prefix, flags, scope, interface
+    let mut message = vec![family, 24, 0, 0];
+    message.extend(index_of(name)?.to_ne_bytes());
+    for kind in [libc::IFA_LOCAL, libc::IFA_ADDRESS] {
+        attribute(&mut message, kind, &address.octets());
+    }
+    ask(libc::RTM_NEWADDR, NEW, &message)
+}
+
+const NEW: libc::c_int = libc::NLM_F_CREATE | libc::NLM_F_EXCL;
+// linux/veth.h and linux/if_link.h
+const VETH_INFO_PEER: u16 = 1;
+const IFLA_BR_FORWARD_DELAY: u16 = 1;
+const IFLA_BR_STP_STATE: u16 = 5;
+
+fn index_of(name: &str) -> io::Result<i32> {
+    i32::try_from(if_nametoindex(name)?).map_err(io::Error::other)
+}
+
+fn add_link(name: &str, kind: &str, data: &[u8]) -> io::Result<()> {
+    let mut information = Vec::new();
+    attribute(&mut information, libc::IFLA_INFO_KIND, &text(kind));
+    attribute(&mut information, libc::IFLA_INFO_DATA, data);
+    let mut link = link_header(0, 0);
+    attribute(&mut link, libc::IFLA_IFNAME, &text(name));
+    attribute(&mut link, libc::IFLA_LINKINFO, &information);
+    ask(libc::RTM_NEWLINK, NEW, &link)
+}
+
+/// struct ifinfomsg: family, padding, type, interface, flags, which of them change
+fn link_header(index: i32, flags: u32) -> Vec<u8> {
+    let mut header = vec![0; 4];
+    header.extend(index.to_ne_bytes());
+    header.extend(flags.to_ne_bytes());
+    header.extend(flags.to_ne_bytes());
+    header
+}
+
+fn text(name: &str) -> Vec<u8> {
+    [name.as_bytes(), &[0]].concat()
+}
+
+/// struct rtattr: length, type; then the value, and filling up to four bytes
+fn attribute(message: &mut Vec<u8>, kind: u16, value: &[u8]) {
+    let length = u16::try_from(4 + value.len()).expect("what we ask for is short");
+    message.extend(length.to_ne_bytes());
+    message.extend(kind.to_ne_bytes());
+    message.extend(value);
+    message.resize(message.len().next_multiple_of(4), 0);
+}
+
+/// struct nlmsghdr: length, type, flags, number, port
+const HEADER: usize = 16;
+
+/// Sends one request and waits for the answer, which the kernel has ready when the request is sent.
+fn ask(kind: u16, flags: libc::c_int, body: &[u8]) -> io::Result<()> {
+    let flags = u16::try_from(flags | libc::NLM_F_REQUEST | libc::NLM_F_ACK).map_err(io::Error::other)?;
+    let length = u32::try_from(HEADER + body.len()).map_err(io::Error::other)?;
+    let mut message = Vec::with_capacity(HEADER + body.len());
+    message.extend(length.to_ne_bytes());
+    message.extend(kind.to_ne_bytes());
+    message.extend(flags.to_ne_bytes());
+    message.extend([0; 8]);
+    message.extend(body);
+    let socket = socket(
+        AddressFamily::Netlink,
+        SockType::Raw,
+        SockFlag::SOCK_CLOEXEC,
+        SockProtocol::NetlinkRoute,
+    )?;
+    sendto(
+        socket.as_raw_fd(),
+        &message,
+        &NetlinkAddr::new(0, 0),
+        MsgFlags::empty(),
+    )?;
+    let mut answer = [0; 4_096];
+    let length = recv(socket.as_raw_fd(), &mut answer, MsgFlags::empty())?;
+    let error = answer[..length].get(HEADER..HEADER + 4);
+    let error = error
+        .and_then(|bytes| bytes.try_into().ok())
+        .map(i32::from_ne_bytes);
+    match error {
+        Some(0) => Ok(()),
+        Some(error) => Err(Errno::from_raw(-error).into()),
+        None => Err(io::ErrorKind::UnexpectedEof.into()),
+    }
+}
