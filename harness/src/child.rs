@@ -48,8 +48,8 @@ pub(crate) struct Anomaly {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Check {
-    checker: String,
-    verdict: Verdict,
+    pub(crate) checker: String,
+    pub(crate) verdict: Verdict,
 }
 
 impl Check {
@@ -70,12 +70,9 @@ impl Outcome {
         if self.verdict != Verdict::Invalid {
             return Vec::new();
         }
-        let mut names: Vec<_> = self
-            .anomalies
-            .iter()
-            .map(|anomaly| anomaly.name.clone())
-            .chain(self.checks.iter().filter_map(Check::found).map(str::to_owned))
-            .collect();
+        let names = self.anomalies.iter().map(|anomaly| anomaly.name.clone());
+        let by_nodes = self.checks.iter().filter_map(Check::found).map(str::to_owned);
+        let mut names: Vec<_> = names.chain(by_nodes).collect();
         names.sort();
         names.dedup();
         if names.is_empty() {

@@ -238,7 +238,7 @@ pub(super) fn main(arguments: Arguments) -> Result<Verdict, Failure> {
         facts: lab.facts(),
         ..Summary::default()
     };
-    if !plan.schedule.is_empty() {
+    if !plan.schedule.is_empty() && plan.is_as_drawn() {
         let tables = quoted(&directory.join("plan.toml").display().to_string());
         summary.command.push_str(&format!(" --schedule {tables}"));
     }

@@ -6,7 +6,10 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use partita_nemesis::fault;
 
-use super::{FORMAT, Plan, Request, nemesis, unknown};
+use super::{FORMAT, Obstacle, Plan, Request, nemesis, unknown};
+
+/// What this machine can't do.
+const HERE: Obstacle = |fault| fault.impossible();
 
 impl Plan {
     /// Reads a plan from a file. It may hold other faults than its seed draws, but none that it could not.
@@ -40,7 +43,7 @@ impl Plan {
             target,
             network: &self.network,
             has_other_program: self.binary_b.is_some(),
-            obstacle: |fault| fault.impossible(),
+            obstacle: HERE,
         };
         for planned in &self.faults {
             if fault::find(&planned.fault).is_none() {
@@ -77,7 +80,7 @@ impl Plan {
                 names => names.to_vec(),
             },
             schedule: self.schedule.clone(),
-            obstacle: |fault| fault.impossible(),
+            obstacle: HERE,
             concurrency: self.concurrency,
             rate: self.rate,
             time_limit: self.time_limit(),
