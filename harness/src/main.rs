@@ -1,10 +1,16 @@
 //! The `partita` command: see the README.
 
 mod calibrate;
+mod child;
 mod cli;
+mod compare;
+mod markup;
+mod matrix;
 mod plan;
 mod progress;
 mod run;
+mod serve;
+mod shrink;
 
 fn main() -> std::process::ExitCode {
     // A panic is our own failure, and has told of itself.

@@ -2,6 +2,7 @@
 
 mod nemesis;
 mod network;
+mod repeat;
 mod tracks;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -285,6 +286,15 @@ impl Plan {
         asked.collect()
     }
 
+    /// The names of the faults that were asked for by name, not as some of a set.
+    pub(crate) fn asked_by_name(&self) -> BTreeSet<&str> {
+        let names = self
+            .nemesis
+            .iter()
+            .filter(|asked| fault::Set::find(asked).is_none());
+        names.map(|asked| nemesis::named(asked).0).collect()
+    }
+
     /// The faults planned for which nodes must keep their data on disks that can be made to fail.
     pub(crate) fn disk_faults(&self) -> BTreeSet<&'static str> {
         let planned = self
@@ -431,8 +441,8 @@ fn millis(duration: Duration) -> u64 {
 
 /// A word as a shell reads it back.
 pub(crate) fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:=,".contains(c);
-    if word.chars().all(plain) {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:=,@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()
     } else {
         format!("'{}'", word.replace('\'', r"'\''"))

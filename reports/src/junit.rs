@@ -139,8 +139,8 @@ fn exercised(run: &Run, explained: bool) -> Case {
     }
 }
 
-/// Text that may stand in an XML attribute or element.
-pub(crate) fn escape(text: &str) -> String {
+/// Text that may stand in an attribute or element of XML or HTML.
+pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for char in text.chars() {
         match char {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use partita_reports::escaped;
 use serde::Serialize;
 
 use super::trial::Row;
@@ -179,12 +180,6 @@ fn cell(row: &Row, seconds: &str) -> String {
         0.75 * share,
         row.trials
     )
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('"', "&quot;")
 }
 
 #[cfg(test)]

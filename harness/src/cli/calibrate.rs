@@ -13,12 +13,10 @@ use partita_protocols::{Defect, ProtocolKind};
 use partita_simulator::{Options, Simulator};
 
 use super::{Failure, print, say, units};
+use crate::calibrate::is_expected_in_simulation;
 use crate::calibrate::processes::{self, Run};
 use crate::calibrate::render::{Calibration, html, markdown};
 use crate::calibrate::trial::{Row, Trial};
-
-/// What a simulation may report that is not a property of safety: a defect is found by these only if it says so.
-const NOT_SAFETY: [&str; 4] = ["progress", "assertion", "recovery", "decoding"];
 
 /// Arguments of `calibrate`.
 #[derive(clap::Args)]
@@ -229,16 +227,12 @@ fn simulated(arguments: &Arguments, simulator: &Simulator, defect: Option<&'stat
             seconds,
         })
     });
-    // The protocol's own properties see the cause before any client sees the effect.
-    let is_expected = |found: &str| {
-        defect.is_some_and(|defect| defect.invariant == Some(found) || !NOT_SAFETY.contains(&found))
-    };
     Row::new(
         simulator.name,
         defect.map(|defect| defect.name),
         "all",
         trials,
-        is_expected,
+        |found| is_expected_in_simulation(defect, found),
     )
 }
 

@@ -10,6 +10,7 @@ use partita_history::History;
 
 use super::reading::Reading;
 use super::{Failure, print, units};
+use crate::plan::quoted;
 
 /// Arguments of `check`.
 #[derive(clap::Args)]
@@ -168,15 +169,6 @@ fn in_words(finding: &Finding) -> String {
     format!("{}: {}", finding.kind, finding.text)
 }
 
-/// A word of the command line, such that a shell takes it for one word.
-fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:@%+".contains(c);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', "'\\''"))
-}
-
 fn total(verdict: Verdict, judged: &[Judged<'_>]) -> String {
     let counts: Vec<_> = [
         Verdict::Valid,
@@ -204,6 +196,7 @@ fn total(verdict: Verdict, judged: &[Judged<'_>]) -> String {
     )
 }
 
+/// The one object that `--json` prints (reports/FORMATS.md).
 fn json(verdict: Verdict, judged: &[Judged<'_>]) -> String {
     let files: Vec<_> = judged
         .iter()
@@ -217,6 +210,7 @@ fn json(verdict: Verdict, judged: &[Judged<'_>]) -> String {
             })
         })
         .collect();
-    let all = serde_json::json!({ "verdict": verdict, "exit_code": verdict.exit_code(), "files": files });
+    let format = partita_reports::run::FORMAT;
+    let all = serde_json::json!({ "format": format, "verdict": verdict, "exit_code": verdict.exit_code(), "files": files });
     format!("{all}\n")
 }

@@ -1,12 +1,13 @@
 //! `partita clean`: removes whatever a dead run left behind. Of this, every `run` ends the processes when it starts.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use partita_checker::Verdict;
 
-use super::{Failure, print};
+use super::{Failure, print, say, units};
 use crate::run::directory;
+use crate::run::keep::Keep;
 
 /// Arguments of `clean`.
 #[derive(clap::Args)]
@@ -14,6 +15,8 @@ pub(super) struct Arguments {
     /// Where run directories are
     #[arg(long, default_value = "runs")]
     runs_dir: PathBuf,
+    #[command(flatten)]
+    keep: Keep,
 }
 
 pub(super) fn main(arguments: &Arguments) -> Result<Verdict, Failure> {
@@ -40,5 +43,23 @@ pub(super) fn main(arguments: &Arguments) -> Result<Verdict, Failure> {
             run.join("history.jsonl").display()
         ));
     }
+    if arguments.runs_dir.is_dir() {
+        remove_old(&arguments.keep, &arguments.runs_dir)?;
+    }
     Ok(Verdict::Valid)
+}
+
+/// Removes what is too old, and tells of it.
+pub(super) fn remove_old(keep: &Keep, directory: &Path) -> anyhow::Result<()> {
+    let removed = keep
+        .remove_old(directory)
+        .with_context(|| format!("`{}` can't be cleaned", directory.display()))?;
+    for it in &removed {
+        say(&format!(
+            "removed {} ({})",
+            it.path.display(),
+            units::size(it.bytes)
+        ));
+    }
+    Ok(())
 }

@@ -32,8 +32,8 @@ pub(super) fn main(arguments: &Arguments) -> Result<Verdict, Failure> {
                 let shapes = fault.shapes().iter().map(|shape| shape.name);
                 let why = fault.impossible().map(|why| format!(" Not here: {why}."));
                 let shapes = shapes.collect::<Vec<_>>().join(", ");
-                let networks = needed_network(fault);
-                format!("{networks} Shapes: {shapes}.{}", why.unwrap_or_default())
+                let (networks, why) = (needed_network(fault), why.unwrap_or_default());
+                format!(" Shapes: {shapes}.{networks}{why}")
             });
             let note = note.unwrap_or_default();
             print(&format!("  {name:width$}  {summary}{note}\n"));

@@ -3,14 +3,20 @@
 mod calibrate;
 mod check;
 mod clean;
+mod compare;
 mod doctor;
 mod list;
+mod matrix;
 mod node;
 mod reading;
+mod replay;
 mod report;
-mod run;
-mod simulate;
-mod units;
+pub(crate) mod run;
+mod serve;
+mod shrink;
+pub(crate) mod simulate;
+mod terminal;
+pub(crate) mod units;
 mod verify;
 
 use std::ffi::OsString;
@@ -19,6 +25,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use partita_checker::Verdict;
+
+use crate::child;
 
 /// We broke, or the target would not start.
 pub(crate) const OWN_FAILURE: u8 = 255;
@@ -33,6 +41,9 @@ const EXIT_USAGE: u8 = 254;
     after_help = "Exit codes: 0 valid, 1 invalid, 2 unknown, 3 not exercised, 254 usage, 255 harness failure."
 )]
 struct Arguments {
+    /// (internal) End when this process does, which is our parent
+    #[arg(long, global = true, hide = true, value_name = "PID")]
+    with_parent: Option<i32>,
     #[command(subcommand)]
     verb: Verb,
 }
@@ -47,8 +58,18 @@ enum Verb {
     Verify(verify::Arguments),
     /// Run a protocol of ours, its clients and faults in virtual time, from a seed
     Simulate(simulate::Arguments),
+    /// Repeat a run: the same plan, the same seed
+    Replay(replay::Arguments),
+    /// Find out what of a failure is really needed to see it: faults, nodes, clients, operations
+    Shrink(shrink::Arguments),
     /// Build the report of a run again
     Report(report::Arguments),
+    /// Run a whole night: many runs, of which some must fail, and one verdict
+    Matrix(matrix::Arguments),
+    /// Compare runs, nights, targets or builds: verdicts, throughput, latency, with intervals
+    Compare(compare::Arguments),
+    /// Browse runs and nights, on this machine alone
+    Serve(serve::Arguments),
     /// Measure how well planted bugs are found, and that nothing is found without them
     Calibrate(calibrate::Arguments),
     /// List targets, workloads, faults, sets of them, models, formats and defects
@@ -96,12 +117,20 @@ pub(crate) fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             };
         }
     };
+    if let Some(parent) = arguments.with_parent {
+        child::end_with(parent);
+    }
     let done = match arguments.verb {
         Verb::Run(arguments) => run::main(arguments),
         Verb::Check(arguments) => check::main(arguments),
         Verb::Verify(arguments) => verify::main(&arguments),
         Verb::Simulate(arguments) => simulate::main(&arguments),
+        Verb::Replay(arguments) => replay::main(&arguments),
+        Verb::Shrink(arguments) => shrink::main(&arguments),
         Verb::Report(arguments) => report::main(&arguments),
+        Verb::Matrix(arguments) => matrix::main(&arguments),
+        Verb::Serve(arguments) => serve::main(&arguments),
+        Verb::Compare(arguments) => compare::main(&arguments),
         Verb::Calibrate(arguments) => calibrate::main(&arguments),
         Verb::List(arguments) => list::main(&arguments),
         Verb::Doctor(arguments) => doctor::main(&arguments),

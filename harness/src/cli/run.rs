@@ -1,7 +1,6 @@
 //! `partita run [TARGET]`: one test.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -14,11 +13,35 @@ use partita_nemesis::lab::{self, EnterError, NetworkKind};
 use partita_reports::run::Summary;
 use partita_targets::Options;
 
-use super::{Failure, print, say, units};
+use super::{Failure, print, say, terminal, units};
 use crate::plan::{OnViolation, Plan, Reads, Request, Tcp, Track, quoted};
 use crate::progress::Progress;
 use crate::run::directory;
 use crate::run::phases::{self, Setting};
+
+/// The arguments that a plan is made of.
+const PLANNED: [&str; 20] = [
+    "target",
+    "nodes",
+    "workload",
+    "reads",
+    "nemesis",
+    "time_limit",
+    "concurrency",
+    "rate",
+    "operation_timeout",
+    "seed",
+    "network",
+    "tcp",
+    "defect",
+    "snapshot_entries",
+    "lease_reads",
+    "binary",
+    "binary_b",
+    "schedule",
+    "checker_time",
+    "on_violation",
+];
 
 /// Arguments of `run`.
 #[derive(clap::Args)]
@@ -35,8 +58,8 @@ pub(super) struct Arguments {
     /// Which state reads see: one with all that was done before, or whatever the node that is asked has
     #[arg(long, value_enum, default_value_t)]
     reads: Reads,
-    /// Faults and sets of faults, with commas between (see `partita list faults` and `partita list sets`); or `none`;
-    /// those of links also over links named by hand, as in 'partition:n1>n2+n3'
+    /// Faults and sets of faults, with commas between (see `partita list faults` and `partita list sets`), those of
+    /// links also over links named by hand, as in 'partition:n1>n2+n3'; or `none`
     #[arg(long, default_value = "standard", value_delimiter = ',')]
     nemesis: Vec<String>,
     /// A file with tables [[schedule]], which say what faults come when, instead of a schedule that is drawn
@@ -91,6 +114,9 @@ pub(super) struct Arguments {
     /// Where run directories are made
     #[arg(long, default_value = "runs")]
     runs_dir: PathBuf,
+    /// Do what this plan says (the `plan.toml` of a run), faults and all, instead of what options ask for
+    #[arg(long, value_name = "FILE", conflicts_with_all = PLANNED)]
+    plan: Option<PathBuf>,
     /// Print one JSON object on standard output, and nothing else
     #[arg(long)]
     json: bool,
@@ -115,7 +141,11 @@ pub(super) fn main(arguments: Arguments) -> Result<Verdict, Failure> {
             "--runs-dir must be valid UTF-8, as the nodes are told of it"
         )));
     }
-    let plan = request(&arguments).and_then(Plan::new).map_err(Failure::Usage)?;
+    let plan = match &arguments.plan {
+        Some(path) => Plan::read(path),
+        None => request(&arguments).and_then(Plan::new),
+    }
+    .map_err(Failure::Usage)?;
     let target = partita_targets::find(&plan.target).context("the target is not there")?;
     let workload = partita_workloads::find(&plan.workload).context("the workload is not there")?;
     let options = Options {
@@ -157,7 +187,8 @@ pub(super) fn main(arguments: Arguments) -> Result<Verdict, Failure> {
         EnterError::Impossible { .. } => Failure::usage(error),
         error => Failure::Harness(error.into()),
     })?;
-    for fault in plan.asked().iter().filter_map(|(name, _)| fault::find(name)) {
+    let by_name = plan.asked_by_name();
+    for fault in by_name.into_iter().filter_map(fault::find) {
         if !fault.networks().contains(&lab.kind()) {
             return Err(Failure::usage(anyhow!(
                 "fault `{}` can't be had here: {} ({}); or leave it out",
@@ -185,13 +216,18 @@ pub(super) fn main(arguments: Arguments) -> Result<Verdict, Failure> {
     }
     let (directory, _lock) = directory::create(&arguments.runs_dir, &plan, started)?;
     let mut summary = Summary {
-        format: 1,
+        format: partita_reports::run::FORMAT,
         run: directory
             .file_name()
             .unwrap_or_default()
             .to_string_lossy()
             .into_owned(),
-        command: plan.command(&defaults()?),
+        command: if plan.is_as_drawn() {
+            plan.command(&defaults()?)
+        } else {
+            let plan = directory.join("plan.toml");
+            format!("partita run --plan {}", quoted(&plan.display().to_string()))
+        },
         seed: plan.seed,
         target: plan.target.clone(),
         workload: plan.workload.clone(),
@@ -202,7 +238,7 @@ pub(super) fn main(arguments: Arguments) -> Result<Verdict, Failure> {
         facts: lab.facts(),
         ..Summary::default()
     };
-    if !plan.schedule.is_empty() {
+    if !plan.schedule.is_empty() && plan.is_as_drawn() {
         let tables = quoted(&directory.join("plan.toml").display().to_string());
         summary.command.push_str(&format!(" --schedule {tables}"));
     }
@@ -295,33 +331,44 @@ fn defaults() -> anyhow::Result<Plan> {
     Plan::new(request(&Defaults::try_parse_from(["run"])?.arguments)?)
 }
 
+/// The plan that these words of a command line, `run` first, would give.
+pub(crate) fn plan(words: &[String]) -> anyhow::Result<Plan> {
+    let arguments = Defaults::try_parse_from(words).map_err(|error| anyhow!("{}", first_line(&error)))?;
+    Plan::new(request(&arguments.arguments)?)
+}
+
+/// What is wrong with a command line, without how it is used.
+pub(super) fn first_line(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let line = text.lines().next().unwrap_or_default();
+    line.trim_start_matches("error: ").to_owned()
+}
+
 /// Writes what came of the run, and tells it.
 fn finish(arguments: &Arguments, directory: &Path, summary: &Summary) -> anyhow::Result<()> {
     directory::write(directory, "verdict.json", &serde_json::to_string_pretty(summary)?)?;
     if summary.verdict == Verdict::Valid {
         directory::remove_data(directory).context("the nodes' data can't be removed")?;
     }
-    partita_reports::write(directory)?;
     let run = partita_reports::load(directory)?;
+    partita_reports::write_loaded(&run)?;
     if arguments.json {
         print(&format!("{}\n", json(summary, directory)));
     } else {
-        let color = std::io::stdout().is_terminal();
-        print(&partita_reports::text(&run, TEXT_WIDTH, color));
+        print(&partita_reports::text(&run, terminal::width(), terminal::color()));
     }
-    Ok(())
+    terminal::add_to_step_summary(|| partita_reports::markdown(&run))
+        .context("the step's summary can't be written")
 }
 
-/// The width of the summary, in columns.
-const TEXT_WIDTH: usize = 100;
-
-/// The one object that `--json` prints.
+/// The one object that `--json` prints (reports/FORMATS.md).
 fn json(summary: &Summary, directory: &Path) -> serde_json::Value {
     let anomalies: Vec<_> = summary.checks.iter().flat_map(|check| &check.anomalies).collect();
     let checks = summary.checks.iter().map(|check| {
         serde_json::json!({ "checker": check.checker, "verdict": check.verdict, "reason": check.reason })
     });
     serde_json::json!({
+        "format": partita_reports::run::FORMAT,
         "verdict": summary.verdict,
         "exit_code": summary.exit_code,
         "reason": summary.reason,

@@ -39,6 +39,15 @@ pub(crate) fn bytes(text: &str) -> Result<u64, String> {
         .ok_or_else(|| "is more than can be counted".into())
 }
 
+/// `1.2 GB`, `340 kB`, `17 B`.
+pub(crate) fn size(bytes: u64) -> String {
+    let units = [("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1_000)];
+    match units.iter().find(|(_, factor)| bytes >= *factor) {
+        Some((unit, factor)) => format!("{:.1} {unit}", bytes as f64 / *factor as f64),
+        None => format!("{bytes} B"),
+    }
+}
+
 fn split(text: &str) -> (&str, &str) {
     let end = text
         .find(|c: char| !c.is_ascii_digit() && c != '.')
@@ -66,6 +75,10 @@ mod tests {
         assert_eq!(bytes("4GiB"), Ok(4 << 30));
         assert_eq!(bytes("100MB"), Ok(100_000_000));
         assert_eq!(bytes("17"), Ok(17));
+        assert_eq!(
+            [17, 340_000, 1_240_000_000].map(size),
+            ["17 B", "340.0 kB", "1.2 GB"]
+        );
         for bad in ["", "GiB", "1.5GiB", "99999999999999GiB", "4Gib"] {
             assert!(bytes(bad).is_err(), "{bad}");
         }

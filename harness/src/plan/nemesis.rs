@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use partita_generator::faults::{self, FaultKind, PlannedFault};
 use partita_nemesis::fault::{self, Fault, SETS, Set};
 use partita_nemesis::lab::NetworkKind;
@@ -19,7 +19,7 @@ pub(super) struct Ground<'a> {
     /// The names of the nodes.
     pub(super) nodes: &'a [String],
     pub(super) target: &'a dyn Target,
-    /// As asked for.
+    /// The network as asked for, `auto` included.
     pub(super) network: &'a str,
     pub(super) has_other_program: bool,
     pub(super) obstacle: Obstacle,
@@ -63,6 +63,12 @@ impl Ground<'_> {
             return Some(format!(
                 "target `{name}` has no call that we know of by which {call}"
             ));
+        }
+        let network = NetworkKind::ALL
+            .iter()
+            .find(|kind| kind.to_string() == self.network);
+        if let Some(&network) = network.filter(|kind| !fault.networks().contains(kind)) {
+            return Some(fault::not_over(fault, network));
         }
         if fault.needs_other_program() && !self.has_other_program {
             return Some("it needs another program for the nodes: --binary-b".into());
@@ -122,13 +128,12 @@ impl Ground<'_> {
     /// A fault in one shape, or in all that it can have here.
     fn kind(&self, fault: &dyn Fault, shape: Option<&str>) -> anyhow::Result<FaultKind> {
         let mut shapes = fault::shapes(fault, self.nodes.len(), self.target.has_leader());
-        if let Some(shape) = shape {
-            let grudge = fault::grudge(fault, shape, self.nodes);
-            if let Some(Err(wrong)) = &grudge {
-                bail!("fault `{}`: {wrong}", fault.name());
-            }
-            let is_named =
-                grudge.is_some() || fault::takes_names(fault) && self.nodes.iter().any(|node| node == shape);
+        let grudge = shape.and_then(|shape| Some((shape, fault::grudge(fault, shape, self.nodes)?)));
+        if let Some((links, sense)) = grudge {
+            sense.map_err(|wrong| anyhow!("fault `{}`: {wrong}", fault.name()))?;
+            shapes = vec![links.to_owned()];
+        } else if let Some(shape) = shape {
+            let is_named = fault::takes_names(fault) && self.nodes.iter().any(|node| node == shape);
             if !is_named && !shapes.iter().any(|known| known == shape) {
                 let kind = format!("shape of `{}` for {} nodes", fault.name(), self.nodes.len());
                 let names = self.nodes.iter().filter(|_| fault::takes_names(fault));

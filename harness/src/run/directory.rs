@@ -84,6 +84,20 @@ pub(crate) fn remove_data(run: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// What all files in a directory take, in bytes. Links are not followed.
+pub(crate) fn size(directory: &Path) -> io::Result<u64> {
+    let mut bytes = 0;
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        bytes += if entry.file_type()?.is_dir() {
+            size(&entry.path())?
+        } else {
+            entry.metadata()?.len()
+        };
+    }
+    Ok(bytes)
+}
+
 /// How long a controller that was killed may take to be gone: the kernel lets go of its lock only then.
 const DYING: Duration = Duration::from_secs(2);
 

@@ -12,9 +12,11 @@
 //! - [`watch`]: what nodes say of themselves.
 //! - [`phases`]: the above in their order.
 //! - [`judge`]: the verdict.
+//! - [`keep`]: what of old runs is kept.
 
 pub(crate) mod directory;
 pub(crate) mod judge;
+pub(crate) mod keep;
 pub(crate) mod load;
 pub(crate) mod online;
 pub(crate) mod operator;

@@ -2,7 +2,7 @@
 
 use partita_protocols::store::{self, Answer};
 use partita_protocols::{Administration, Decode, NodeId, Proposal, Query, Random, RequestId};
-use rand::RngExt;
+use rand::{RngExt, SeedableRng};
 
 use crate::load::{Ask, Ended, Load};
 use crate::queue::{MILLISECOND, Time};
@@ -129,6 +129,17 @@ impl Clients {
             Ask::Query(command) => Request::Read(Query { request, command }),
         };
         Some((me.target, asked))
+    }
+
+    /// Whatever is drawn from here on is drawn from this seed.
+    pub(crate) fn reseed(&mut self, seed: u64) {
+        self.random = Random::seed_from_u64(seed);
+        self.load.reseed(seed);
+    }
+
+    /// Does the client wait for something?
+    pub(crate) fn is_busy(&self, client: usize) -> bool {
+        self.clients[client].doing.is_some()
     }
 
     /// Is this the request that the client waits for?

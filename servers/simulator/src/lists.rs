@@ -9,7 +9,7 @@
 
 use partita_protocols::store::{Answer, Command, Operation, SessionSequence, Value};
 use partita_protocols::{Encode, Random};
-use rand::RngExt;
+use rand::{RngExt, SeedableRng};
 
 use crate::load::{Ask, Ended, Load};
 
@@ -110,6 +110,10 @@ impl Load for Lists {
         };
         self.doing[client] = Some(Doing::Append);
         Some(Ask::Apply(command.to_bytes().into()))
+    }
+
+    fn reseed(&mut self, seed: u64) {
+        self.random = Random::seed_from_u64(seed);
     }
 
     fn settle(&mut self, client: usize, ended: Ended, _now_us: u64) -> Result<(), String> {

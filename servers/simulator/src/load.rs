@@ -28,6 +28,10 @@ pub trait Load {
     /// What the client wants next; nothing if it has nothing to do for a moment.
     fn ask(&mut self, client: usize, now_us: u64) -> Option<Ask>;
 
+    /// Whatever is drawn from here on is drawn from this seed. Where operations are left out of a run, what the others are
+    /// must not depend on how many came before.
+    fn reseed(&mut self, seed: u64);
+
     /// What it wanted last has ended. Says what is wrong with that.
     fn settle(&mut self, client: usize, ended: Ended, now_us: u64) -> Result<(), String>;
 }

@@ -6,13 +6,16 @@
 use serde::{Deserialize, Serialize};
 
 use crate::report::{Options, Violation};
-use crate::schedule::{Entry, Schedule};
-use crate::simulation::Recorded;
+use crate::schedule::{Schedule, Turn};
+use crate::simulation::{Extras, Recorded};
 
 /// How many seeds a smaller run is tried with.
 const SEEDS_TRIED: u64 = 4;
-/// With how many it is tried to begin with few nodes.
-const SMALL_SEEDS_TRIED: usize = 30;
+/// How long a run with few operations goes on after the moment at which something was violated, in virtual
+/// milliseconds, both with faults and without.
+const AFTERWARDS_MS: u64 = 100;
+/// With how many it is tried to begin with few nodes, or with operations at given moments.
+const SMALL_SEEDS_TRIED: u64 = 30;
 
 /// A run, as data: it is the same wherever and whenever it is run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,17 +31,31 @@ pub struct Scenario {
     pub options: Options,
     /// What goes wrong.
     pub schedule: Schedule,
+    /// When clients want something, if not whenever they have thought enough.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turns: Option<Vec<Turn>>,
 }
 
-/// How a seed is run: with its options, and with what goes wrong, if it is not to draw that. It is the caller's, as
-/// it may have clients of its own.
-pub type Run<'a, E> = dyn Fn(u64, &Options, Option<&Schedule>) -> Result<Recorded, E> + 'a;
+impl Scenario {
+    /// What is given to whoever runs it.
+    pub fn extras(&self) -> Extras {
+        Extras {
+            schedule: Some(self.schedule.clone()),
+            turns: self.turns.clone(),
+            ..Extras::default()
+        }
+    }
+}
+
+/// How a seed is run. It is the caller's, as it may have clients of its own.
+pub type Run<'a, E> = dyn Fn(u64, &Options, Extras) -> Result<Recorded, E> + 'a;
 
 /// A smaller scenario in which the same property is violated, found within so many runs; or nothing if
 /// nothing is violated in this one.
 ///
 /// It begins with fewer nodes and clients, if such a run fails alike. Faults are left out, by halves, quarters and so
-/// on (delta debugging), then lasting ones are made shorter, and there are fewer clients and nodes.
+/// on (delta debugging), then lasting ones are made shorter, and there are fewer clients and nodes. Then what
+/// clients want is left out in the same way.
 ///
 /// # Errors
 /// Those of `run`.
@@ -47,29 +64,23 @@ pub fn minimize<E>(
     runs_max: u64,
     run: &Run<'_, E>,
 ) -> Result<Option<(Scenario, Violation)>, E> {
-    let recorded = run(scenario.seed, &scenario.options, Some(&scenario.schedule))?;
+    let recorded = run(scenario.seed, &scenario.options, scenario.extras())?;
     let Some(violation) = recorded.report.violation else {
         return Ok(None);
     };
     let mut search = Search {
         best: scenario.clone(),
         violation,
+        turns: recorded.turns,
         runs_left: runs_max,
         run,
     };
     search.begin_small()?;
     let until = search.violation.time_us;
-    search.try_schedule(|entries| entries.retain(|entry| entry.at_us <= until))?;
-    loop {
-        let before = search.size();
-        search.leave_out()?;
-        search.shorten()?;
-        search.fewer(|options| &mut options.clients, 1)?;
-        search.fewer(|options| &mut options.spares, 0)?;
-        search.fewer(|options| &mut options.nodes, 1)?;
-        if search.size() >= before || search.runs_left == 0 {
-            break;
-        }
+    search.try_change(|it| it.schedule.0.retain(|entry| entry.at_us <= until))?;
+    search.reduce()?;
+    if search.give_turns()? {
+        search.reduce()?;
     }
     Ok(Some((search.best, search.violation)))
 }
@@ -77,17 +88,58 @@ pub fn minimize<E>(
 struct Search<'a, E> {
     best: Scenario,
     violation: Violation,
+    /// When clients wanted something in the best run.
+    turns: Vec<Turn>,
     runs_left: u64,
     run: &'a Run<'a, E>,
 }
 
 impl<E> Search<'_, E> {
-    fn size(&self) -> (usize, usize, u64) {
+    /// Makes everything smaller, as long as anything becomes so.
+    fn reduce(&mut self) -> Result<(), E> {
+        loop {
+            let before = self.size();
+            if self.best.turns.is_some() {
+                self.leave_out(|scenario| scenario.turns.get_or_insert_default())?;
+            }
+            self.leave_out(|scenario| &mut scenario.schedule.0)?;
+            self.shorten()?;
+            self.fewer(|options| &mut options.clients, 1)?;
+            self.fewer(|options| &mut options.spares, 0)?;
+            self.fewer(|options| &mut options.nodes, 1)?;
+            if self.size() >= before || self.runs_left == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Has clients want something only when they did before the violation, and the run end soon after it. Does that
+    /// fail alike?
+    fn give_turns(&mut self) -> Result<bool, E> {
+        if self.best.turns.is_some() {
+            return Ok(true);
+        }
+        let until = self.violation.time_us;
+        let mut turns = self.turns.clone();
+        turns.retain(|turn| turn.at_us <= until);
+        let mut candidate = self.best.clone();
+        candidate.turns = Some(turns);
+        candidate.options.faulty_ms = candidate.options.faulty_ms.min(until / 1_000 + AFTERWARDS_MS);
+        candidate.options.calm_ms = AFTERWARDS_MS;
+        // What each operation is, is drawn anew: that takes more seeds.
+        self.improves(candidate, SMALL_SEEDS_TRIED)
+    }
+
+    fn size(&self) -> (usize, usize, usize, u64) {
         let Scenario {
-            options, schedule, ..
+            options,
+            schedule,
+            turns,
+            ..
         } = &self.best;
         let lasting = schedule.0.iter().map(|entry| entry.for_us).sum();
         (
+            turns.as_ref().map_or(usize::MAX, Vec::len),
             schedule.0.len(),
             options.nodes + options.spares + options.clients,
             lasting,
@@ -95,15 +147,16 @@ impl<E> Search<'_, E> {
     }
 
     /// Does the same property fail there, at one seed or another? If so that is the best so far.
-    fn improves(&mut self, mut candidate: Scenario) -> Result<bool, E> {
-        for offset in 0..SEEDS_TRIED {
+    fn improves(&mut self, mut candidate: Scenario, seeds: u64) -> Result<bool, E> {
+        for offset in 0..seeds {
             if self.runs_left == 0 {
                 return Ok(false);
             }
             candidate.seed = self.best.seed.wrapping_add(offset);
-            let recorded = self.try_run(candidate.seed, &candidate.options, Some(&candidate.schedule))?;
+            let recorded = self.try_run(candidate.seed, &candidate.options, candidate.extras())?;
             if let Some(violation) = self.fails_alike(&recorded) {
                 self.violation = violation;
+                self.turns = recorded.turns;
                 self.best = candidate;
                 return Ok(true);
             }
@@ -114,18 +167,23 @@ impl<E> Search<'_, E> {
     /// Looks for a run with few nodes and clients that fails alike with what *it* draws to go wrong: faults
     /// name nodes, so that of a schedule for five nodes little is left with three.
     fn begin_small(&mut self) -> Result<(), E> {
+        if self.best.turns.is_some() {
+            // It has been made small before.
+            return Ok(());
+        }
         for (nodes, spares, clients) in [(3, 0, 2), (3, 0, 4), (3, 2, 4)] {
             let mut options = self.best.options.clone();
             options.nodes = options.nodes.min(nodes);
             options.spares = options.spares.min(spares);
             options.clients = options.clients.min(clients);
-            for seed in (self.best.seed..).take(SMALL_SEEDS_TRIED) {
+            for seed in (self.best.seed..).take(SMALL_SEEDS_TRIED as usize) {
                 if self.runs_left == 0 {
                     return Ok(());
                 }
-                let recorded = self.try_run(seed, &options, None)?;
+                let recorded = self.try_run(seed, &options, Extras::default())?;
                 if let Some(violation) = self.fails_alike(&recorded) {
                     self.violation = violation;
+                    self.turns = recorded.turns;
                     self.best.seed = seed;
                     self.best.options = options;
                     self.best.schedule = recorded.schedule;
@@ -136,9 +194,9 @@ impl<E> Search<'_, E> {
         Ok(())
     }
 
-    fn try_run(&mut self, seed: u64, options: &Options, schedule: Option<&Schedule>) -> Result<Recorded, E> {
+    fn try_run(&mut self, seed: u64, options: &Options, extras: Extras) -> Result<Recorded, E> {
         self.runs_left -= 1;
-        (self.run)(seed, options, schedule)
+        (self.run)(seed, options, extras)
     }
 
     /// Is the same property violated there?
@@ -149,19 +207,20 @@ impl<E> Search<'_, E> {
             .cloned()
     }
 
-    fn try_schedule(&mut self, change: impl FnOnce(&mut Vec<Entry>)) -> Result<bool, E> {
+    fn try_change(&mut self, change: impl FnOnce(&mut Scenario)) -> Result<bool, E> {
         let mut candidate = self.best.clone();
-        change(&mut candidate.schedule.0);
-        Ok(candidate.schedule != self.best.schedule && self.improves(candidate)?)
+        change(&mut candidate);
+        Ok(candidate != self.best && self.improves(candidate, SEEDS_TRIED)?)
     }
 
-    /// Leaves out faults: larger parts first.
-    fn leave_out(&mut self) -> Result<(), E> {
-        let mut size = self.best.schedule.0.len().div_ceil(2);
+    /// Leaves out faults, or turns: larger parts first.
+    fn leave_out<T>(&mut self, list: fn(&mut Scenario) -> &mut Vec<T>) -> Result<(), E> {
+        let mut size = list(&mut self.best).len().div_ceil(2);
         while size > 0 {
             let mut start = 0;
-            while start < self.best.schedule.0.len() {
-                let left_out = self.try_schedule(|entries| {
+            while start < list(&mut self.best).len() {
+                let left_out = self.try_change(|scenario| {
+                    let entries = list(scenario);
                     let end = entries.len().min(start + size);
                     entries.drain(start..end);
                 })?;
@@ -183,7 +242,7 @@ impl<E> Search<'_, E> {
                 .0
                 .get(number)
                 .is_some_and(|entry| entry.for_us > 20_000)
-                && self.try_schedule(|entries| entries[number].for_us /= 2)?
+                && self.try_change(|scenario| scenario.schedule.0[number].for_us /= 2)?
             {}
         }
         Ok(())
@@ -198,7 +257,7 @@ impl<E> Search<'_, E> {
                 return Ok(());
             }
             *number -= 1;
-            if !self.improves(candidate)? {
+            if !self.improves(candidate, SEEDS_TRIED)? {
                 return Ok(());
             }
         }

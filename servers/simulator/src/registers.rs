@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use partita_protocols::store::{Answer, Command, Operation, Value};
 use partita_protocols::{Encode as _, Random};
-use rand::RngExt;
+use rand::{RngExt, SeedableRng};
 
 use crate::load::{Ask, Ended, Load};
 
@@ -86,6 +86,10 @@ impl Load for Registers {
         } else {
             Ask::Apply(command)
         })
+    }
+
+    fn reseed(&mut self, seed: u64) {
+        self.random = Random::seed_from_u64(seed);
     }
 
     fn settle(&mut self, client: usize, ended: Ended, _now_us: u64) -> Result<(), String> {

@@ -7,11 +7,15 @@ use crate::invariants::Simulated;
 use crate::node::NodeEvent;
 use crate::queue::{MILLISECOND, Time};
 use crate::report::Violation;
+use crate::schedule::Turn;
 use crate::simulation::{Event, Simulation};
 use crate::trace::{Happened, text_of};
 
 /// How long a client waits that has nothing to do.
 const IDLE: Time = 5 * MILLISECOND;
+
+/// An odd number with many digits: it makes different moments different seeds.
+const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// Who asked for something.
 #[derive(Clone, Copy, Debug)]
@@ -27,11 +31,25 @@ impl<P: Simulated> Simulation<P> {
     }
 
     pub(crate) fn ask(&mut self, client: usize) {
+        if self.clients.is_busy(client) {
+            // Its turn comes when it is free.
+            self.ahead.events.after(IDLE, Event::ClientNext(client));
+            return;
+        }
+        if self.script.is_some() {
+            let (now, client) = (self.ahead.events.now(), client as u64 + 1);
+            self.clients
+                .reseed(self.seed ^ now.wrapping_mul(SPREAD).wrapping_mul(client));
+        }
         let request = self.new_request(Requester::Client(client));
         let Some((node, asked)) = self.clients.next(client, request, self.ahead.events.now()) else {
             self.ahead.events.after(IDLE, Event::ClientNext(client));
             return;
         };
+        self.turns.push(Turn {
+            at_us: self.ahead.events.now(),
+            client,
+        });
         self.note(Some(node), || Happened::Asked {
             request: request.0,
             by: format!("c{client}"),
@@ -81,7 +99,9 @@ impl<P: Simulated> Simulation<P> {
                 what,
             })?;
         let delay = self.clients.delay();
-        self.ahead.events.after(delay, Event::ClientNext(client));
+        if self.script.is_none() {
+            self.ahead.events.after(delay, Event::ClientNext(client));
+        }
         Ok(())
     }
 

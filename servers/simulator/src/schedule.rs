@@ -78,6 +78,15 @@ pub struct Entry {
     pub for_us: Time,
 }
 
+/// A client's turn: it wants something, as soon as it waits for nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Turn {
+    /// When, in virtual microseconds.
+    pub at_us: Time,
+    /// Which client, by its number.
+    pub client: usize,
+}
+
 /// All that goes wrong in a run, in the order in which it was drawn.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Schedule(pub Vec<Entry>);

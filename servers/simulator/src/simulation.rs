@@ -17,7 +17,7 @@ use crate::operator::Operator;
 use crate::queue::{MILLISECOND, Time};
 use crate::report::{Counts, Options, Report, Violation};
 use crate::requests::Requester;
-use crate::schedule::{Agenda, Schedule};
+use crate::schedule::{Agenda, Schedule, Turn};
 use crate::settings::Settings;
 use crate::trace::{Happened, Recorder, TraceEvent};
 use crate::world::World;
@@ -58,6 +58,9 @@ pub(crate) enum Event<M> {
 pub struct Extras {
     /// What goes wrong, instead of what the seed would draw.
     pub schedule: Option<Schedule>,
+    /// When clients want something, instead of whenever they have thought enough. So few operations can show no
+    /// progress: none is asked for.
+    pub turns: Option<Vec<Turn>>,
     /// What clients do, instead of what the protocol's clients do.
     pub load: Option<Box<dyn Load>>,
     /// Whether to keep what happens, which takes time and memory.
@@ -79,6 +82,8 @@ pub struct Recorded {
     pub report: Report,
     /// What went wrong.
     pub schedule: Schedule,
+    /// When clients wanted something.
+    pub turns: Vec<Turn>,
     /// What happened, if that was asked for.
     pub events: Vec<TraceEvent>,
 }
@@ -99,6 +104,7 @@ pub fn simulate_with<P: Simulated>(seed: u64, options: &Options, extras: Extras)
         clients,
         calm_from,
         agenda,
+        turns,
         ..
     } = simulation;
     if let Some(violation) = &violation {
@@ -127,6 +133,7 @@ pub fn simulate_with<P: Simulated>(seed: u64, options: &Options, extras: Extras)
     Recorded {
         report,
         schedule: agenda.schedule,
+        turns,
         events: world.recorder.into_events(),
     }
 }
@@ -154,6 +161,11 @@ pub(crate) struct Simulation<P: Simulated> {
     pub(crate) settings: Settings,
     /// Whose request each one is, by its number, from 1.
     pub(crate) requesters: Vec<Requester>,
+    pub(crate) seed: u64,
+    /// When clients wanted something.
+    pub(crate) turns: Vec<Turn>,
+    /// When they are to, if that was given.
+    pub(crate) script: Option<Vec<Turn>>,
     /// The terms with a leader that whoever draws faults has seen.
     leaderships_seen: u64,
     /// The writes and reads that were done when all faults were over.
@@ -216,6 +228,9 @@ impl<P: Simulated> Simulation<P> {
             agenda,
             operator: Operator::new(random(7), options.nodes, options.spares),
             requesters: Vec::new(),
+            seed,
+            turns: Vec::new(),
+            script: extras.turns,
             leaderships_seen: 0,
             calm_from: None,
             works: false,
@@ -229,8 +244,19 @@ impl<P: Simulated> Simulation<P> {
         for node in self.world.names() {
             self.world.start(node, &mut self.ahead)?;
         }
-        for client in 0..options.clients {
-            self.ahead.events.after(client as Time, Event::ClientNext(client));
+        match &self.script {
+            Some(turns) => {
+                for turn in turns.iter().filter(|turn| turn.client < options.clients) {
+                    self.ahead
+                        .events
+                        .after(turn.at_us, Event::ClientNext(turn.client));
+                }
+            }
+            None => {
+                for client in 0..options.clients {
+                    self.ahead.events.after(client as Time, Event::ClientNext(client));
+                }
+            }
         }
         if let Some(faults) = &mut self.faults {
             self.ahead.events.after(faults.pause(), Event::NextFault);
@@ -278,7 +304,7 @@ impl<P: Simulated> Simulation<P> {
 
     /// Liveness: when no fault is left, a quorum makes progress.
     fn judge_progress(&self, options: &Options) -> Result<(), Violation> {
-        if self.works {
+        if self.works || self.script.is_some() {
             return Ok(());
         }
         let (writes, reads) = self.calm_from.map_or((0, 0), |(writes, reads)| {

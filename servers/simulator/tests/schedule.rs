@@ -6,11 +6,7 @@ use partita_protocols::{Defect, NodeId, raft::Raft};
 use partita_simulator::schedule::{Entry, Fault, Schedule};
 use partita_simulator::{Extras, Options, Recorded, Scenario, minimize, simulate_with};
 
-fn run(seed: u64, options: &Options, schedule: Option<&Schedule>) -> Result<Recorded, Infallible> {
-    let extras = Extras {
-        schedule: schedule.cloned(),
-        ..Extras::default()
-    };
+fn run(seed: u64, options: &Options, extras: Extras) -> Result<Recorded, Infallible> {
     Ok(simulate_with::<Raft>(seed, options, extras))
 }
 
@@ -23,12 +19,13 @@ fn drawn(seed: u64, options: &Options) -> (Scenario, Recorded) {
         workload: None,
         options: options.clone(),
         schedule: recorded.schedule.clone(),
+        turns: None,
     };
     (scenario, recorded)
 }
 
 fn again(scenario: &Scenario) -> Recorded {
-    let Ok(recorded) = run(scenario.seed, &scenario.options, Some(&scenario.schedule));
+    let Ok(recorded) = run(scenario.seed, &scenario.options, scenario.extras());
     recorded
 }
 
@@ -60,20 +57,22 @@ fn a_smaller_scenario_fails_alike_and_survives_being_written() {
         .map(|seed| drawn(seed, &options))
         .find_map(|(scenario, recorded)| recorded.report.violation.map(|_| scenario))
         .expect("a seed that finds it");
-    let Ok(smaller) = minimize(&scenario, 400, &run);
+    let Ok(smaller) = minimize(&scenario, 1_000, &run);
     let (small, violation) = smaller.expect("a violation");
     println!(
-        "{} faults became {}, {} nodes {}, {} clients {}: {}",
+        "{} faults became {}, {} nodes {}, {} clients {}, {} operations were left: {}",
         scenario.schedule.0.len(),
         small.schedule.0.len(),
         scenario.options.nodes,
         small.options.nodes,
         scenario.options.clients,
         small.options.clients,
+        small.turns.as_ref().map_or(0, Vec::len),
         violation.what
     );
     assert!(small.schedule.0.len() <= 3, "{small:?}");
     assert_eq!(small.options.nodes, 3, "{small:?}");
+    assert!(small.turns.is_some(), "{small:?}");
     let written = serde_json::to_string_pretty(&small).expect("JSON");
     let read: Scenario = serde_json::from_str(&written).expect("what was written");
     assert_eq!(read, small);
@@ -108,7 +107,11 @@ fn clocks_jump_under_leases_only_if_that_is_asked_for() {
             ..Options::default()
         };
         let reports = (0..20).map(|seed| {
-            let Ok(recorded) = run(seed, &options, Some(&schedule));
+            let extras = Extras {
+                schedule: Some(schedule.clone()),
+                ..Extras::default()
+            };
+            let Ok(recorded) = run(seed, &options, extras);
             let jumps = u64::from(!lease_reads || jumps_under_leases);
             assert_eq!(recorded.report.counts.clock_jumps, jumps, "seed {seed}");
             recorded.report

@@ -5,26 +5,29 @@ mod sweep;
 mod view;
 mod workload;
 
+pub(super) use runs::Runs;
+
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
+use clap::Parser;
 use partita_checker::Verdict;
 use partita_protocols::Defect;
 use partita_protocols::defect::UnknownDefect;
-use partita_simulator::schedule::Schedule;
-use partita_simulator::{Options, Scenario, Simulator};
+use partita_simulator::{Options, Scenario, Simulator, Violation};
 use partita_workloads::Workload;
 
+use super::run::first_line;
 use super::{Failure, print, say, units};
-use runs::Runs;
+use crate::plan::quoted;
 use sweep::{Found, Sweep, Tally};
 
 /// How many violations are told one by one.
 const TOLD_MAX: usize = 5;
 /// How many smaller runs `--minimize` tries.
-const MINIMIZING_RUNS: u64 = 3_000;
+pub(super) const MINIMIZING_RUNS: u64 = 6_000;
 
 /// Arguments of `simulate`.
 #[derive(clap::Args)]
@@ -97,17 +100,10 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn main(arguments: &Arguments) -> Result<Verdict, Failure> {
-    let simulator = Simulator::by_name(&arguments.protocol).ok_or_else(|| {
-        let names: Vec<_> = Simulator::ALL.iter().map(|simulator| simulator.name).collect();
-        Failure::usage(anyhow!(
-            "{:?} is no protocol of ours; there are: {}",
-            arguments.protocol,
-            names.join(", ")
-        ))
-    })?;
+    let simulator = simulator(&arguments.protocol)?;
     // What a core's own check finds is told as a violation.
     std::panic::set_hook(Box::new(|_| {}));
-    let scenario = arguments.scenario.as_deref().map(read).transpose()?;
+    let scenario = arguments.scenario.as_deref().map(self::scenario).transpose()?;
     if let Some(other) = scenario.as_ref().filter(|it| it.protocol != simulator.name) {
         let what = anyhow!(
             "that scenario is one of {}, not of {}",
@@ -130,7 +126,7 @@ pub(super) fn main(arguments: &Arguments) -> Result<Verdict, Failure> {
     let alone = scenario.as_ref().map(|it| it.seed).or(arguments.seed);
     let tally = match (&scenario, alone) {
         (Some(scenario), _) => {
-            let recorded = runs.recorded(scenario.seed, &options, Some(&scenario.schedule))?;
+            let recorded = runs.again(scenario, false)?;
             Tally::of(recorded.report)
         }
         (None, alone) => sweep::run(&Sweep {
@@ -159,13 +155,7 @@ pub(super) fn main(arguments: &Arguments) -> Result<Verdict, Failure> {
     if let Some(seed) = to_show.filter(|_| is_wanted) {
         let mut shown = match scenario {
             Some(scenario) => scenario,
-            None => Scenario {
-                protocol: simulator.name.to_owned(),
-                seed,
-                workload: arguments.workload.clone(),
-                schedule: runs.recorded(seed, &options, None)?.schedule,
-                options,
-            },
+            None => runs.drawn(seed, options)?,
         };
         if let Some(file) = &arguments.minimize {
             shown = minimize(runs, shown, file, arguments)?;
@@ -173,6 +163,27 @@ pub(super) fn main(arguments: &Arguments) -> Result<Verdict, Failure> {
         show(runs, &shown, arguments)?;
     }
     Ok(verdict)
+}
+
+/// So that words are read as a command line.
+#[derive(Parser)]
+struct Alone {
+    #[command(flatten)]
+    arguments: Arguments,
+}
+
+/// Could these words of a command line, `simulate` first, be carried out?
+pub(crate) fn check(words: &[String]) -> anyhow::Result<()> {
+    let alone = Alone::try_parse_from(words).map_err(|error| anyhow!("{}", first_line(&error)))?;
+    let arguments = &alone.arguments;
+    let checked = || -> Result<(), Failure> {
+        options(arguments, simulator(&arguments.protocol)?)?;
+        arguments.workload.as_deref().map(workload).transpose()?;
+        Ok(())
+    };
+    checked().map_err(|failure| match failure {
+        Failure::Usage(error) | Failure::Harness(error) => error,
+    })
 }
 
 fn options(arguments: &Arguments, simulator: &Simulator) -> Result<Options, Failure> {
@@ -202,7 +213,34 @@ fn options(arguments: &Arguments, simulator: &Simulator) -> Result<Options, Fail
     }
 }
 
-fn workload(name: &str) -> Result<&'static dyn Workload, Failure> {
+/// The runs that a scenario is one of.
+pub(super) fn runs_of(scenario: &Scenario) -> Result<Runs, Failure> {
+    Ok(Runs {
+        simulator: simulator(&scenario.protocol)?,
+        workload: scenario.workload.as_deref().map(workload).transpose()?,
+    })
+}
+
+/// The usual options, with a defect.
+pub(super) fn options_with(simulator: &Simulator, defect: Option<&str>) -> Result<Options, Failure> {
+    let words = ["simulate", simulator.name].into_iter();
+    let words = words.chain(defect.into_iter().flat_map(|name| ["--defect", name]));
+    let alone = Alone::try_parse_from(words).map_err(Failure::usage)?;
+    options(&alone.arguments, simulator)
+}
+
+/// The simulator of this protocol.
+pub(super) fn simulator(name: &str) -> Result<&'static Simulator, Failure> {
+    Simulator::by_name(name).ok_or_else(|| {
+        let names: Vec<_> = Simulator::ALL.iter().map(|simulator| simulator.name).collect();
+        Failure::usage(anyhow!(
+            "{name:?} is no protocol of ours; there are: {}",
+            names.join(", ")
+        ))
+    })
+}
+
+pub(super) fn workload(name: &str) -> Result<&'static dyn Workload, Failure> {
     let workload = partita_workloads::find(name);
     let fitting = workload.filter(|workload| workload::fits(*workload));
     fitting.ok_or_else(|| Failure::usage(anyhow!("{name:?} is no workload of simulated clients")))
@@ -247,7 +285,8 @@ fn repeat(seed: u64, arguments: &Arguments) -> String {
     command
 }
 
-fn read(file: &Path) -> Result<Scenario, Failure> {
+/// Reads a scenario from its file.
+pub(super) fn scenario(file: &Path) -> Result<Scenario, Failure> {
     let text = std::fs::read_to_string(file)
         .with_context(|| format!("{} can't be read", file.display()))
         .map_err(Failure::Usage)?;
@@ -263,28 +302,39 @@ fn write(file: &Path, text: &str) -> Result<(), Failure> {
 
 /// Looks for a smaller run that fails alike, and writes it.
 fn minimize(runs: Runs, scenario: Scenario, file: &Path, arguments: &Arguments) -> Result<Scenario, Failure> {
-    let run =
-        |seed: u64, options: &Options, schedule: Option<&Schedule>| runs.recorded(seed, options, schedule);
-    let Some((small, violation)) = partita_simulator::minimize(&scenario, MINIMIZING_RUNS, &run)? else {
+    let Some((small, violation)) = runs.minimize(&scenario, MINIMIZING_RUNS)? else {
         say("nothing is violated there, so nothing is made smaller");
         return Ok(scenario);
     };
-    let text = serde_json::to_string_pretty(&small).context("a scenario as JSON")?;
-    write(file, &(text + "\n"))?;
+    save(&small, file)?;
     if !arguments.json {
-        let (before, after) = (&scenario, &small);
-        print(&format!(
-            "smaller: {} of {} faults, {} nodes, {} clients: {}\n  again: partita simulate {} --scenario {}\n",
-            after.schedule.0.len(),
-            before.schedule.0.len(),
-            after.options.nodes,
-            after.options.clients,
-            violation.what,
-            scenario.protocol,
-            file.display()
-        ));
+        print(&smaller(&scenario, &small, &violation, file));
     }
     Ok(small)
+}
+
+/// Writes a scenario to a file.
+pub(super) fn save(scenario: &Scenario, file: &Path) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(scenario).context("a scenario as JSON")?;
+    write(file, &(text + "\n"))
+}
+
+/// What became of a scenario that was made smaller, and the command that repeats it.
+pub(super) fn smaller(before: &Scenario, after: &Scenario, violation: &Violation, file: &Path) -> String {
+    let operations = match &after.turns {
+        Some(turns) => format!("{} operations", turns.len()),
+        None => "as many operations as before".to_owned(),
+    };
+    format!(
+        "smaller: {} of {} faults, {} nodes, {} clients, {operations}: {}\n  again: partita simulate {} --scenario {}\n",
+        after.schedule.0.len(),
+        before.schedule.0.len(),
+        after.options.nodes,
+        after.options.clients,
+        violation.what,
+        before.protocol,
+        quoted(&file.display().to_string())
+    )
 }
 
 /// Writes and draws what happens in a run, if that is asked for.
@@ -292,7 +342,7 @@ fn show(runs: Runs, scenario: &Scenario, arguments: &Arguments) -> Result<(), Fa
     if arguments.trace.is_none() && arguments.svg.is_none() {
         return Ok(());
     }
-    let recorded = runs.traced(scenario.seed, &scenario.options, &scenario.schedule)?;
+    let recorded = runs.again(scenario, true)?;
     if let Some(file) = &arguments.trace {
         write(file, &view::text(&recorded.events))?;
     }

@@ -1,17 +1,16 @@
 //! How a seed is run: with the protocol's own clients, or with those of a workload.
 
-use partita_simulator::schedule::Schedule;
-use partita_simulator::{Extras, Options, Recorded, Report, Simulator};
+use partita_simulator::{Extras, Options, Recorded, Report, Scenario, Simulator, Violation};
 use partita_workloads::Workload;
 
 use super::workload;
 
 /// Runs of one protocol, with the same clients.
 #[derive(Clone, Copy)]
-pub(super) struct Runs {
-    pub(super) simulator: &'static Simulator,
+pub(in crate::cli) struct Runs {
+    pub(in crate::cli) simulator: &'static Simulator,
     /// Whose clients, if not the protocol's own.
-    pub(super) workload: Option<&'static dyn Workload>,
+    pub(in crate::cli) workload: Option<&'static dyn Workload>,
 }
 
 impl Runs {
@@ -31,32 +30,35 @@ impl Runs {
             .map(|recorded| recorded.report)
     }
 
-    /// The same, with what went wrong: as it is given, or as the seed draws it.
-    pub(super) fn recorded(
-        &self,
-        seed: u64,
-        options: &Options,
-        schedule: Option<&Schedule>,
-    ) -> anyhow::Result<Recorded> {
-        let extras = Extras {
-            schedule: schedule.cloned(),
-            ..Extras::default()
-        };
-        self.run(seed, options, extras)
+    /// The run of this seed as a scenario, with what it draws to go wrong.
+    pub(in crate::cli) fn drawn(&self, seed: u64, options: Options) -> anyhow::Result<Scenario> {
+        let recorded = self.run(seed, &options, Extras::default())?;
+        Ok(Scenario {
+            protocol: self.simulator.name.to_owned(),
+            seed,
+            workload: self.workload.map(|workload| workload.name().to_owned()),
+            options,
+            schedule: recorded.schedule,
+            turns: None,
+        })
     }
 
-    /// The same, with all that happens.
-    pub(super) fn traced(
+    /// A smaller scenario that fails alike, found within so many runs; nothing if this one does not fail.
+    pub(in crate::cli) fn minimize(
         &self,
-        seed: u64,
-        options: &Options,
-        schedule: &Schedule,
-    ) -> anyhow::Result<Recorded> {
+        scenario: &Scenario,
+        runs_max: u64,
+    ) -> anyhow::Result<Option<(Scenario, Violation)>> {
+        let run = |seed: u64, options: &Options, extras: Extras| self.run(seed, options, extras);
+        partita_simulator::minimize(scenario, runs_max, &run)
+    }
+
+    /// A scenario, with all that happens if that is asked for.
+    pub(super) fn again(&self, scenario: &Scenario, traced: bool) -> anyhow::Result<Recorded> {
         let extras = Extras {
-            schedule: Some(schedule.clone()),
-            traced: true,
-            ..Extras::default()
+            traced,
+            ..scenario.extras()
         };
-        self.run(seed, options, extras)
+        self.run(scenario.seed, &scenario.options, extras)
     }
 }

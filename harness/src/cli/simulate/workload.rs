@@ -156,6 +156,10 @@ impl Load for Operations {
         })
     }
 
+    fn reseed(&mut self, seed: u64) {
+        self.random = partita_generator::random(seed, "operations");
+    }
+
     fn settle(&mut self, client: usize, ended: Ended, now_us: u64) -> Result<(), String> {
         let Some(mut event) = self.clients[client].invoked.take() else {
             return Ok(());

@@ -1,0 +1,171 @@
+//! `partita replay RUN`: the same plan and the same seed again.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, anyhow};
+use partita_checker::Verdict;
+use partita_reports::run::Summary;
+
+use super::{Failure, print, say};
+use crate::calibrate::interval;
+use crate::child::{self, Outcome};
+use crate::plan::Plan;
+
+/// Arguments of `replay`.
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    /// The run's directory
+    #[arg(default_value = "runs/latest")]
+    run: PathBuf,
+    /// How many times
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    times: u64,
+    /// Where the new run directories are made
+    #[arg(long, default_value = "runs")]
+    runs_dir: PathBuf,
+    /// Print one JSON object on standard output, and nothing else
+    #[arg(long)]
+    json: bool,
+}
+
+/// What is to come again.
+pub(super) struct Original {
+    pub(super) verdict: Verdict,
+    /// The names of its anomalies.
+    pub(super) anomalies: Vec<String>,
+}
+
+pub(super) fn main(arguments: &Arguments) -> Result<Verdict, Failure> {
+    let file = arguments.run.join("plan.toml");
+    let plan = Plan::read(&file).map_err(Failure::Usage)?;
+    let original = original(&arguments.run).map_err(Failure::Usage)?;
+    let mut worst = Verdict::Valid;
+    let mut again = 0;
+    let mut same_anomaly = 0;
+    let mut runs = Vec::new();
+    for number in 1..=arguments.times {
+        let mut command = child::partita()?;
+        command.args(["run", "--json", "--quiet", "--plan"]).arg(&file);
+        command.arg("--runs-dir").arg(&arguments.runs_dir);
+        let outcome: Outcome = child::json(command, child::patience(plan.time_limit()))?;
+        worst = worst.join(outcome.verdict);
+        let findings = outcome.findings();
+        let came_again = original.as_ref().is_some_and(|it| it.verdict == outcome.verdict);
+        let same = original.as_ref().is_some_and(|it| it.comes_again_in(&findings));
+        again += u64::from(came_again);
+        same_anomaly += u64::from(same);
+        if !arguments.json {
+            say(&format!(
+                "{number} of {}: {} ({}), in {}",
+                arguments.times,
+                outcome.verdict,
+                if findings.is_empty() {
+                    &outcome.reason
+                } else {
+                    &findings[0]
+                },
+                outcome.run_dir.display()
+            ));
+        }
+        runs.push(serde_json::json!({
+            "verdict": outcome.verdict,
+            "reason": outcome.reason,
+            "findings": findings,
+            "run_dir": outcome.run_dir,
+        }));
+    }
+    if arguments.json {
+        let told = serde_json::json!({
+            "format": 1,
+            "verdict": worst,
+            "exit_code": worst.exit_code(),
+            "original": original.as_ref().map(|it| serde_json::json!({
+                "verdict": it.verdict,
+                "anomalies": it.anomalies,
+            })),
+            "times": arguments.times,
+            "verdict_again": again,
+            "anomaly_again": same_anomaly,
+            "runs": runs,
+        });
+        print(&format!("{told}\n"));
+    } else {
+        print(&told(original.as_ref(), arguments.times, again, same_anomaly));
+    }
+    Ok(worst)
+}
+
+/// What the run came to; none if it was killed before it had a verdict.
+pub(super) fn original(run: &Path) -> anyhow::Result<Option<Original>> {
+    let path = run.join("verdict.json");
+    let text = match std::fs::read_to_string(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        read => read.with_context(|| format!("`{}`", path.display()))?,
+    };
+    let summary: Summary =
+        serde_json::from_str(&text).map_err(|error| anyhow!("`{}`: {error}", path.display()))?;
+    let anomalies = summary.checks.iter().flat_map(|check| &check.anomalies);
+    let mut anomalies: Vec<_> = anomalies.map(|anomaly| anomaly.name.clone()).collect();
+    anomalies.sort();
+    anomalies.dedup();
+    Ok(Some(Original {
+        verdict: summary.verdict,
+        anomalies,
+    }))
+}
+
+impl Original {
+    /// Is an anomaly of the same name among these?
+    pub(super) fn comes_again_in(&self, findings: &[String]) -> bool {
+        self.anomalies.iter().any(|name| findings.contains(name))
+    }
+}
+
+fn told(original: Option<&Original>, times: u64, again: u64, same_anomaly: u64) -> String {
+    let Some(original) = original else {
+        return "the run had no verdict that could come again: it was killed before\n".into();
+    };
+    let how_often = |hits: u64| {
+        let (low, high) = interval::wilson(hits, times);
+        format!(
+            "in {hits} of {times} runs (95 %: {:.0} to {:.0} % of all)",
+            100.0 * low,
+            100.0 * high
+        )
+    };
+    let mut text = format!(
+        "the verdict, {}, came again {}\n",
+        original.verdict,
+        how_often(again)
+    );
+    if !original.anomalies.is_empty() {
+        text += &format!(
+            "the anomaly, {}, came again {}\n",
+            original.anomalies.join(" or "),
+            how_often(same_anomaly)
+        );
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_told_how_often_what_came_again() {
+        let original = Original {
+            verdict: Verdict::Invalid,
+            anomalies: vec!["lost write".into(), "stale read".into()],
+        };
+        assert_eq!(
+            told(Some(&original), 4, 3, 2),
+            "the verdict, invalid, came again in 3 of 4 runs (95 %: 30 to 95 % of all)\n\
+             the anomaly, lost write or stale read, came again in 2 of 4 runs (95 %: 15 to 85 % of all)\n"
+        );
+        assert!(told(None, 1, 0, 0).contains("was killed"));
+        assert!(
+            original.comes_again_in(&["stale read".into()]) && !original.comes_again_in(&["cycle".into()])
+        );
+    }
+}

@@ -1,0 +1,266 @@
+//! `partita shrink`: what of a failure is really needed to see it?
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use partita_checker::Verdict;
+use partita_history::{Event, jsonl};
+
+use super::reading::Reading;
+use super::simulate::{self, Runs};
+use super::{Failure, print, replay, say, units};
+use crate::plan::{Plan, quoted};
+use crate::shrink::{Progress, Shrunk, Trials, history, shrink};
+
+/// Arguments of `shrink`.
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    /// A run's directory, the file of a scenario or of a history; or a protocol, with --seed
+    #[arg(default_value = "runs/latest")]
+    what: PathBuf,
+    /// Of a protocol: the seed whose run fails in virtual time
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Of a protocol: the deliberate bug that is switched on
+    #[arg(long, requires = "seed")]
+    defect: Option<String>,
+    /// Of a protocol: whose clients, if not its own
+    #[arg(long, requires = "seed")]
+    workload: Option<String>,
+    /// Where to write what is left [default: plan.toml, scenario.json or history.jsonl, with `small-` before it]
+    #[arg(long)]
+    out: Option<PathBuf>,
+    /// Of a run: how often something smaller is tried before it counts as not failing
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]
+    tries: u64,
+    /// Of a run: how often what is left is run in the end, to say how often it fails
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
+    final_runs: u64,
+    /// Of a run: look for something smaller for so long
+    #[arg(long, default_value = "20m", value_parser = units::duration)]
+    time_budget: Duration,
+    /// Of a run: where the run directories of the tries are made
+    #[arg(long, default_value = "runs/shrinking")]
+    runs_dir: PathBuf,
+    #[command(flatten)]
+    reading: Reading,
+    /// Print one JSON object on standard output, and nothing else
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn main(arguments: &Arguments) -> Result<Verdict, Failure> {
+    let what = &arguments.what;
+    if let Some(seed) = arguments.seed {
+        return of_seed(arguments, seed);
+    }
+    if what.join("plan.toml").is_file() {
+        return of_run(arguments);
+    }
+    if !what.exists() {
+        return Err(Failure::usage(anyhow!(
+            "`{}` is neither a run nor a file; a protocol needs --seed",
+            what.display()
+        )));
+    }
+    // A scenario is one JSON object, which no history is.
+    match simulate::scenario(what) {
+        Ok(scenario) => of_scenario(arguments, scenario),
+        Err(_) => of_history(arguments),
+    }
+}
+
+fn of_seed(arguments: &Arguments, seed: u64) -> Result<Verdict, Failure> {
+    let name = arguments
+        .what
+        .to_str()
+        .ok_or_else(|| Failure::usage(anyhow!("that is no protocol")))?;
+    let simulator = simulate::simulator(name)?;
+    let workload = arguments
+        .workload
+        .as_deref()
+        .map(simulate::workload)
+        .transpose()?;
+    let options = simulate::options_with(simulator, arguments.defect.as_deref())?;
+    quiet_panics();
+    let scenario = Runs { simulator, workload }.drawn(seed, options)?;
+    of_scenario(arguments, scenario)
+}
+
+/// What a core's own check finds is told as a violation.
+fn quiet_panics() {
+    std::panic::set_hook(Box::new(|_| {}));
+}
+
+fn of_scenario(arguments: &Arguments, scenario: partita_simulator::Scenario) -> Result<Verdict, Failure> {
+    quiet_panics();
+    let runs = simulate::runs_of(&scenario)?;
+    let found = runs.minimize(&scenario, simulate::MINIMIZING_RUNS)?;
+    let (small, violation) = found.ok_or_else(|| {
+        Failure::usage(anyhow!(
+            "nothing is violated there, so there is nothing to make smaller"
+        ))
+    })?;
+    let file = out(arguments, "small-scenario.json");
+    simulate::save(&small, &file)?;
+    if arguments.json {
+        let told = serde_json::json!({
+            "format": 1,
+            "property": violation.property,
+            "what": violation.what,
+            "faults": small.schedule.0.len(),
+            "faults_before": scenario.schedule.0.len(),
+            "nodes": small.options.nodes,
+            "clients": small.options.clients,
+            "operations": small.turns.as_ref().map(Vec::len),
+            "file": file,
+            "command": format!("partita simulate {} --scenario {}", small.protocol, quoted(&file.display().to_string())),
+        });
+        print(&format!("{told}\n"));
+    } else {
+        print(&simulate::smaller(&scenario, &small, &violation, &file));
+    }
+    Ok(Verdict::Invalid)
+}
+
+fn out(arguments: &Arguments, name: &str) -> PathBuf {
+    arguments.out.clone().unwrap_or_else(|| name.into())
+}
+
+fn of_history(arguments: &Arguments) -> Result<Verdict, Failure> {
+    let model = arguments.reading.model()?;
+    let format = arguments.reading.format()?;
+    let history = arguments
+        .reading
+        .read(&arguments.what, format)
+        .map_err(Failure::Usage)?;
+    let options = arguments.reading.options();
+    let analysis = partita_checker::check(&history, model, &options, &|| false)
+        .with_context(|| format!("`{}`", arguments.what.display()))
+        .map_err(Failure::Usage)?;
+    let Some(anomaly) = analysis.anomalies.first() else {
+        return Err(Failure::usage(anyhow!(
+            "`{}` is {}: there is nothing to make smaller",
+            arguments.what.display(),
+            analysis.verdict
+        )));
+    };
+    let (small, events) =
+        history::only(&history, &anomaly.operations).context("the operations are no history")?;
+    // Whoever reads it must see the same in it.
+    let again = partita_checker::check(&small, model, &options, &|| false).context("the smaller history")?;
+    if again.verdict != Verdict::Invalid {
+        return Err(Failure::Harness(anyhow!(
+            "the checker does not stand by its own counterexample: {}",
+            again.reason
+        )));
+    }
+    let file = out(arguments, "small-history.jsonl");
+    write_history(&file, &events)?;
+    if arguments.json {
+        let told = serde_json::json!({
+            "format": 1,
+            "anomaly": anomaly.name,
+            "operations": small.len(),
+            "operations_before": history.len(),
+            "file": file,
+        });
+        print(&format!("{told}\n"));
+    } else {
+        print(&format!(
+            "smaller: {} of {} operations: {}: {}\n  again: partita check {} --model {}\n",
+            small.len(),
+            history.len(),
+            anomaly.name,
+            anomaly.story,
+            quoted(&file.display().to_string()),
+            model.name
+        ));
+    }
+    Ok(Verdict::Invalid)
+}
+
+fn write_history(file: &Path, events: &[Event]) -> anyhow::Result<()> {
+    let cannot = || format!("`{}` can't be written", file.display());
+    let mut text = Vec::new();
+    for event in events {
+        jsonl::write(&mut text, event).with_context(cannot)?;
+    }
+    std::fs::write(file, text).with_context(cannot)
+}
+
+fn of_run(arguments: &Arguments) -> Result<Verdict, Failure> {
+    let plan = Plan::read(&arguments.what.join("plan.toml")).map_err(Failure::Usage)?;
+    let original = replay::original(&arguments.what).map_err(Failure::Usage)?;
+    let original = original
+        .filter(|it| it.verdict == Verdict::Invalid)
+        .ok_or_else(|| {
+            Failure::usage(anyhow!(
+                "`{}` did not find anything, so there is nothing to make smaller",
+                arguments.what.display()
+            ))
+        })?;
+    let trials = Trials {
+        anomalies: original.anomalies,
+        runs_dir: arguments.runs_dir.clone(),
+        tries: arguments.tries,
+        final_runs: arguments.final_runs,
+        time_budget: arguments.time_budget,
+    };
+    let json = arguments.json;
+    let tell = move |progress: Progress<'_>| {
+        if !json {
+            say(&progress.to_string());
+        }
+    };
+    let Some(shrunk) = shrink(&plan, &trials, &tell)? else {
+        return Err(Failure::Usage(anyhow!(
+            "it did not fail again in {} runs, so nothing can be said of smaller ones; try a larger --tries",
+            trials.tries
+        )));
+    };
+    let file = out(arguments, "small-plan.toml");
+    let text = toml::to_string(&shrunk.plan).context("the plan can't be put in words")?;
+    std::fs::write(&file, text).with_context(|| format!("`{}` can't be written", file.display()))?;
+    if arguments.json {
+        print(&format!("{}\n", shrunk.json(&plan, &file)));
+    } else {
+        print(&told(&shrunk, &plan, &file));
+    }
+    Ok(Verdict::Invalid)
+}
+
+fn told(shrunk: &Shrunk, before: &Plan, file: &Path) -> String {
+    let (low, high) = shrunk.interval();
+    let faults: Vec<_> = shrunk
+        .plan
+        .faults
+        .iter()
+        .map(|fault| format!("{}:{}", fault.fault, fault.shape))
+        .collect();
+    let faults = if faults.is_empty() {
+        "none".to_owned()
+    } else {
+        faults.join(", ")
+    };
+    format!(
+        "smaller: {} of {} faults ({faults}), {} of {} nodes, {} of {} clients, {} of {} operations a second, {} of {} s\n  \
+         again: partita run --plan {}\n  it fails alike in {} of {} runs (95 %: {:.0} to {:.0} % of all)\n",
+        shrunk.plan.faults.len(),
+        before.faults.len(),
+        shrunk.plan.nodes.len(),
+        before.nodes.len(),
+        shrunk.plan.concurrency,
+        before.concurrency,
+        shrunk.plan.rate,
+        before.rate,
+        shrunk.plan.time_limit_ms as f64 / 1000.0,
+        before.time_limit_ms as f64 / 1000.0,
+        quoted(&file.display().to_string()),
+        shrunk.hits,
+        shrunk.runs,
+        100.0 * low,
+        100.0 * high
+    )
+}

@@ -1,0 +1,145 @@
+//! What can be said of two sides.
+
+use std::fmt::Write as _;
+
+use super::side::Side;
+use super::statistics::{difference, ratio};
+
+/// What was measured of both, and what follows.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Line {
+    pub(crate) what: String,
+    pub(crate) text: String,
+    /// Whether the interval excludes that there is no difference.
+    pub(crate) differs: bool,
+}
+
+/// Every measure that both have.
+pub(crate) fn lines(a: &Side, b: &Side) -> Vec<Line> {
+    let mut lines = vec![found(a, b)];
+    for (name, of_a) in &a.measures {
+        let Some(of_b) = b.measures.get(name) else {
+            continue;
+        };
+        let pairs: Vec<_> = of_a
+            .iter()
+            .filter_map(|(key, value)| Some((*value, *of_b.get(key)?)))
+            .collect();
+        let mean =
+            |side: fn(&(f64, f64)) -> f64| pairs.iter().map(side).sum::<f64>() / pairs.len().max(1) as f64;
+        let means = format!(
+            "{:.1} and {:.1} on average",
+            mean(|pair| pair.0),
+            mean(|pair| pair.1)
+        );
+        let (text, differs) = match ratio(&pairs) {
+            None => (
+                format!("{means}; too few pairs ({}) to say more", pairs.len()),
+                false,
+            ),
+            Some((mean, low, high)) => {
+                let differs = low > 1.0 || high < 1.0;
+                let said = if differs {
+                    format!(
+                        "{} by {}",
+                        if mean > 1.0 { "more" } else { "less" },
+                        percent(mean)
+                    )
+                } else {
+                    "no difference shown".to_owned()
+                };
+                let interval = format!(
+                    "95 %: {} to {}, {} pairs",
+                    percent(low),
+                    percent(high),
+                    pairs.len()
+                );
+                (format!("{said} ({interval}); {means}"), differs)
+            }
+        };
+        lines.push(Line {
+            what: (*name).to_owned(),
+            text,
+            differs,
+        });
+    }
+    lines
+}
+
+/// How often something was found.
+fn found(a: &Side, b: &Side) -> Line {
+    let counts = format!("{} of {} and {} of {}", a.found, a.trials, b.found, b.trials);
+    let (text, differs) = match difference((a.found, a.trials), (b.found, b.trials)) {
+        None => (format!("{counts}; too few to say more"), false),
+        Some((low, high)) => {
+            let differs = low > 0.0 || high < 0.0;
+            let said = match differs {
+                true if low > 0.0 => "more often",
+                true => "less often",
+                false => "no difference shown",
+            };
+            let points = |part: f64| format!("{:+.0}", 100.0 * part);
+            let interval = format!("95 %: {} to {} percentage points", points(low), points(high));
+            (format!("{said} ({interval}); {counts}"), differs)
+        }
+    };
+    Line {
+        what: "violations found".into(),
+        text,
+        differs,
+    }
+}
+
+/// A ratio as a change.
+fn percent(ratio: f64) -> String {
+    format!("{:+.0} %", 100.0 * (ratio - 1.0))
+}
+
+/// For a reader: the second side beside the first.
+pub(crate) fn text(a: &Side, b: &Side) -> String {
+    let mut out = format!("{} beside {}\n", b.name, a.name);
+    let verdicts = |side: &Side| {
+        let counts = side
+            .verdicts
+            .iter()
+            .map(|(verdict, count)| format!("{count} {verdict}"));
+        counts.collect::<Vec<_>>().join(", ")
+    };
+    let _ = writeln!(out, "  verdicts: {}; {}", verdicts(a), verdicts(b));
+    let lines = lines(a, b);
+    for line in &lines {
+        let _ = writeln!(out, "  {}: {}", line.what, line.text);
+    }
+    if lines.iter().all(|line| !line.differs) {
+        out.push_str("  no difference shown\n");
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn side(name: &str, found: u64, rates: &[f64]) -> Side {
+        let rates = rates.iter().zip(0..);
+        let rates: BTreeMap<_, _> = rates.map(|(rate, at)| (format!("seed {at}"), *rate)).collect();
+        Side {
+            name: name.into(),
+            verdicts: [("valid".to_owned(), 10 - found), ("invalid".to_owned(), found)].into(),
+            trials: 10,
+            found,
+            measures: [("ok operations a second", rates)].into(),
+        }
+    }
+
+    #[test]
+    fn what_differs_and_what_does_not() {
+        let old = side("old", 0, &[400.0, 390.0, 410.0]);
+        let new = side("new", 9, &[200.0, 196.0, 204.0]);
+        insta::assert_snapshot!(
+            text(&old, &new) + &text(&old, &old) + &text(&old, &side("one", 1, &[300.0]))
+        );
+    }
+}
