@@ -342,6 +342,11 @@ fn finish(arguments: &Arguments, directory: &Path, summary: &Summary) -> anyhow:
     } else {
         let color = std::io::stdout().is_terminal();
         print(&partita_reports::text(&run, TEXT_WIDTH, color));
+        print(&format!(
+            "  {:<14}{}\n",
+            "size",
+            units::size(directory::size(directory)?)
+        ));
     }
     Ok(())
 }
@@ -368,6 +373,7 @@ fn json(summary: &Summary, directory: &Path) -> serde_json::Value {
         "faults": summary.faults,
         "snapshots_installed": summary.snapshots_installed,
         "not_exercised": summary.not_exercised,
+        "bytes": directory::size(directory).ok(),
         "run_dir": directory.display().to_string(),
         "seed": summary.seed,
         "command": summary.command,
