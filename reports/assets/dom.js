@@ -32,8 +32,8 @@ function draw(tag, attributes, ...children) {
   return fillIn(document.createElementNS(SVG, tag), attributes, children);
 }
 
-function counted(count, noun) {
-  return `${whole(count)} ${noun}${count === 1 ? "" : "s"}`;
+function counted(count, noun, many) {
+  return `${whole(count)} ${count === 1 ? noun : many || `${noun}s`}`;
 }
 
 function whole(count) {

@@ -54,20 +54,21 @@ function repeatView(command) {
   return make("div", { class: "repeat" }, make("span", { class: "soft" }, "Again:"), code, button);
 }
 
-function anomaliesView(anomalies) {
+function anomaliesView(anomalies, strips) {
   let chosen = 0;
   const holder = make("div", {});
   const title = make("h2", { id: "anomaly" });
   const buttons = make("div", { class: "buttons", role: "group", "aria-label": "Violations" });
   let current = null;
   const name = (anomaly) => (anomaly.key === null ? anomaly.name : `${anomaly.name} on key ${anomaly.key}`);
+  const choose = (i) => { chosen = i; show(); current.render(); };
   const show = () => {
-    current = anomalyView(anomalies[chosen]);
+    current = anomalyView(anomalies[chosen], strips);
     title.textContent = visible(name(anomalies[chosen]));
     holder.replaceChildren(current.view);
     const focused = buttons.contains(document.activeElement);
     buttons.replaceChildren(...anomalies.map((anomaly, i) => make("button", {
-      type: "button", "aria-pressed": String(i === chosen), click: () => { chosen = i; show(); current.render(); },
+      type: "button", "aria-pressed": String(i === chosen), click: () => { choose(i); },
     }, `${i + 1}. ${name(anomaly)}`)));
     if (focused) buttons.querySelector("[aria-pressed=true]").focus();
   };
@@ -77,20 +78,40 @@ function anomaliesView(anomalies) {
   return { view, render: () => current.render() };
 }
 
+/** What is compressed is read when all else is there to be seen. */
+async function readLarge(page, views) {
+  const text = (id) => document.getElementById(id).textContent;
+  const read = async (view, reading) => {
+    try { view.use(...(await reading())); } catch (error) { view.fail(error.message); }
+  };
+  await breathe();
+  await read(views.logs, async () => [await inflateJson(text("lines")), page.verdict === "harness-failure"]);
+  await read(views.history, async () => {
+    const operations = await readOperations(page.history, text("operations"));
+    if (views.time) views.time.use(operations);
+    return [operations];
+  });
+}
+
 function start() {
+  const began = performance.now();
   const page = JSON.parse(document.getElementById("data").textContent);
   const root = document.getElementById("page");
   const figures = [];
   const figure = (made) => { figures.push(made); return made.view; };
+  shared.start(page.timeline ? page.timeline.to : 0);
+  const views = { logs: logsView(page.logs), history: historyView(page.history), time: page.timeline && timelineView(page.timeline) };
   root.append(headView(page));
-  if (page.anomalies.length > 0) root.append(figure(anomaliesView(page.anomalies)));
+  if (page.anomalies.length > 0) root.append(figure(anomaliesView(page.anomalies, page.timeline && page.timeline.nodes)));
   const broken = page.verdict === "harness-failure";
-  if (broken) root.append(logsView(page.logs, true));
-  root.append(page.timeline
-    ? figure(timelineView(page.timeline))
+  if (broken) root.append(views.logs.view);
+  root.append(views.time
+    ? figure(views.time)
     : make("p", { class: "lead untimed" }, "No event has a time, so there is nothing to show over time."));
+  if (page.timeline) root.append(measuresView(page.timeline.measures));
   root.append(workView(page.work, page.verdict === "valid"), faultEvents(page.faults));
-  if (!broken) root.append(logsView(page.logs, false));
+  if (page.history.operations > 0) root.append(views.history.view);
+  if (!broken) root.append(views.logs.view);
   root.append(factsView(page));
   const render = () => figures.forEach((made) => made.render());
   render();
@@ -100,11 +121,20 @@ function start() {
     width = innerWidth;
     requestAnimationFrame(render);
   });
-  // For tests in a browser without hands: where the drawing ended up.
+  // For tests in a browser: where the drawing ended up, and how long it took.
   const box = document.getElementById("anomaly-box");
   if (box) root.dataset.anomalyBottom = String(Math.ceil(box.getBoundingClientRect().bottom + scrollY));
   root.dataset.overflow = String(document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  root.dataset.firstMs = (performance.now() - began).toFixed(1);
   root.dataset.ready = "true";
+  addEventListener("hashchange", shared.followAddress);
+  readLarge(page, views).then(() => {
+    root.dataset.overflow = String(document.documentElement.scrollWidth - document.documentElement.clientWidth);
+    root.dataset.readMs = (performance.now() - began).toFixed(1);
+    root.dataset.read = "true";
+    shared.followAddress();
+    if (/^#t=/.test(location.hash)) goTo(document.getElementById("time"));
+  });
 }
 
 start();

@@ -1,4 +1,4 @@
-// How hard the run looked, the faults and their evidence, the logs, the facts.
+// How hard the run looked, the faults and their evidence, the facts.
 
 function chip(verdict, word) {
   return make("span", { class: `chip ${verdict}` }, word);
@@ -80,24 +80,9 @@ function faultEvents(faults) {
     faults.left_out > 0 && make("p", { class: "small soft" }, `${whole(faults.left_out)} more are in faults.jsonl.`));
 }
 
-/** What a node said last is what matters. */
-function showEnd(event) {
-  const log = event.currentTarget.querySelector("pre");
-  log.scrollTop = log.scrollHeight;
-}
-
-function logsView(logs, open) {
-  return make("section", { "aria-labelledby": "logs" },
-    make("h2", { id: "logs" }, "Node logs"),
-    make("p", { class: "lead" }, logs.length > 0 ? "The end of each node's log." : "No node left a log."),
-    logs.map((log) => make("details", { open: open ? "" : false, toggle: showEnd },
-      make("summary", {}, log.node, make("span", { class: "soft" }, ` · ${log.cut ? "last " : ""}${counted(log.lines.length, "line")}`)),
-      make("pre", { class: "log", tabindex: 0, "aria-label": `Log of ${log.node}` }, log.lines.join("\n")))));
-}
-
 function factsView(page) {
   return make("section", { "aria-labelledby": "facts" },
-    make("h2", { id: "facts" }, "The run"),
+    make("h2", { id: "facts", tabindex: -1 }, "The run"),
     make("dl", { class: "facts" }, page.facts.map(([name, fact]) => [make("dt", {}, name), make("dd", {}, fact)])),
     page.plan && make("details", {}, make("summary", {}, "plan.toml"), make("pre", { class: "log", tabindex: 0 }, page.plan)));
 }

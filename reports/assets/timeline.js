@@ -21,35 +21,60 @@ function faultRows(faults) {
   return rows.sort((a, b) => a.kind - b.kind);
 }
 
-function timelineFigure(line, width, tell) {
+/** What is drawn when the whole run is: computed when the report was made. */
+function wholeRun(line) {
+  const { low, high, column_s: column, rows_per_decade: rows, points, p50, p99, operations, drawn } = line.latency;
+  const placed = (flat) => flat.map((value, i) => (i % 2 === 0 ? Math.min(value * column, line.to) : low + value / rows));
+  return {
+    from: 0, bucket: line.bucket, ended: operations, drawn, exact: true, throughput: line.throughput, low, high, p50, p99,
+    points: { ok: placed(points.ok), fail: placed(points.fail), info: placed(points.info) },
+  };
+}
+
+function timelineFigure(line, summary, stretch, width, tell) {
   const rows = faultRows(line.faults);
-  const names = [...rows.map((row) => row.name), ...line.nodes.map((strip) => strip.node), "ops per second"];
+  const names = [...rows.map((row) => row.name), ...line.nodes.map((strip) => strip.node), "no majority", "ops per second"];
   const left = clamp(20 + Math.max(...names.map((name) => measure(name, 12))), 70, 130);
-  const x = (time) => left + (time / line.to) * (width - left - RIGHT);
+  const { from, to } = stretch;
+  const wide = width - RIGHT;
+  const x = (time) => left + ((clamp(time, from, to) - from) / (to - from)) * (wide - left);
+  const inside = (start, end) => end >= from && start <= to;
   const panels = { rate: { top: 26, height: 104 } };
   panels.latency = { top: panels.rate.top + panels.rate.height + 34, height: 132 };
-  panels.faults = { top: panels.latency.top + panels.latency.height + 18, height: rows.length * ROW };
-  panels.nodes = { top: panels.faults.top + panels.faults.height + (rows.length > 0 ? 12 : 0), height: line.nodes.length * STRIP };
-  const bottom = panels.nodes.top + panels.nodes.height + (line.nodes.length > 0 ? 6 : 0);
+  let next = panels.latency.top + panels.latency.height + 18;
+  const below = (height, gap) => { const top = next; next += height > 0 ? height + gap : 0; return { top, height }; };
+  panels.faults = below(rows.length * ROW, 10);
+  const without = withoutRows(line.measures);
+  panels.without = below(without.length * ROW, 10);
+  panels.nodes = below(line.nodes.length * STRIP, 8);
+  panels.progress = line.progress.length > 0 ? below(96 + 26, 4) : null;
+  const bottom = next;
   const svg = draw("svg", {
     width, height: bottom + 26, viewBox: `0 0 ${width} ${bottom + 26}`, role: "group",
-    "aria-label": "The run over time: operations per second, latency, faults, and the role of each node",
+    "aria-label": "The run over time: operations per second, latency, faults, the role of each node, and how far its log was committed",
   });
-  const view = { svg, line, x, left, width, bottom, tell, wide: width - RIGHT };
+  const view = { svg, line, summary, stretch, x, inside, left, width, bottom, tell, wide };
   drawTimeAxis(view, panels.rate.top);
   drawShades(view, panels);
   drawThroughput(view, panels.rate);
   drawLatency(view, panels.latency);
   rows.forEach((row, i) => drawFaultRow(view, row, panels.faults.top + i * ROW));
+  without.forEach((row, i) => drawWithout(view, row, panels.without.top + i * ROW));
   line.nodes.forEach((strip, i) => drawStrip(view, strip, panels.nodes.top + i * STRIP));
+  if (panels.progress) drawProgress(view, panels.progress);
   addCursor(view, panels.rate.top);
   return svg;
 }
 
 function drawTimeAxis(view, top) {
-  const { svg, line, x, bottom, left, wide } = view;
-  for (const time of ticks(line.to, (wide - left) / 95)) {
-    const text = `${short(time)} s`;
+  const { svg, stretch, x, bottom, left, wide } = view;
+  const length = stretch.to - stretch.from;
+  const steps = ticks(length, (wide - left) / 95);
+  const step = steps.length > 1 ? steps[1] : length;
+  const digits = clamp(Math.ceil(-Math.log10(step)), 0, 6);
+  for (let i = Math.ceil(stretch.from / step - 1e-9); i * step <= stretch.to + step * 1e-6; i += 1) {
+    const time = i * step;
+    const text = `${digits > 0 ? time.toFixed(digits) : short(time)} s`;
     const middle = Math.min(x(time), view.width - measure(text, 11) / 2 - 5);
     svg.append(
       draw("line", { class: "grid", x1: x(time), x2: x(time), y1: top, y2: bottom }),
@@ -60,9 +85,9 @@ function drawTimeAxis(view, top) {
 }
 
 function drawShades(view, panels) {
-  const { svg, line, x } = view;
+  const { svg, line, x, inside } = view;
   const height = panels.latency.top + panels.latency.height - panels.rate.top;
-  for (const fault of line.faults.filter((candidate) => candidate.in_force)) {
+  for (const fault of line.faults.filter((candidate) => candidate.in_force && inside(candidate.from, candidate.to))) {
     svg.append(draw("rect", {
       class: "shade", x: x(fault.from), y: panels.rate.top, width: Math.max(x(fault.to) - x(fault.from), 1), height,
     }));
@@ -79,8 +104,8 @@ function scaleMarks(view, marks, y, text) {
 }
 
 function drawThroughput(view, panel) {
-  const { svg, line, x, left } = view;
-  const { ok, fail, info } = line.throughput;
+  const { svg, summary, stretch, x, left } = view;
+  const { ok, fail, info } = summary.throughput;
   const sums = ok.map((rate, i) => rate + fail[i] + info[i]);
   const high = Math.max(...sums, 1);
   const y = (rate) => panel.top + panel.height - (rate / high) * panel.height;
@@ -90,7 +115,9 @@ function drawThroughput(view, panel) {
     let path = "";
     top.forEach((rate, i) => {
       if (rate <= low[i]) return;
-      const [x1, x2] = [x(i * line.bucket), x(Math.min((i + 1) * line.bucket, line.to))];
+      const begin = summary.from + i * summary.bucket;
+      if (begin > stretch.to || begin + summary.bucket < stretch.from) return;
+      const [x1, x2] = [x(begin), x(begin + summary.bucket)];
       path += `M${x1.toFixed(1)} ${y(low[i]).toFixed(1)}V${y(rate).toFixed(1)}H${x2.toFixed(1)}V${y(low[i]).toFixed(1)}Z`;
     });
     if (path) svg.append(draw("path", { class: `area-${name}`, d: path }));
@@ -102,8 +129,8 @@ function drawThroughput(view, panel) {
 }
 
 function drawLatency(view, panel) {
-  const { svg, line, x, left } = view;
-  const { low, high, column_s: column, rows_per_decade: rows, points, p50, p99 } = line.latency;
+  const { svg, summary, x, left, inside } = view;
+  const { low, high, points, p50, p99 } = summary;
   const decades = Math.max(high - low, 1);
   const y = (log) => panel.top + panel.height - ((log - low) / decades) * panel.height;
   svg.append(draw("text", { x: left, y: panel.top - 9, "font-size": 12, "font-weight": 600 }, "Latency",
@@ -115,7 +142,7 @@ function drawLatency(view, panel) {
     const flat = points[outcome];
     const parts = [];
     for (let i = 0; i < flat.length; i += 2) {
-      parts.push(`M${x(Math.min(flat[i] * column, line.to)).toFixed(1)} ${y(low + flat[i + 1] / rows).toFixed(1)}h0`);
+      if (inside(flat[i], flat[i])) parts.push(`M${x(flat[i]).toFixed(1)} ${y(flat[i + 1]).toFixed(1)}h0`);
     }
     if (parts.length > 0) svg.append(draw("path", { class: `points ${outcome}`, d: parts.join("") }));
   }
@@ -123,8 +150,8 @@ function drawLatency(view, panel) {
     let path = "";
     let pen = "M";
     values.forEach((value, i) => {
-      if (value === null) { pen = "M"; return; }
-      const middle = Math.min((i + 0.5) * line.bucket, line.to);
+      const middle = summary.from + (i + 0.5) * summary.bucket;
+      if (value === null || !inside(middle, middle)) { pen = "M"; return; }
       path += `${pen}${x(middle).toFixed(1)} ${y(Math.log10(Math.max(value, 1e-3))).toFixed(1)}`;
       pen = "L";
     });
@@ -165,10 +192,11 @@ function tellFault(fault) {
 }
 
 function drawFaultRow(view, row, top) {
-  const { svg, x, left, wide, tell } = view;
+  const { svg, x, left, wide, tell, inside } = view;
   const kind = row.kind % 6;
   svg.append(draw("text", { x: left - 8, y: top + 13, "font-size": 12, "text-anchor": "end" }, fit(row.name, left - 14, 12), draw("title", {}, row.name)));
   row.faults.forEach((fault, i) => {
+    if (!inside(fault.from, fault.to)) return;
     const told = tellFault(fault);
     const group = draw("g", {
       class: "fault", tabindex: 0, role: "img", "aria-label": told,
@@ -196,39 +224,109 @@ function drawFaultRow(view, row, top) {
 }
 
 function drawStrip(view, strip, top) {
-  const { svg, x, left } = view;
+  const { svg, x, left, inside } = view;
   svg.append(draw("text", { x: left - 8, y: top + 12, "font-size": 12, "text-anchor": "end" }, fit(strip.node, left - 14, 12), draw("title", {}, strip.node)));
   if (strip.stretches.length === 0) {
     svg.append(draw("text", { class: "faint", x: left, y: top + 12, "font-size": 11 }, "nothing recorded"));
   }
   let term = null;
   for (const stretch of strip.stretches) {
+    const begins = stretch.term !== null && stretch.term !== term;
+    const known = term !== null;
+    if (begins) term = stretch.term;
+    if (!inside(stretch.from, stretch.to)) continue;
     const x1 = x(stretch.from);
     const x2 = Math.max(x(stretch.to), x1 + 0.8);
-    const known = ["leader", "candidate", "follower", "down"].includes(stretch.role);
-    const tall = stretch.role === "leader" ? 14 : 8;
-    const y = top + 1 + (14 - tall) / 2;
-    const name = stretch.term === null ? stretch.role : `${stretch.role}, term ${stretch.term}`;
-    svg.append(draw("rect", { class: `role-${known ? stretch.role : "other"}`, x: x1, y, width: x2 - x1, height: tall },
-      draw("title", {}, `${strip.node}: ${name}, ${stretch.from.toFixed(2)} s to ${stretch.to.toFixed(2)} s`)));
-    if (stretch.role === "down") svg.append(draw("path", { class: "down-weave", d: weave(0, x1, x2, y, tall) }));
-    if (stretch.term !== null && stretch.term !== term) {
-      if (term !== null) svg.append(draw("line", { class: "term", x1, x2: x1, y1: top, y2: top + 16 }));
-      term = stretch.term;
-    }
-    if (stretch.role === "leader" && stretch.term !== null) {
-      const text = [`leader · term ${stretch.term}`, `term ${stretch.term}`, `${stretch.term}`].find((candidate) => measure(candidate, 10, 650) < x2 - x1 - 6);
-      if (text) svg.append(draw("text", { class: "term-text role-leader-text", x: x1 + 4, y: top + 11.6, "pointer-events": "none" }, text));
-    }
+    svg.append(roleShape(strip.node, stretch, x1, x2, top + 1, 14));
+    if (begins && known && inside(stretch.from, stretch.from)) svg.append(draw("line", { class: "term", x1, x2: x1, y1: top, y2: top + 16 }));
   }
 }
 
+/** What a node took itself for: tall if it led, woven if it did not answer. */
+function roleShape(node, stretch, x1, x2, top, height) {
+  const known = ["leader", "candidate", "follower", "down"].includes(stretch.role);
+  const leads = stretch.role === "leader";
+  const tall = leads ? height : 8;
+  const y = top + (height - tall) / 2;
+  const name = stretch.term === null ? stretch.role : `${stretch.role}, term ${stretch.term}`;
+  const group = draw("g", {}, draw("rect", { class: `role-${known ? stretch.role : "other"}`, x: x1, y, width: x2 - x1, height: tall }),
+    draw("title", {}, `${node}: ${name}, ${stretch.from.toFixed(2)} s to ${stretch.to.toFixed(2)} s`));
+  if (stretch.role === "down") group.append(draw("path", { class: "down-weave", d: weave(0, x1, x2, y, tall) }));
+  if (leads && stretch.term !== null) {
+    const text = [`leader · term ${stretch.term}`, `term ${stretch.term}`, `${stretch.term}`].find((candidate) => measure(candidate, 10, 650) < x2 - x1 - 6);
+    if (text) group.append(draw("text", { class: "term-text role-leader-text", x: x1 + 4, y: top + height - 3.4, "pointer-events": "none" }, text));
+  }
+  return group;
+}
+
+/** When something was missing: no operation ended ok, no leader had a majority. */
+function withoutRows(measures) {
+  const rows = [];
+  if (measures.unavailable.gaps.length > 0) rows.push({ name: "nothing ok", gaps: measures.unavailable.gaps });
+  if (measures.quorum && measures.quorum.without.length > 0) rows.push({ name: "no majority", gaps: measures.quorum.without });
+  return rows;
+}
+
+function drawWithout(view, row, top) {
+  const { svg, x, left, inside } = view;
+  svg.append(draw("text", { x: left - 8, y: top + 13, "font-size": 12, "text-anchor": "end" }, row.name));
+  for (const [from, to] of row.gaps.filter(([start, end]) => inside(start, end))) {
+    const [x1, x2] = [x(from), Math.max(x(to), x(from) + 2)];
+    svg.append(draw("g", {},
+      draw("rect", { class: "without", x: x1, y: top + 3, width: x2 - x1, height: 12 }),
+      draw("path", { class: "down-weave", d: weave(1, x1, x2, top + 3, 12) }),
+      draw("title", {}, `${row.name}: ${from.toFixed(2)} s to ${to.toFixed(2)} s`)));
+  }
+}
+
+const DASHES = ["", "7 3", "2 2", "9 3 2 3", "4 4", "12 3"];
+
+/** How far each node's log is committed; where a node has applied less, a thin line beneath. */
+function drawProgress(view, panel) {
+  const { svg, line, x, left, inside, stretch } = view;
+  const top = panel.top + 22;
+  const height = panel.height - 26;
+  svg.append(draw("text", { x: left, y: panel.top + 13, "font-size": 12, "font-weight": 600 }, "Log position committed",
+    draw("tspan", { class: "faint", "font-weight": 400, dx: 6 }, "thin: applied")));
+  const series = line.progress.map((node) => {
+    const points = [];
+    for (let i = 0; i < node.points.length; i += 3) points.push(node.points.slice(i, i + 3));
+    // One point beyond either end, so that lines reach the edges.
+    return { node: node.node, points: points.filter(([time], i) => inside(time, time) || inside(points[i + 1]?.[0] ?? -1, points[i + 1]?.[0] ?? -1) || inside(points[i - 1]?.[0] ?? -1, points[i - 1]?.[0] ?? -1)) };
+  });
+  const all = series.flatMap((node) => node.points.flatMap(([, commit, applied]) => [commit, applied])).filter((index) => index >= 0);
+  if (all.length === 0) return;
+  const low = stretch.from > 0 ? Math.min(...all) : 0;
+  const high = Math.max(...all, low + 1);
+  const y = (index) => top + height - ((index - low) / (high - low)) * height;
+  const steps = ticks(high - low, 3);
+  const step = Math.max(steps.length > 1 ? steps[1] : 1, 1);
+  const marks = [];
+  for (let mark = Math.ceil(low / step) * step; mark <= high; mark += step) marks.push(mark);
+  scaleMarks(view, marks, y, (mark) => whole(mark));
+  series.forEach(({ node, points }, n) => {
+    const path = (of) => {
+      let [d, pen] = ["", "M"];
+      for (const point of points) {
+        if (point[of] < 0) { pen = "M"; continue; }
+        d += `${pen}${x(point[0]).toFixed(1)} ${y(point[of]).toFixed(1)}`;
+        pen = "L";
+      }
+      return d;
+    };
+    const title = draw("title", {}, `${node}: log committed`);
+    svg.append(
+      draw("path", { class: `applied fault-line-${n % 6}`, d: path(2) }),
+      draw("path", { class: `committed fault-line-${n % 6}`, d: path(1), "stroke-dasharray": DASHES[n % 6] || null }, title));
+  });
+}
+
 /** What is told of a moment. */
-function tellMoment(line, time) {
-  const bucket = clamp(Math.floor(time / line.bucket), 0, line.throughput.ok.length - 1);
-  const { ok, fail, info } = line.throughput;
+function tellMoment({ line, summary }, time) {
+  const { ok, fail, info } = summary.throughput;
+  const bucket = clamp(Math.floor((time - summary.from) / summary.bucket), 0, ok.length - 1);
   const parts = [`${short(ok[bucket])} ok/s, ${short(fail[bucket])} failed/s, ${short(info[bucket])} unknown/s`];
-  const [p50, p99] = [line.latency.p50[bucket], line.latency.p99[bucket]];
+  const [p50, p99] = [summary.p50[bucket], summary.p99[bucket]];
   if (p50 !== null) parts.push(`p50 ${short(p50)} ms, p99 ${short(p99)} ms`);
   for (const fault of line.faults) if (fault.in_force && fault.from <= time && time <= fault.to) parts.push(`${fault.name}: ${fault.what}`);
   const of = (role) => line.nodes
@@ -237,60 +335,121 @@ function tellMoment(line, time) {
     .map(([node, stretch]) => (stretch.term === null ? node : `${node} (term ${stretch.term})`));
   if (of("leader").length > 0) parts.push(`leader ${of("leader").join(", ")}`);
   if (of("down").length > 0) parts.push(`down ${of("down").join(", ")}`);
-  return [make("b", {}, `${time.toFixed(2)} s`), ` · ${parts.join(" · ")}`];
+  return [make("b", {}, `${time.toFixed(3)} s`), ` · ${parts.join(" · ")}`];
 }
 
 function addCursor(view, top) {
-  const { svg, line, x, left, wide, bottom, tell } = view;
+  const { svg, stretch, x, inside, left, wide, bottom, tell } = view;
+  const pinned = draw("line", { class: "pinned", y1: top, y2: bottom, x1: -9, x2: -9 });
   const cursor = draw("line", { class: "cursor", y1: top, y2: bottom, x1: -9, x2: -9 });
-  svg.append(cursor);
-  let time = 0;
+  svg.append(pinned, cursor);
+  const place = (line, time) => {
+    const at = time !== null && inside(time, time) ? x(time) : -9;
+    line.setAttribute("x1", at);
+    line.setAttribute("x2", at);
+  };
+  place(pinned, shared.state.moment);
+  let time = shared.state.moment ?? stretch.from;
   const show = (moment) => {
-    time = clamp(moment, 0, line.to);
-    cursor.setAttribute("x1", x(time));
-    cursor.setAttribute("x2", x(time));
-    tell(tellMoment(line, time));
+    time = clamp(moment, stretch.from, stretch.to);
+    place(cursor, time);
+    tell(tellMoment(view, time));
+  };
+  const timeAt = (event) => {
+    const at = event.clientX - svg.getBoundingClientRect().left;
+    return at >= left && at <= wide ? stretch.from + ((at - left) / (wide - left)) * (stretch.to - stretch.from) : null;
   };
   svg.addEventListener("pointermove", (event) => {
     if (event.target.closest && event.target.closest("g.fault")) return;
-    const at = event.clientX - svg.getBoundingClientRect().left;
-    if (at >= left && at <= wide) show(((at - left) / (wide - left)) * line.to);
+    const at = timeAt(event);
+    if (at !== null) show(at);
   });
-  svg.moveCursor = (steps) => show(time + steps * line.bucket);
+  svg.addEventListener("click", (event) => {
+    const at = timeAt(event);
+    if (at !== null) shared.setMoment(at, "time");
+  });
+  svg.addEventListener("wheel", (event) => {
+    const at = timeAt(event);
+    if (!event.ctrlKey || at === null) return;
+    event.preventDefault();
+    shared.zoom(event.deltaY < 0 ? 0.8 : 1.25, at);
+  }, { passive: false });
+  svg.showMoment = (moment) => { place(pinned, moment); show(moment); };
+  svg.moveCursor = (steps) => show(time + steps * view.summary.bucket);
+  svg.cursorTime = () => time;
 }
 
-const HINT = "Point at the figure, or focus it and use the arrow keys, to read values.";
+const HINT = "Point at the figure, or focus it and use the arrow keys, to read values. Enter marks the moment, plus and minus zoom, 0 shows the whole run.";
 
 function timelineView(line) {
   const readout = make("div", { class: "readout", "aria-live": "polite" }, HINT);
   const tell = (children) => readout.replaceChildren(...children);
+  const caption = make("p", { class: "lead" });
+  const whole = wholeRun(line);
+  let operations = null;
+  let chosen = -1;
   let svg = null;
+  let drawing = 0;
   const scroller = make("div", {
     class: "scroll", tabindex: 0, role: "group", "aria-label": `Time axis. ${HINT}`,
     keydown: (event) => {
+      if (!svg || event.target !== scroller || event.ctrlKey || event.metaKey) return;
       const steps = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-      if (steps && svg && event.target === scroller) { svg.moveCursor(steps); event.preventDefault(); }
+      const factor = { "+": 0.5, "=": 0.5, "-": 2 }[event.key];
+      if (steps) svg.moveCursor(steps);
+      else if (factor) shared.zoom(factor, svg.cursorTime());
+      else if (event.key === "0") shared.setStretch(0, shared.state.end);
+      else if (event.key === "Enter") shared.setMoment(svg.cursorTime(), "time");
+      else return;
+      event.preventDefault();
     },
   });
-  const render = () => {
-    svg = timelineFigure(line, Math.max(scroller.clientWidth, 620), tell);
-    scroller.replaceChildren(svg);
+  const functions = make("label", { class: "choice", hidden: "" });
+  const brush = brushView(line, functions);
+  const summaryNow = () => {
+    if (operations === null || (shared.isWhole() && chosen < 0)) return whole;
+    return summarise(operations, shared.state.from, shared.state.to, chosen);
   };
+  const render = () => {
+    const summary = summaryNow();
+    svg = timelineFigure(line, summary, shared.state, Math.max(scroller.clientWidth, 620), tell);
+    scroller.replaceChildren(svg);
+    caption.textContent = timelineCaption(line, summary, operations);
+    brush.render();
+  };
+  const soon = () => {
+    if (drawing) return;
+    drawing = requestAnimationFrame(() => { drawing = 0; render(); });
+  };
+  shared.on("stretch", soon);
+  shared.on("moment", (moment) => { if (svg) svg.showMoment(moment); brush.render(); });
   const view = make("section", { "aria-labelledby": "time" },
-    make("h2", { id: "time" }, "Over time"),
-    make("p", { class: "lead" }, timelineCaption(line)),
-    make("figure", { class: "box" }, scroller, readout),
+    make("h2", { id: "time", tabindex: -1 }, "Over time"),
+    caption,
+    make("figure", { class: "box" }, make("div", { class: "over" }, brush.view), scroller, readout),
     timelineLegend(line));
-  return { view, render };
+  return {
+    view, render,
+    /** From now on a stretch of time is drawn from the operations in it. */
+    use: (read) => {
+      operations = read;
+      const names = ["all operations", ...read.lists.f];
+      const select = make("select", { change: (event) => { chosen = Number(event.target.value); soon(); } },
+        names.map((name, i) => make("option", { value: i - 1 }, name)));
+      functions.append("Show ", select);
+      functions.hidden = read.lists.f.length < 2;
+      if (!shared.isWhole()) soon();
+    },
+  };
 }
 
-function timelineCaption(line) {
-  const { operations, drawn } = line.latency;
+function timelineCaption(line, summary, operations) {
   const parts = [];
-  parts.push(drawn < operations
-    ? `${whole(operations)} operations fall on ${whole(drawn)} points (those on the same spot are drawn once).`
-    : `${whole(operations)} operations, a point each.`);
-  parts.push(`Rates and percentiles are per ${short(line.bucket)} s.`);
+  parts.push(summary.drawn < summary.ended
+    ? `${whole(summary.ended)} operations fall on ${whole(summary.drawn)} points (those on the same spot are drawn once).`
+    : `${counted(summary.ended, "operation")}, a point each.`);
+  parts.push(`Rates and percentiles are per ${short(summary.bucket)} s.`);
+  if (!summary.exact && operations && operations.meta.one_in > 1) parts.push("Of this stretch only the operations that are in this page are counted.");
   if (line.unended > 0) parts.push(`${counted(line.unended, "operation")} never ended, and are in neither.`);
   if (line.nodes.some((strip) => strip.condensed)) parts.push("Nodes changed roles too often for every change to be drawn.");
   return parts.join(" ");
@@ -316,6 +475,10 @@ function timelineLegend(line) {
   if (line.nodes.length > 0) {
     items.push([block("role-leader"), "leader"], [block("role-candidate"), "candidate"], [block("role-follower"), "follower"]);
     items.push([sample(draw("rect", { class: "role-down", x: 1, y: 3, width: 20, height: 8 }), draw("path", { class: "down-weave", d: weave(0, 1, 21, 3, 8) })), "no answer"]);
+    if (line.measures.unavailable.gaps.length > 0 || (line.measures.quorum && line.measures.quorum.without.length > 0)) {
+      items.push([sample(draw("rect", { class: "without", x: 1, y: 2, width: 20, height: 10 }), draw("path", { class: "down-weave", d: weave(1, 1, 21, 2, 10) })), "nothing ended ok, or no leader had a majority"]);
+    }
+    line.progress.forEach((node, n) => items.push([sample(draw("path", { class: `committed fault-line-${n % 6}`, d: "M1 7H21", "stroke-dasharray": DASHES[n % 6] || null })), `log of ${node.node}`]));
     items.push([sample(draw("line", { class: "term", x1: 11, x2: 11, y1: 0, y2: 14 })), "new term"]);
   }
   return make("ul", { class: "legend" }, items.map(([picture, text]) => make("li", {}, picture, text)));

@@ -1,4 +1,5 @@
 //! Writes made-up runs and their reports, to look at: `cargo run -p partita-reports --example sample -- DIR`.
+//! If DIR is a run already, its report is written again.
 
 use std::path::PathBuf;
 
@@ -11,6 +12,9 @@ fn main() -> Result<(), partita_reports::LoadError> {
             .nth(1)
             .unwrap_or_else(|| "target/sample-runs".to_owned()),
     );
+    if directory.join("plan.toml").exists() {
+        return partita_reports::write(&directory).map(|_| ());
+    }
     let course = sample::Course::default();
     for (name, run) in [
         ("valid", sample::valid(&course)),

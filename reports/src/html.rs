@@ -10,10 +10,20 @@ use crate::{text, view, words};
 const PAGE: &str = include_str!("../assets/report.html");
 const STYLE: &str = include_str!("../assets/report.css");
 /// The parts of the one script, in the order in which they need one another.
-const SCRIPT: [&str; 5] = [
+const SCRIPT: [&str; 15] = [
     include_str!("../assets/dom.js"),
+    include_str!("../assets/shared.js"),
+    include_str!("../assets/columns.js"),
+    include_str!("../assets/list.js"),
+    include_str!("../assets/layout.js"),
+    include_str!("../assets/drawing.js"),
+    include_str!("../assets/cycle.js"),
     include_str!("../assets/anomaly.js"),
     include_str!("../assets/timeline.js"),
+    include_str!("../assets/brush.js"),
+    include_str!("../assets/measures.js"),
+    include_str!("../assets/history.js"),
+    include_str!("../assets/logs.js"),
     include_str!("../assets/tables.js"),
     include_str!("../assets/report.js"),
 ];
@@ -26,7 +36,8 @@ pub fn html(run: &Run) -> String {
     let script = SCRIPT.concat();
     let title = format!("{}: {}", run.verdict(), run.summary.run);
     // A struct of strings and numbers always has a JSON form.
-    let data = serde_json::to_string(&view::page(run)).unwrap_or_default();
+    let contents = view::contents(run);
+    let data = serde_json::to_string(&contents.page).unwrap_or_default();
     fill(
         PAGE,
         &[
@@ -35,6 +46,8 @@ pub fn html(run: &Run) -> String {
             ("style", STYLE),
             ("plain", &escape_text(&text::text(run, 100, false))),
             ("data", &escape_json(&data)),
+            ("operations", &contents.operations),
+            ("lines", &contents.lines),
             ("script", &script),
         ],
     )

@@ -1,19 +1,28 @@
 //! Run directory in; one offline HTML file out.
 //!
 //! - [`run`]: what a run directory holds: the files and their shapes.
-//! - [`load()`]: reads one, whole or half-written; [`write()`] also puts the reports into it. Only these touch
+//! - [`load()`]: reads one, whole or half-written; [`write()`] and
+//!   [`write_loaded()`] also put the reports into it. Only these touch
 //!   the disk.
 //! - [`Run::of_history`]: a history that was checked by itself, for [`html()`].
 //! - [`sequence`]: message sequence diagrams of simulated runs, as SVG.
-//! - [`html()`], [`text()`], [`junit()`]: the same run for a browser, a terminal, a CI system.
+//! - [`html()`], [`text()`], [`junit()`], [`markdown()`]: the same run for a browser, a terminal, a CI system, a page
+//!   that renders Markdown. [`svg()`]: the anomaly alone.
+//! - `evidence`: what the nodes were at the time of an anomaly; `clock`: logs on the run's clock; `columns`: every
+//!   operation, small enough for a page.
 //!
 //! The page is made of two halves: a view model that this crate computes (so that a million operations become
 //! a small file), and a script in `assets/` that draws it.
 
 mod checked;
+mod clock;
+mod columns;
+mod evidence;
 mod html;
 mod junit;
 mod load;
+mod markdown;
+mod picture;
 mod recover;
 pub mod run;
 pub mod sequence;
@@ -22,8 +31,11 @@ mod view;
 mod words;
 mod write;
 
+pub use clock::TIME_ZERO;
 pub use html::html;
 pub use junit::{escape as escaped, junit};
 pub use load::{LoadError, NodeLog, Run, load};
+pub use markdown::markdown;
+pub use picture::svg;
 pub use text::text;
-pub use write::write;
+pub use write::{write, write_loaded};

@@ -11,9 +11,9 @@ use crate::recover;
 use crate::run::{Metric, Summary};
 
 /// How many lines of the end of a node's log are kept.
-const LOG_LINES_MAX: usize = 200;
+const LOG_LINES_MAX: usize = 50_000;
 /// How far from its end a node's log is read, in bytes.
-const LOG_BYTES_MAX: u64 = 256 << 10;
+const LOG_BYTES_MAX: u64 = 8 << 20;
 /// The most that is read of `verdict.json`, `metrics.jsonl` or `plan.toml`, in bytes.
 const TEXT_BYTES_MAX: u64 = 256 << 20;
 

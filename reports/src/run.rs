@@ -8,7 +8,7 @@
 //! verdict.json     one [`Summary`]
 //! violation.json   of a run that stopped at its first violation: that moment, and how the nodes were then
 //! nodes/<name>/    the node's log (node.log) and files
-//! report.html      made from the above
+//! report.html      made from the above, as are junit.xml and, of a violation, anomaly.svg
 //! ```
 
 use std::collections::BTreeMap;
@@ -16,6 +16,10 @@ use std::collections::BTreeMap;
 use partita_checker::{Analysis, Verdict};
 use partita_history::{FaultEvent, FaultOutcome, FaultPhase};
 use serde::{Deserialize, Serialize};
+
+/// The version of every JSON form: `verdict.json`, `run --json`, `check --json`. It grows when a member changes its
+/// meaning or goes away; members may be added at any time.
+pub const FORMAT: u32 = 1;
 
 /// `verdict.json`: what a run came to, and how hard it looked.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

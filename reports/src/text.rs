@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use partita_checker::{Severity, Verdict};
 
+use crate::evidence;
 use crate::load::Run;
 use crate::words;
 
@@ -119,6 +120,7 @@ fn head(page: &mut Sheet, run: &Run) {
         let title = page.painted(&title, "1");
         let _ = writeln!(page.out, "  {title}");
         page.paragraph(&anomaly.story, 2);
+        page.paragraph(&evidence::evidence(run, anomaly).join(" "), 2);
         for line in anomaly.severity.iter().flat_map(Severity::lines) {
             page.paragraph(&line, 4);
         }

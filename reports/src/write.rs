@@ -4,17 +4,29 @@ use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use crate::load::{LoadError, load};
+use crate::load::{LoadError, Run, load};
 
-/// Reads a run directory, and writes `report.html` and `junit.xml` into it. Gives the path of the former.
+/// Reads a run directory, and writes its reports into it: see [`write_loaded`].
 ///
 /// # Errors
 /// Those of [`load`], and when a file can't be written.
 pub fn write(directory: &Path) -> Result<PathBuf, LoadError> {
-    let run = load(directory)?;
-    replace(&directory.join("junit.xml"), &crate::junit(&run))?;
+    write_loaded(&load(directory)?)
+}
+
+/// Writes `report.html`, `junit.xml` and, of a violation, `anomaly.svg` into the directory of a run that was read
+/// before. Gives the path of the first.
+///
+/// # Errors
+/// When a file can't be written.
+pub fn write_loaded(run: &Run) -> Result<PathBuf, LoadError> {
+    let directory = &run.directory;
+    replace(&directory.join("junit.xml"), &crate::junit(run))?;
+    if let Some(picture) = crate::svg(run) {
+        replace(&directory.join("anomaly.svg"), &picture)?;
+    }
     let path = directory.join("report.html");
-    replace(&path, &crate::html(&run))?;
+    replace(&path, &crate::html(run))?;
     Ok(path)
 }
 

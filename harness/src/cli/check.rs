@@ -196,6 +196,7 @@ fn total(verdict: Verdict, judged: &[Judged<'_>]) -> String {
     )
 }
 
+/// The one object that `--json` prints (reports/FORMATS.md).
 fn json(verdict: Verdict, judged: &[Judged<'_>]) -> String {
     let files: Vec<_> = judged
         .iter()
@@ -209,6 +210,7 @@ fn json(verdict: Verdict, judged: &[Judged<'_>]) -> String {
             })
         })
         .collect();
-    let all = serde_json::json!({ "verdict": verdict, "exit_code": verdict.exit_code(), "files": files });
+    let format = partita_reports::run::FORMAT;
+    let all = serde_json::json!({ "format": format, "verdict": verdict, "exit_code": verdict.exit_code(), "files": files });
     format!("{all}\n")
 }

@@ -15,6 +15,7 @@ pub(crate) mod run;
 mod serve;
 mod shrink;
 pub(crate) mod simulate;
+pub(crate) mod terminal;
 pub(crate) mod units;
 mod verify;
 

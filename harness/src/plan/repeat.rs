@@ -41,6 +41,7 @@ impl Plan {
         let ground = nemesis::Ground {
             nodes: &self.nodes,
             target,
+            network: &self.network,
             has_other_program: self.binary_b.is_some(),
             obstacle: HERE,
         };
@@ -73,6 +74,7 @@ impl Plan {
             reads: self.reads,
             nodes: self.nodes.len(),
             network: self.network.clone(),
+            tcp: self.tcp,
             nemesis: match self.nemesis.as_slice() {
                 [] => vec!["none".to_owned()],
                 names => names.to_vec(),

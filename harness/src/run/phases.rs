@@ -174,6 +174,10 @@ async fn with_cluster(
     let rng = random(plan.seed, "operations");
     let recorder = Recorder::new(setting.directory, setting.workload.generator(), pace, rng, tap)
         .context("the history can't be made")?;
+    facts.insert(
+        partita_reports::TIME_ZERO.to_owned(),
+        format!("{:.6}", jiff::Timestamp::now()),
+    );
     let recorder = Arc::new(recorder);
     facts.insert(
         "time to first operation".to_owned(),

@@ -8,11 +8,12 @@ use serde::Serialize;
 
 use super::faults::Band;
 use super::{seconds, severity};
+use crate::evidence;
 use crate::load::Run;
 use crate::words;
 
 /// How many anomalies are drawn. The rest is counted.
-const ANOMALIES_MAX: usize = 20;
+pub(super) const ANOMALIES_MAX: usize = 20;
 /// How many operations of the counterexample are drawn.
 const CORE_MAX: usize = 60;
 /// How many operations around the counterexample are drawn, in grey.
@@ -32,6 +33,10 @@ pub(super) struct Drawing {
     name: String,
     key: Option<String>,
     story: String,
+    /// What the nodes were at the time, in sentences.
+    evidence: Vec<String>,
+    /// When the contradiction became certain, in seconds.
+    moment: f64,
     confirmed: bool,
     /// Whether the history has times; if not, positions take their place.
     timed: bool,
@@ -127,6 +132,8 @@ fn draw(run: &Run, bands: &[Band], checker: &str, anomaly: &Anomaly) -> Drawing 
         name: anomaly.name.clone(),
         key: anomaly.key.as_ref().map(words::value),
         story: anomaly.story.clone(),
+        evidence: evidence::evidence(run, anomaly),
+        moment: moment(history, anomaly.culprit),
         confirmed: anomaly.confirmed,
         timed: history.operations().any(|operation| operation.invoked.time > 0),
         lanes: lanes(history, &core, &context),
@@ -156,6 +163,13 @@ fn draw(run: &Run, bands: &[Band], checker: &str, anomaly: &Anomaly) -> Drawing 
     }
 }
 
+fn moment(history: &History, culprit: OpId) -> f64 {
+    let culprit = history.get(culprit);
+    culprit.map_or(0.0, |operation| {
+        seconds(operation.completed.unwrap_or(operation.invoked).time)
+    })
+}
+
 fn attempt(partial: &Partial) -> Attempt {
     let skipped = partial.steps.len().saturating_sub(STEPS_MAX);
     let clip = |text: &str| words::clip(text, STATE_CHARS_MAX);
@@ -183,7 +197,7 @@ fn part(anomaly: &Anomaly, id: OpId) -> Part {
 }
 
 /// The operations that the anomaly speaks of, in order: those of the counterexample first of all.
-fn core(history: &History, anomaly: &Anomaly) -> Vec<OpId> {
+pub(crate) fn core(history: &History, anomaly: &Anomaly) -> Vec<OpId> {
     let in_edges = anomaly.edges.iter().flat_map(|edge| [edge.before, edge.after]);
     let named = [anomaly.culprit]
         .into_iter()

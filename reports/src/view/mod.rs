@@ -3,7 +3,11 @@
 mod anomaly;
 mod faults;
 mod latency;
+mod logs;
+mod measures;
 mod nodes;
+mod progress;
+mod quorum;
 mod severity;
 mod timeline;
 mod work;
@@ -12,11 +16,16 @@ use partita_checker::Verdict;
 use partita_history::Outcome;
 use serde::Serialize;
 
+pub(crate) use anomaly::core;
+
+use crate::columns::{self, Columns};
 use crate::load::Run;
 use crate::words;
 
-/// The longest line of a log that is shown, in characters.
-const LOG_LINE_CHARS_MAX: usize = 500;
+/// How large the operations may be in the page, in bytes: with all else it stays under 5 MB.
+const HISTORY_BYTES_MAX: usize = 4_100_000;
+/// How many events around an anomaly are kept, whatever is left out elsewhere.
+const AROUND_EVENTS: u32 = 2_000;
 /// The most of a plan that is shown, in characters.
 const PLAN_CHARS_MAX: usize = 60_000;
 
@@ -40,23 +49,31 @@ pub(crate) struct Page<'a> {
     timeline: Option<timeline::Timeline>,
     work: work::Work<'a>,
     faults: faults::Table,
-    logs: Vec<Log<'a>>,
+    logs: logs::Logs,
+    history: columns::Meta,
     facts: Vec<(&'a str, String)>,
     plan: Option<String>,
 }
 
-#[derive(Serialize)]
-struct Log<'a> {
-    node: &'a str,
-    cut: bool,
-    lines: Vec<String>,
+/// What the page holds: its data, and what is too large to lie there as it is.
+pub(crate) struct Contents<'a> {
+    pub(crate) page: Page<'a>,
+    /// The operations, in compressed columns.
+    pub(crate) operations: String,
+    /// The lines of logs, compressed.
+    pub(crate) lines: String,
 }
 
 /// Makes the page's data.
-pub(crate) fn page(run: &Run) -> Page<'_> {
+pub(crate) fn contents(run: &Run) -> Contents<'_> {
     let summary = &run.summary;
     let bands = faults::bands(&run.history);
-    Page {
+    let Columns {
+        meta: history,
+        text: operations,
+    } = columns::columns(&run.history, &windows(run), HISTORY_BYTES_MAX);
+    let (logs, lines) = logs::logs(run, first_moment(run));
+    let page = Page {
         run: &summary.run,
         verdict: words::verdict_id(run.verdict()),
         word: run.verdict().to_string(),
@@ -71,19 +88,35 @@ pub(crate) fn page(run: &Run) -> Page<'_> {
         timeline: timeline::timeline(run, bands),
         work: work::work(run),
         faults: faults::table(&run.history),
-        logs: run.logs.iter().map(log).collect(),
+        logs,
+        history,
         facts: facts(run),
         plan: run.plan.as_deref().map(|plan| words::clip(plan, PLAN_CHARS_MAX)),
+    };
+    Contents {
+        page,
+        operations,
+        lines,
     }
 }
 
-fn log(log: &crate::load::NodeLog) -> Log<'_> {
-    let line = |line: &String| words::clip(&words::printable(line), LOG_LINE_CHARS_MAX);
-    Log {
-        node: &log.node,
-        cut: log.cut,
-        lines: log.lines.iter().map(line).collect(),
-    }
+/// Where no operation may be left out: around each anomaly that is drawn.
+fn windows(run: &Run) -> Vec<columns::Window> {
+    let anomalies = run.summary.checks.iter().flat_map(|check| &check.anomalies);
+    anomalies
+        .take(anomaly::ANOMALIES_MAX)
+        .filter_map(|anomaly| {
+            let ids = anomaly.operations.iter().copied().chain([anomaly.culprit]);
+            columns::around(&run.history, ids, AROUND_EVENTS)
+        })
+        .collect()
+}
+
+/// When the first contradiction became certain.
+fn first_moment(run: &Run) -> Option<u64> {
+    let mut anomalies = run.summary.checks.iter().flat_map(|check| &check.anomalies);
+    let culprit = run.history.get(anomalies.next()?.culprit)?;
+    Some(culprit.completed.unwrap_or(culprit.invoked).time)
 }
 
 fn why(run: &Run) -> Vec<String> {

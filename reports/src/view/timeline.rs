@@ -5,7 +5,9 @@ use serde::Serialize;
 
 use super::faults::Band;
 use super::latency::{self, Latency};
+use super::measures::{self, Measures};
 use super::nodes::{self, Strip};
+use super::progress::{self, Progress};
 use super::seconds;
 use crate::load::Run;
 
@@ -28,6 +30,9 @@ pub(super) struct Timeline {
     latency: Latency,
     faults: Vec<Band>,
     nodes: Vec<Strip>,
+    /// How far each node's log was committed and applied.
+    progress: Vec<Progress>,
+    measures: Measures,
 }
 
 #[derive(Default, Serialize)]
@@ -52,6 +57,8 @@ pub(super) fn timeline(run: &Run, bands: Vec<Band>) -> Option<Timeline> {
         latency: latency::latency(&run.history, end_ns, bucket_ns),
         faults: bands,
         nodes: nodes::strips(&run.metrics, &run.summary.nodes, end_ns),
+        progress: progress::progress(&run.metrics, &run.summary.nodes, end_ns),
+        measures: measures::measures(run, end_ns),
     })
 }
 

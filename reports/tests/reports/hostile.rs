@@ -1,6 +1,6 @@
 //! Texts that would like to be markup, commands or terminal escapes.
 
-use partita_reports::{html, junit, load, text};
+use partita_reports::{html, junit, load, markdown, svg, text};
 
 use crate::sample::HOSTILE;
 use crate::{brief, data, sample, written};
@@ -17,10 +17,10 @@ fn nothing_hostile_becomes_markup() {
     );
     assert_eq!(
         page.matches("</script>").count(),
-        2,
+        4,
         "the data does not end its element"
     );
-    assert_eq!(page.matches("<script").count(), 2);
+    assert_eq!(page.matches("<script").count(), 4);
     assert!(!page.contains(['\u{2028}', '\u{1b}']));
     let parsed: serde_json::Value = serde_json::from_str(data(&page)).unwrap();
     assert!(
@@ -80,4 +80,20 @@ fn xml_stays_well_formed() {
         }
     }
     assert_eq!(open, [""; 0]);
+}
+
+#[test]
+fn markdown_and_pictures_hold_no_markup_of_others() {
+    let run = load(&written(&sample::hostile()).directory).unwrap();
+    let page = markdown(&run);
+    assert!(!page.contains('\u{1b}'));
+    // The command alone is not escaped: it stands between fences.
+    let outside: Vec<&str> = page.split("```").step_by(2).collect();
+    assert_eq!(outside.len(), 2, "{page}");
+    assert!(!outside.concat().contains("<img"), "{page}");
+    let picture = svg(&run).unwrap();
+    assert!(
+        !picture.contains("<img") && !picture.contains("<script"),
+        "{picture}"
+    );
 }

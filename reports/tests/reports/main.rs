@@ -2,6 +2,7 @@
 
 mod browser;
 mod files;
+mod hands;
 mod hostile;
 mod sample;
 mod size;

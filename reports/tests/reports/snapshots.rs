@@ -1,6 +1,6 @@
 //! What the formats look like, as a whole.
 
-use partita_reports::{Run, html, junit, load, text};
+use partita_reports::{Run, html, junit, load, markdown, svg, text};
 
 use crate::sample::{self, Sample};
 use crate::{brief, data, written};
@@ -45,7 +45,9 @@ fn a_valid_run() {
     let run = placed(&sample::valid(&brief()));
     insta::assert_snapshot!("valid-text", text(&run, 100, false));
     insta::assert_snapshot!("valid-junit", junit(&run));
+    insta::assert_snapshot!("valid-markdown", markdown(&run));
     insta::assert_snapshot!("valid-page", page(&run));
+    assert_eq!(svg(&run), None);
 }
 
 #[test]
@@ -53,7 +55,9 @@ fn an_invalid_run() {
     let run = placed(&sample::invalid(&brief()));
     insta::assert_snapshot!("invalid-text", text(&run, 80, false));
     insta::assert_snapshot!("invalid-junit", junit(&run));
+    insta::assert_snapshot!("invalid-markdown", markdown(&run));
     insta::assert_snapshot!("invalid-page", page(&run));
+    insta::assert_snapshot!("invalid-svg", svg(&run).unwrap());
 }
 
 #[test]
@@ -61,6 +65,7 @@ fn a_run_that_could_not_be_judged_in_time() {
     let run = placed(&sample::unknown(&brief()));
     insta::assert_snapshot!("unknown-text", text(&run, 80, false));
     insta::assert_snapshot!("unknown-junit", junit(&run));
+    insta::assert_snapshot!("unknown-markdown", markdown(&run));
 }
 
 #[test]
@@ -68,6 +73,7 @@ fn a_run_that_did_too_little() {
     let run = placed(&sample::not_exercised(&brief()));
     insta::assert_snapshot!("not-exercised-text", text(&run, 80, false));
     insta::assert_snapshot!("not-exercised-junit", junit(&run));
+    insta::assert_snapshot!("not-exercised-markdown", markdown(&run));
 }
 
 #[test]
@@ -75,6 +81,7 @@ fn a_target_that_would_not_start() {
     let run = placed(&sample::harness_failure());
     insta::assert_snapshot!("harness-failure-text", text(&run, 80, false));
     insta::assert_snapshot!("harness-failure-junit", junit(&run));
+    insta::assert_snapshot!("harness-failure-markdown", markdown(&run));
 }
 
 #[test]

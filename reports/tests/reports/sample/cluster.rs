@@ -204,9 +204,11 @@ pub(super) fn metrics(course: &Course) -> Vec<Metric> {
 
 pub(super) fn logs(course: &Course) -> BTreeMap<String, Vec<String>> {
     let line = |node: u64, i: u64| {
-        let seconds = i as f64 / 8.0;
+        let (seconds, millis) = (i / 8, i % 8 * 125);
         format!(
-            "{seconds:>9.3} \u{1b}[32mINFO\u{1b}[0m n{node}: heartbeat acknowledged by 4 of 5, commit index {}",
+            "2026-11-21T04:{:02}:{:02}.{millis:03}Z \u{1b}[32mINFO\u{1b}[0m n{node}: heartbeat acknowledged by 4 of 5, commit index {}",
+            5 + seconds / 60,
+            seconds % 60,
             i * 7
         )
     };

@@ -268,6 +268,7 @@ pub(super) fn summary(events: &[Event], course: &Course, name: &str) -> Summary 
         faults: count_faults(&history.faults),
         not_exercised: vec!["kill was never healed while another fault was in force".into()],
         facts: [
+            (partita_reports::TIME_ZERO, "2026-11-21T04:05:00.000000Z"),
             ("partita", "0.1.0"),
             ("kernel", "6.12.8"),
             ("first operation after", "1.9 s"),

@@ -1,0 +1,121 @@
+use partita_history::{Event, EventType, FaultValue, History, OpEvent, Value};
+
+use super::*;
+use crate::run::Metric;
+
+const MS: u64 = 1_000_000;
+
+fn operation(history: &mut History, process: u64, node: &str, times: [u64; 2], f: &str, value: i64) {
+    for (kind, time) in [(EventType::Invoke, times[0]), (EventType::Ok, times[1])] {
+        let event = OpEvent {
+            index: 0,
+            time: time * MS,
+            process,
+            kind,
+            f: f.into(),
+            key: Some(Value::Str("x".into())),
+            value: Value::Int(value),
+            observed: None,
+            node: Some(node.into()),
+            error: None,
+        };
+        history.push(Event::Op(event)).unwrap();
+    }
+}
+
+fn stale() -> (Run, Anomaly) {
+    let mut history = History::default();
+    operation(&mut history, 4, "n1", [12_300, 12_402], "write", 9);
+    operation(&mut history, 7, "n3", [12_700, 12_781], "read", 7);
+    history.faults = vec![FaultEvent {
+        index: 0,
+        time: 12_000 * MS,
+        f: "partition".into(),
+        value: FaultValue {
+            id: 0,
+            phase: FaultPhase::Injected,
+            outcome: Some(FaultOutcome::Took),
+            what: "n3 | n1, n2".into(),
+            started: 11_900 * MS,
+            nodes: vec!["n3".into()],
+            roles: [].into(),
+            links: ["n3>n1", "n1>n3", "n3>n2", "n2>n3"].map(str::to_owned).into(),
+            evidence: String::new(),
+        },
+    }];
+    let says = |time: u64, node: &str, role: &str, term| Metric {
+        time: time * MS,
+        node: node.into(),
+        up: true,
+        role: Some(role.into()),
+        term: Some(term),
+        ..Metric::default()
+    };
+    let mut run = Run {
+        history,
+        metrics: vec![
+            says(0, "n3", "leader", 3),
+            says(0, "n1", "follower", 3),
+            says(12_200, "n1", "leader", 4),
+        ],
+        ..Run::default()
+    };
+    run.summary.nodes = ["n1", "n2", "n3"].map(str::to_owned).into();
+    let anomaly = Anomaly {
+        name: "stale read".into(),
+        key: None,
+        story: String::new(),
+        operations: vec![0, 1],
+        culprit: 1,
+        prefix_events: 4,
+        edges: Vec::new(),
+        cycle: Vec::new(),
+        partials: Vec::new(),
+        confirmed: true,
+        blind: Vec::new(),
+        minimal: true,
+        severity: None,
+    };
+    (run, anomaly)
+}
+
+#[test]
+fn a_deposed_leader_that_was_cut_off_is_told() {
+    let (run, anomaly) = stale();
+    assert_eq!(
+        evidence(&run, &anomaly),
+        [
+            "n3 had been cut off from the majority since 11.900 s (n3 | n1, n2) and still took itself for the \
+             leader of term 3, though n1 had led term 4 since 12.200 s.",
+            "n1, over which client 4 did write x=9 ok, was then the leader of term 4.",
+        ]
+    );
+}
+
+#[test]
+fn what_was_healed_before_is_not_blamed() {
+    let (mut run, anomaly) = stale();
+    let mut healed = run.history.faults[0].clone();
+    healed.value.phase = FaultPhase::Healed;
+    healed.value.started = 12_500 * MS;
+    healed.time = 12_600 * MS;
+    run.history.faults.push(healed);
+    assert!(!evidence(&run, &anomaly).concat().contains("cut off"));
+    run.metrics.clear();
+    assert!(evidence(&run, &anomaly).is_empty(), "nothing is known");
+}
+
+#[test]
+fn what_was_done_to_a_node_in_between_is_told() {
+    let (mut run, anomaly) = stale();
+    let fault = &mut run.history.faults[0];
+    fault.time = 12_500 * MS;
+    fault.f = "power-loss".into();
+    fault.value.what = "lose what was not synced".into();
+    fault.value.links.clear();
+    let told = evidence(&run, &anomaly).concat();
+    assert!(
+        told.contains("power-loss was done to n3 at 12.500 s: lose what was not synced."),
+        "{told}"
+    );
+}

@@ -1,0 +1,142 @@
+//! The summary for a page that renders Markdown: a step summary of GitHub Actions, a bug report.
+
+use std::fmt::Write as _;
+
+use partita_checker::{Anomaly, Severity, Verdict};
+
+use crate::evidence;
+use crate::load::Run;
+use crate::words;
+
+/// How many violations are told in full.
+const ANOMALIES_MAX: usize = 3;
+
+/// The summary of a run in GitHub's Markdown: verdict and reason, the story of the violation and its evidence, the
+/// command that repeats it, and how hard the run looked.
+pub fn markdown(run: &Run) -> String {
+    let summary = &run.summary;
+    let sign = match run.verdict() {
+        Verdict::Valid => "✅",
+        Verdict::Invalid => "❌",
+        Verdict::Unknown => "❓",
+        Verdict::NotExercised => "⚪",
+        Verdict::HarnessFailure => "💥",
+    };
+    let mut out = format!("## {sign} {}: {}\n\n", run.verdict(), plain(&summary.run));
+    paragraph(&mut out, &summary.reason);
+    for note in &run.notes {
+        paragraph(&mut out, note);
+    }
+    let anomalies: Vec<&Anomaly> = summary.checks.iter().flat_map(|check| &check.anomalies).collect();
+    for anomaly in anomalies.iter().take(ANOMALIES_MAX) {
+        told(&mut out, run, anomaly);
+    }
+    if anomalies.len() > ANOMALIES_MAX {
+        let more = (anomalies.len() - ANOMALIES_MAX) as u64;
+        paragraph(
+            &mut out,
+            &format!("And {} more, in the report.", words::counted(more, "violation")),
+        );
+    }
+    if !summary.command.is_empty() {
+        let command = words::printable(&summary.command).replace(['\n', '\r'], " ");
+        let fence = "`".repeat(longest_ticks(&command).max(2) + 1);
+        let _ = write!(out, "Again:\n\n{fence}sh\n{command}\n{fence}\n\n");
+    }
+    operations(&mut out, run);
+    faults(&mut out, run);
+    if !summary.not_exercised.is_empty() {
+        out.push_str("**Never exercised:**\n\n");
+        for missing in &summary.not_exercised {
+            let _ = writeln!(out, "- {}", plain(missing));
+        }
+        out.push('\n');
+    }
+    out
+}
+
+fn told(out: &mut String, run: &Run, anomaly: &Anomaly) {
+    let key = anomaly
+        .key
+        .as_ref()
+        .map(|key| format!(" on key {}", words::value(key)));
+    let _ = write!(
+        out,
+        "### {}\n\n",
+        plain(&format!("{}{}", anomaly.name, key.unwrap_or_default()))
+    );
+    paragraph(out, &anomaly.story);
+    paragraph(out, &evidence::evidence(run, anomaly).join(" "));
+    for line in anomaly.severity.iter().flat_map(Severity::lines) {
+        let _ = writeln!(out, "- {}", plain(&line));
+    }
+    if anomaly.severity.is_some() {
+        out.push('\n');
+    }
+}
+
+fn operations(out: &mut String, run: &Run) {
+    let summary = &run.summary;
+    if summary.operations.is_empty() {
+        return;
+    }
+    out.push_str("| operations | ok | failed | unknown |\n|---|--:|--:|--:|\n");
+    for (f, count) in &summary.operations {
+        let [ok, fail, info] = [count.ok, count.fail, count.info].map(words::thousands);
+        let _ = writeln!(out, "| {} | {ok} | {fail} | {info} |", plain(f));
+    }
+    out.push('\n');
+}
+
+fn faults(out: &mut String, run: &Run) {
+    let summary = &run.summary;
+    if summary.faults.is_empty() {
+        return;
+    }
+    out.push_str("| faults | planned | took | skipped | uncertain | healed | roles hit |\n|---|--:|--:|--:|--:|--:|---|\n");
+    for (name, count) in &summary.faults {
+        let _ = writeln!(
+            out,
+            "| {} | {} | {} | {} | {} | {} | {} |",
+            plain(name),
+            count.planned,
+            count.took,
+            count.skipped,
+            count.uncertain,
+            count.healed,
+            plain(&words::roles(count)),
+        );
+    }
+    out.push('\n');
+}
+
+fn paragraph(out: &mut String, text: &str) {
+    if !text.is_empty() {
+        let _ = write!(out, "{}\n\n", plain(text));
+    }
+}
+
+/// The text as it stands: no markup, no link, no mention of a person.
+fn plain(text: &str) -> String {
+    let mut out = String::new();
+    for char in words::printable(text).chars() {
+        match char {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '@' => out.push_str("&#64;"),
+            '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '#' | '|' | '~' | '!' | '$' => {
+                out.push('\\');
+                out.push(char);
+            }
+            '\n' | '\r' | '\t' => out.push(' '),
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+fn longest_ticks(text: &str) -> usize {
+    let runs = text.split(|char| char != '`').map(str::len);
+    runs.max().unwrap_or(0)
+}
