@@ -16,6 +16,8 @@ use partita_reports::run::{FaultCount, Outcomes, Rate};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use crate::cli::terminal::STEP_SUMMARY;
+
 /// How long a run may take beside its load: to start, to recover, to be judged, to be reported.
 const BESIDE_LOAD: Duration = Duration::from_secs(240);
 /// How much of what a child complained of is told, in bytes.
@@ -48,8 +50,8 @@ pub(crate) struct Anomaly {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Check {
-    checker: String,
-    verdict: Verdict,
+    pub(crate) checker: String,
+    pub(crate) verdict: Verdict,
 }
 
 impl Check {
@@ -70,12 +72,9 @@ impl Outcome {
         if self.verdict != Verdict::Invalid {
             return Vec::new();
         }
-        let mut names: Vec<_> = self
-            .anomalies
-            .iter()
-            .map(|anomaly| anomaly.name.clone())
-            .chain(self.checks.iter().filter_map(Check::found).map(str::to_owned))
-            .collect();
+        let names = self.anomalies.iter().map(|anomaly| anomaly.name.clone());
+        let by_nodes = self.checks.iter().filter_map(Check::found).map(str::to_owned);
+        let mut names: Vec<_> = names.chain(by_nodes).collect();
         names.sort();
         names.dedup();
         if names.is_empty() {
@@ -90,6 +89,8 @@ pub(crate) fn partita() -> anyhow::Result<Command> {
     let program = std::env::current_exe().context("our own program can't be found")?;
     let mut command = Command::new(program);
     command.args(["--with-parent", &std::process::id().to_string()]);
+    // Who starts many runs sums them up.
+    command.env_remove(STEP_SUMMARY);
     Ok(command)
 }
 

@@ -1,6 +1,7 @@
 //! The plan of a run: all that is needed to repeat it.
 
 mod nemesis;
+mod network;
 mod repeat;
 mod tracks;
 
@@ -17,6 +18,7 @@ use partita_workloads::Workload;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::nemesis::Obstacle;
+pub(crate) use self::network::Tcp;
 pub(crate) use self::tracks::Track;
 
 /// The version of `plan.toml`.
@@ -86,6 +88,9 @@ pub(crate) struct Plan {
     pub(crate) nodes: Vec<String>,
     /// How nodes are connected: as asked, `auto` included.
     pub(crate) network: String,
+    /// How TCP behaves after a cut.
+    #[serde(default, skip_serializing_if = "Tcp::is_prompt")]
+    pub(crate) tcp: Tcp,
     /// Clients at a time.
     pub(crate) concurrency: u32,
     /// Operations a second.
@@ -129,6 +134,7 @@ pub(crate) struct Request {
     pub(crate) reads: Reads,
     pub(crate) nodes: usize,
     pub(crate) network: String,
+    pub(crate) tcp: Tcp,
     pub(crate) nemesis: Vec<String>,
     /// Tracks, which stand in for what `nemesis` says.
     pub(crate) schedule: Vec<Track>,
@@ -221,6 +227,7 @@ impl Plan {
         let ground = nemesis::Ground {
             nodes: &nodes,
             target,
+            network: &request.network,
             has_other_program: request.binary_b.is_some(),
             obstacle: request.obstacle,
         };
@@ -242,6 +249,7 @@ impl Plan {
             reads: request.reads,
             nodes,
             network: request.network,
+            tcp: request.tcp,
             concurrency: request.concurrency,
             rate: request.rate,
             time_limit_ms,
@@ -276,6 +284,15 @@ impl Plan {
                 None => vec![nemesis::named(asked)],
             });
         asked.collect()
+    }
+
+    /// The names of the faults that were asked for by name, not as some of a set.
+    pub(crate) fn asked_by_name(&self) -> BTreeSet<&str> {
+        let names = self
+            .nemesis
+            .iter()
+            .filter(|asked| fault::Set::find(asked).is_none());
+        names.map(|asked| nemesis::named(asked).0).collect()
     }
 
     /// The faults planned for which nodes must keep their data on disks that can be made to fail.
@@ -341,8 +358,9 @@ impl Plan {
         let nemesis = if self.nemesis.is_empty() {
             "none".to_owned()
         } else {
-            self.nemesis.join(",")
+            quoted(&self.nemesis.join(","))
         };
+        option(self.tcp != defaults.tcp, "tcp", "default".to_owned());
         let drawn = self.schedule.is_empty();
         option(drawn && self.nemesis != defaults.nemesis, "nemesis", nemesis);
         option(

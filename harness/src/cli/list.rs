@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use partita_checker::Verdict;
-use partita_nemesis::fault::{self, SETS};
+use partita_nemesis::fault::{self, Fault, SETS};
+use partita_nemesis::lab::NetworkKind;
 
 use super::{Failure, print};
 
@@ -31,13 +32,24 @@ pub(super) fn main(arguments: &Arguments) -> Result<Verdict, Failure> {
                 let shapes = fault.shapes().iter().map(|shape| shape.name);
                 let why = fault.impossible().map(|why| format!(" Not here: {why}."));
                 let shapes = shapes.collect::<Vec<_>>().join(", ");
-                format!(" Shapes: {shapes}.{}", why.unwrap_or_default())
+                let (networks, why) = (needed_network(fault), why.unwrap_or_default());
+                format!(" Shapes: {shapes}.{networks}{why}")
             });
             let note = note.unwrap_or_default();
             print(&format!("  {name:width$}  {summary}{note}\n"));
         }
     }
     Ok(Verdict::Valid)
+}
+
+/// Says so if not every network can do the fault.
+fn needed_network(fault: &dyn Fault) -> String {
+    let networks = fault.networks();
+    if networks == NetworkKind::ALL {
+        return String::new();
+    }
+    let names: Vec<String> = networks.iter().map(ToString::to_string).collect();
+    format!(" Needs --network {}.", names.join(" or "))
 }
 
 /// All that is known of each defect.

@@ -8,18 +8,19 @@ use anyhow::{Context, anyhow};
 use clap::Parser;
 use jiff::Timestamp;
 use partita_checker::Verdict;
-use partita_nemesis::lab::{self, EnterError, NetworkChoice, NetworkKind};
+use partita_nemesis::fault;
+use partita_nemesis::lab::{self, EnterError, NetworkKind};
 use partita_reports::run::Summary;
 use partita_targets::Options;
 
 use super::{Failure, print, say, terminal, units};
-use crate::plan::{OnViolation, Plan, Reads, Request, Track, quoted};
+use crate::plan::{OnViolation, Plan, Reads, Request, Tcp, Track, quoted};
 use crate::progress::Progress;
 use crate::run::directory;
 use crate::run::phases::{self, Setting};
 
 /// The arguments that a plan is made of.
-const PLANNED: [&str; 19] = [
+const PLANNED: [&str; 20] = [
     "target",
     "nodes",
     "workload",
@@ -31,6 +32,7 @@ const PLANNED: [&str; 19] = [
     "operation_timeout",
     "seed",
     "network",
+    "tcp",
     "defect",
     "snapshot_entries",
     "lease_reads",
@@ -56,7 +58,8 @@ pub(super) struct Arguments {
     /// Which state reads see: one with all that was done before, or whatever the node that is asked has
     #[arg(long, value_enum, default_value_t)]
     reads: Reads,
-    /// Faults and sets of faults, with commas between (see `partita list faults` and `partita list sets`); or `none`
+    /// Faults and sets of faults, with commas between (see `partita list faults` and `partita list sets`), those of
+    /// links also over links named by hand, as in 'partition:n1>n2+n3'; or `none`
     #[arg(long, default_value = "standard", value_delimiter = ',')]
     nemesis: Vec<String>,
     /// A file with tables [[schedule]], which say what faults come when, instead of a schedule that is drawn
@@ -77,9 +80,13 @@ pub(super) struct Arguments {
     /// The seed of everything random; drawn and printed if not given
     #[arg(long, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     seed: Option<u64>,
-    /// How nodes are connected: network namespaces and iptables, or forwarders on loopback
-    #[arg(long, default_value = "auto", value_parser = ["auto", "netns", "proxy"])]
+    /// How nodes are connected: network namespaces and iptables, the same with our own switch, or forwarders on
+    /// loopback
+    #[arg(long, default_value = "auto", value_parser = ["auto", "netns", "switch", "proxy"])]
     network: String,
+    /// How TCP behaves after a cut
+    #[arg(long, value_enum, default_value_t)]
+    tcp: Tcp,
     /// A deliberate bug to switch on in our own servers (see `partita list defects`)
     #[arg(long)]
     defect: Option<String>,
@@ -175,14 +182,22 @@ pub(super) fn main(arguments: Arguments) -> Result<Verdict, Failure> {
         .init();
 
     // From here on this process may be another one, in namespaces of its own; there are no threads yet.
-    let choice: NetworkChoice = plan
-        .network
-        .parse()
-        .map_err(|error: String| Failure::usage(anyhow!(error)))?;
-    let lab = lab::enter(choice).map_err(|error| match error {
+    let wishes = plan.wishes().map_err(|error| Failure::usage(anyhow!(error)))?;
+    let lab = lab::enter(wishes).map_err(|error| match error {
         EnterError::Impossible { .. } => Failure::usage(error),
         error => Failure::Harness(error.into()),
     })?;
+    let by_name = plan.asked_by_name();
+    for fault in by_name.into_iter().filter_map(fault::find) {
+        if !fault.networks().contains(&lab.kind()) {
+            return Err(Failure::usage(anyhow!(
+                "fault `{}` can't be had here: {} ({}); or leave it out",
+                fault.name(),
+                fault::not_over(fault, lab.kind()),
+                lab.why()
+            )));
+        }
+    }
     if target.needs_own_addresses() && lab.kind() == NetworkKind::Proxy {
         return Err(Failure::usage(anyhow!(
             "target `{}` needs an address for each node, which only network namespaces give, and here: {}",
@@ -223,7 +238,7 @@ pub(super) fn main(arguments: Arguments) -> Result<Verdict, Failure> {
         facts: lab.facts(),
         ..Summary::default()
     };
-    if !plan.schedule.is_empty() {
+    if !plan.schedule.is_empty() && plan.is_as_drawn() {
         let tables = quoted(&directory.join("plan.toml").display().to_string());
         summary.command.push_str(&format!(" --schedule {tables}"));
     }
@@ -290,6 +305,7 @@ fn request(arguments: &Arguments) -> anyhow::Result<Request> {
         reads: arguments.reads,
         nodes: arguments.nodes,
         network: arguments.network.clone(),
+        tcp: arguments.tcp,
         nemesis: arguments.nemesis.clone(),
         schedule: match &arguments.schedule {
             Some(path) => Track::read(path)?,
@@ -340,6 +356,11 @@ fn finish(arguments: &Arguments, directory: &Path, summary: &Summary) -> anyhow:
         print(&format!("{}\n", json(summary, directory)));
     } else {
         print(&partita_reports::text(&run, terminal::width(), terminal::color()));
+        print(&format!(
+            "  {:<14}{}\n",
+            "size",
+            units::size(directory::size(directory)?)
+        ));
     }
     if arguments.quiet {
         // One of many runs: whoever began it tells of all.
@@ -369,6 +390,7 @@ fn json(summary: &Summary, directory: &Path) -> serde_json::Value {
         "faults": summary.faults,
         "snapshots_installed": summary.snapshots_installed,
         "not_exercised": summary.not_exercised,
+        "bytes": directory::size(directory).ok(),
         "run_dir": directory.display().to_string(),
         "seed": summary.seed,
         "command": summary.command,

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use partita_generator::faults::{self, FaultKind, PlannedFault};
 use partita_nemesis::fault::{self, Fault, SETS, Set};
+use partita_nemesis::lab::NetworkKind;
 use partita_targets::{Matter, Target};
 
 use super::unknown;
@@ -18,6 +19,8 @@ pub(super) struct Ground<'a> {
     /// The names of the nodes.
     pub(super) nodes: &'a [String],
     pub(super) target: &'a dyn Target,
+    /// The network as asked for, `auto` included.
+    pub(super) network: &'a str,
     pub(super) has_other_program: bool,
     pub(super) obstacle: Obstacle,
 }
@@ -31,7 +34,8 @@ pub(super) struct Drawn {
     pub(super) left_out: BTreeMap<String, String>,
 }
 
-/// Draws a schedule from the faults asked for: `kill` in all its shapes, `kill:leader` in one, or a set of faults.
+/// Draws a schedule from the faults asked for: `kill` in all its shapes, `kill:leader` in one, `partition:n1>n2+n3`
+/// over these links, or a set of faults.
 /// `none` is none.
 pub(super) fn draw(seed: u64, asked: &[String], ground: &Ground<'_>, load_ms: u64) -> anyhow::Result<Drawn> {
     let asked: Vec<String> = asked.iter().filter(|name| *name != "none").cloned().collect();
@@ -60,12 +64,24 @@ impl Ground<'_> {
                 "target `{name}` has no call that we know of by which {call}"
             ));
         }
+        let network = NetworkKind::ALL
+            .iter()
+            .find(|kind| kind.to_string() == self.network);
+        if let Some(&network) = network.filter(|kind| !fault.networks().contains(kind)) {
+            return Some(fault::not_over(fault, network));
+        }
         if fault.needs_other_program() && !self.has_other_program {
             return Some("it needs another program for the nodes: --binary-b".into());
         }
         if fault::shapes(fault, self.nodes.len(), self.target.has_leader()).is_empty() {
             let nodes = self.nodes.len();
             return Some(format!("it has no shape for {nodes} nodes of target `{name}`"));
+        }
+        let kind = NetworkKind::ALL
+            .iter()
+            .find(|kind| kind.to_string() == self.network);
+        if let Some(kind) = kind.filter(|kind| !fault.networks().contains(kind)) {
+            return Some(fault::not_over(fault, *kind));
         }
         (self.obstacle)(fault)
     }
@@ -112,7 +128,11 @@ impl Ground<'_> {
     /// A fault in one shape, or in all that it can have here.
     fn kind(&self, fault: &dyn Fault, shape: Option<&str>) -> anyhow::Result<FaultKind> {
         let mut shapes = fault::shapes(fault, self.nodes.len(), self.target.has_leader());
-        if let Some(shape) = shape {
+        let grudge = shape.and_then(|shape| Some((shape, fault::grudge(fault, shape, self.nodes)?)));
+        if let Some((links, sense)) = grudge {
+            sense.map_err(|wrong| anyhow!("fault `{}`: {wrong}", fault.name()))?;
+            shapes = vec![links.to_owned()];
+        } else if let Some(shape) = shape {
             let is_named = fault::takes_names(fault) && self.nodes.iter().any(|node| node == shape);
             if !is_named && !shapes.iter().any(|known| known == shape) {
                 let kind = format!("shape of `{}` for {} nodes", fault.name(), self.nodes.len());
@@ -245,5 +265,43 @@ mod tests {
             "{error}"
         );
         assert!(refused(&["partition:n1"], |_| None).starts_with("unknown shape of `partition`"));
+    }
+
+    #[test]
+    fn links_named_by_hand_are_planned_as_they_are_and_unknown_nodes_are_refused() {
+        let plan = ask("raft", &["partition:n1>n2+n3", "delay:clients<>n1"], |_| None).unwrap();
+        let shapes: BTreeSet<_> = plan.faults.iter().map(|fault| fault.shape.as_str()).collect();
+        assert_eq!(shapes, BTreeSet::from(["n1>n2+n3", "clients<>n1"]));
+        assert!(plan.wishes().unwrap().prefer_switch);
+        let command = plan.command(&ask("raft", &["none"], |_| None).unwrap());
+        assert!(
+            command.contains("--nemesis 'partition:n1>n2+n3,delay:clients<>n1'"),
+            "{command}"
+        );
+        assert_eq!(
+            refused(&["partition:n1>n9"], |_| None),
+            "fault `partition`: `n1>n9`: there is no node `n9`; there are: n1, n2, n3, n4, n5, clients"
+        );
+        let error = refused(&["kill:n1>n2"], |_| None);
+        assert!(error.starts_with("unknown shape of `kill`"), "{error}");
+    }
+
+    #[test]
+    fn what_the_network_asked_for_cannot_do_is_left_out_of_a_set_and_refused_by_name() {
+        let ask = |network: &str, fault: &str| {
+            Plan::new(Request {
+                network: network.into(),
+                nemesis: vec![fault.into()],
+                ..request()
+            })
+        };
+        let left_out = |network: &str| ask(network, "all").unwrap().left_out;
+        assert!(!left_out("auto").contains_key("loss") && !left_out("switch").contains_key("loss"));
+        assert!(left_out("netns").contains_key("loss") && left_out("netns").contains_key("delay"));
+        assert!(left_out("proxy").contains_key("loss") && !left_out("proxy").contains_key("delay"));
+        assert_eq!(
+            ask("netns", "loss").unwrap_err().to_string(),
+            "fault `loss` can't be had here: it needs the network switch, and this is netns; or leave it out"
+        );
     }
 }

@@ -6,7 +6,10 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use partita_nemesis::fault;
 
-use super::{FORMAT, Plan, Request, nemesis, unknown};
+use super::{FORMAT, Obstacle, Plan, Request, nemesis, unknown};
+
+/// What this machine can't do.
+const HERE: Obstacle = |fault| fault.impossible();
 
 impl Plan {
     /// Reads a plan from a file. It may hold other faults than its seed draws, but none that it could not.
@@ -38,8 +41,9 @@ impl Plan {
         let ground = nemesis::Ground {
             nodes: &self.nodes,
             target,
+            network: &self.network,
             has_other_program: self.binary_b.is_some(),
-            obstacle: |fault| fault.impossible(),
+            obstacle: HERE,
         };
         for planned in &self.faults {
             if fault::find(&planned.fault).is_none() {
@@ -70,12 +74,13 @@ impl Plan {
             reads: self.reads,
             nodes: self.nodes.len(),
             network: self.network.clone(),
+            tcp: self.tcp,
             nemesis: match self.nemesis.as_slice() {
                 [] => vec!["none".to_owned()],
                 names => names.to_vec(),
             },
             schedule: self.schedule.clone(),
-            obstacle: |fault| fault.impossible(),
+            obstacle: HERE,
             concurrency: self.concurrency,
             rate: self.rate,
             time_limit: self.time_limit(),

@@ -14,6 +14,7 @@ pub(crate) fn request() -> Request {
         reads: Reads::Linearizable,
         nodes: 5,
         network: "auto".into(),
+        tcp: Tcp::Prompt,
         nemesis: vec!["all".into()],
         schedule: Vec::new(),
         obstacle: |_| None,

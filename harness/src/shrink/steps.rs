@@ -32,6 +32,8 @@ pub(super) fn name_faults(plan: &mut Plan) {
     names.sort();
     names.dedup();
     plan.nemesis = names;
+    plan.schedule.clear();
+    plan.left_out.clear();
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use partita_history::FaultOutcome;
 
 use super::flapping::Flapping;
-use super::{BoxFuture, Context, Fault, Healed, Injected, Shape, grudge, lag, roles_of, selection};
+use super::{BoxFuture, Context, Fault, Healed, Injected, Shape, grudge, lag, links, roles_of};
 use crate::cluster::Cluster;
 use crate::network::{Evidence, Interference, Link, Period};
 
@@ -27,7 +27,7 @@ impl Fault for CutFault {
     }
 
     fn shapes(&self) -> &'static [Shape] {
-        selection::CUT_SHAPES
+        links::CUT_SHAPES
     }
 
     fn takes_grudges(&self) -> bool {
@@ -47,11 +47,11 @@ impl Fault for CutFault {
 
 async fn inject(context: &Context, id: u64, shape: &str, seed: u64, interference: Interference) -> Injected {
     let cluster = &context.cluster;
-    let (cut, roles, leaders) = match grudge::whom(context, shape, seed, selection::cut).await {
+    let (cut, roles, leaders) = match grudge::whom(context, shape, seed, links::cut).await {
         Ok(whom) => whom,
         Err(reason) => return Injected::skipped(shape, reason),
     };
-    let prelude = match selection::handover(cluster.len(), &leaders, seed) {
+    let prelude = match links::handover(cluster.len(), &leaders, seed) {
         Ok((lag, _)) if shape == "handover" => Some(prelude(cluster, id, lag.links).await),
         _ => None,
     };

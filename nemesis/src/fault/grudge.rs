@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::selection::{self, Cut};
-use super::{Context, roles_and_leaders};
+use super::links::Cut;
+use super::{Context, roles_and_leaders, selection};
 use crate::network::{Endpoint, Link};
 
 /// What the clients are called.

@@ -22,6 +22,7 @@ mod kill;
 mod kill_in_snapshot;
 mod lag;
 mod limit;
+mod links;
 mod loss;
 mod membership;
 mod memory;
@@ -313,9 +314,15 @@ pub fn takes_names(fault: &dyn Fault) -> bool {
     fault.shapes().iter().any(|shape| shape.name == selection::AGAIN)
 }
 
-/// The shapes that mean the same nodes for every fault that has them.
-pub fn common_shapes() -> &'static [Shape] {
-    selection::PROCESS_SHAPES
+/// The shapes that mean the same nodes, or the same links, for every fault that has them.
+pub fn common_shapes() -> Vec<Shape> {
+    let mut common = selection::PROCESS_SHAPES.to_vec();
+    for shape in [links::CUT_SHAPES, links::TRAFFIC_SHAPES].concat() {
+        if !common.contains(&shape) {
+            common.push(shape);
+        }
+    }
+    common
 }
 
 /// Is this no shape, but links named by hand for a fault that takes them, such as `n1>n2+n3`? `Some` says whether it

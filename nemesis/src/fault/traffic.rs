@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use partita_generator::{Random, random};
 use partita_history::FaultOutcome;
 
-use super::{BoxFuture, Context, Fault, Healed, Injected, Shape, grudge, roles_of, selection};
-use crate::lab::NetworkKind;
+use super::{BoxFuture, Context, Fault, Healed, Injected, Shape, grudge, links, roles_of};
+use crate::lab::{self, NetworkKind};
 use crate::network::{Interference, Link, Period};
 
 /// Something that can be done to the traffic over links.
@@ -35,7 +35,7 @@ impl Fault for TrafficFault {
     }
 
     fn shapes(&self) -> &'static [Shape] {
-        selection::TRAFFIC_SHAPES
+        links::TRAFFIC_SHAPES
     }
 
     fn networks(&self) -> &'static [NetworkKind] {
@@ -44,6 +44,11 @@ impl Fault for TrafficFault {
 
     fn takes_grudges(&self) -> bool {
         true
+    }
+
+    fn impossible(&self) -> Option<String> {
+        let by_switch_only = self.networks == PACKETS;
+        by_switch_only.then(lab::switch_obstacle).flatten()
     }
 
     fn inject<'a>(
@@ -63,7 +68,7 @@ impl TrafficFault {
         if !self.networks.contains(&cluster.kind()) {
             return Injected::skipped(shape, super::not_over(self, cluster.kind()));
         }
-        let (hit, roles, _) = match grudge::whom(context, shape, seed, selection::traffic).await {
+        let (hit, roles, _) = match grudge::whom(context, shape, seed, links::traffic).await {
             Ok(whom) => whom,
             Err(reason) => return Injected::skipped(shape, reason),
         };
@@ -125,7 +130,7 @@ fn whose(shape: &str, nodes: &[String]) -> String {
         _ if grudge::is_grudge(shape) => shape.to_owned(),
         "all" => "all among nodes".to_owned(),
         "one-way" => format!("from {names}"),
-        "clients" => "between clients and nodes".to_owned(),
+        "all-clients" => "between clients and nodes".to_owned(),
         _ => format!("to and from {names}"),
     }
 }

@@ -241,6 +241,23 @@ pub(crate) fn has_namespaces() -> bool {
     *FOUND.get_or_init(|| !trial::is_possible() || trial::isolation(false).is_ok())
 }
 
+/// Why a network with our own switch can't be had here, and what to do about it. It is tried once in a process,
+/// before that has threads; afterwards nothing is known to be in the way.
+pub(crate) fn switch_obstacle() -> Option<String> {
+    static TRIED: OnceLock<Option<String>> = OnceLock::new();
+    if TRIED.get().is_none() && !trial::is_possible() {
+        return None;
+    }
+    let tried = TRIED.get_or_init(|| {
+        namespace::hear_of_children();
+        let attempt = trial::isolation(true).and_then(trial::switch);
+        attempt
+            .err()
+            .map(|trouble| format!("{}: {}", trouble.why, trouble.remedy))
+    });
+    tried.clone()
+}
+
 /// What [`enter`] is going to do.
 struct Decision {
     why: String,

@@ -122,7 +122,7 @@ impl Prober {
     }
 
     /// Sends so many datagrams of this length over each of these links, one after another, and waits so long for
-    /// the last. Blocks.
+    /// the last, or until all have come, and for a moment more for what comes twice. Blocks.
     pub(crate) fn echoes(
         &mut self,
         links: &BTreeSet<Link>,
@@ -148,8 +148,10 @@ impl Prober {
                     echo.hear(number, sent.elapsed());
                 }
             });
+            let quiet_for = sent_at.last().map_or(drain, Instant::elapsed);
             let all_sent = sent_at.len() == count as usize;
-            if all_sent && sent_at.last().is_none_or(|last| last.elapsed() >= drain) {
+            let all_came = echoes.values().all(|echo| echo.missing() == 0);
+            if all_sent && (quiet_for >= drain || all_came && quiet_for >= ROUND) {
                 return echoes;
             }
         }

@@ -75,7 +75,8 @@ fn scene(name: &str, network: &str, run_dir: &Path) {
     runtime.block_on(async {
         match name {
             "play" => scenes::play(&lab, run_dir).await,
-            "links" => links::play(&lab, run_dir).await,
+            "spoil-links" => links::spoil(&lab, run_dir).await,
+            "cut-links" => links::cut(&lab, run_dir).await,
             "tcp-default" => links::tcp_default(&lab, run_dir).await,
             "clocks" => clocks::play(&lab, run_dir).await,
             "processes" => processes::play(&lab, run_dir).await,

@@ -1,6 +1,9 @@
 //! The tests, one after another: they start processes by the dozen and measure times.
 
+mod clocks;
 mod disks;
+mod links;
+mod processes;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
@@ -29,22 +32,22 @@ const TESTS: &[(&str, Test)] = &[
         "everything_holds_where_no_namespace_is_to_be_had",
         everything_without_namespaces,
     ),
-    ("links_are_spoilt_and_cut_by_the_switch", links),
+    ("links_are_spoilt_and_cut_by_the_switch", links::as_root),
     (
         "links_are_spoilt_and_cut_by_the_switch_of_an_ordinary_user",
-        links_as_user,
+        links::as_user,
     ),
-    ("streams_are_spoilt_by_a_proxy", links_behind_a_proxy),
-    ("packet_filters_refuse_what_they_cannot_do", links_by_filters),
-    ("tcp_is_left_alone_if_asked", tcp_default),
-    ("clocks_are_bent_and_put_right", clocks),
+    ("streams_are_spoilt_by_a_proxy", links::behind_a_proxy),
+    ("packet_filters_refuse_what_they_cannot_do", links::by_filters),
+    ("tcp_is_left_alone_if_asked", links::tcp_default),
+    ("clocks_are_bent_and_put_right", clocks::as_root),
     (
         "clocks_are_bent_and_put_right_by_an_ordinary_user",
-        clocks_as_user,
+        clocks::as_user,
     ),
     ("without_a_bound_on_back_off_connections_are_reset", old_kernel),
-    ("processes_are_troubled_as_root", processes),
-    ("processes_are_troubled_by_an_ordinary_user", processes_as_user),
+    ("processes_are_troubled_as_root", processes::as_root),
+    ("processes_are_troubled_by_an_ordinary_user", processes::as_user),
     ("disks_fail_as_root", disks::as_root),
     ("disks_fail_for_an_ordinary_user", disks::as_user),
     (
@@ -141,98 +144,6 @@ fn everything_in_namespaces_as_user() -> Result<(), String> {
     scene.succeed(PLAY);
     assert!(scene.output().contains("without root, in a user namespace"));
     Ok(())
-}
-
-fn links() -> Result<(), String> {
-    need_netns()?;
-    Theatre::open().scene(Who::Self_, "links", "switch").succeed(PLAY);
-    Ok(())
-}
-
-fn links_as_user() -> Result<(), String> {
-    need_root()?;
-    need_user_namespaces(Who::Nobody)?;
-    let theatre = Theatre::open();
-    let mut scene = theatre.scene(Who::Nobody, "links", "switch");
-    scene.succeed(PLAY);
-    assert!(scene.output().contains("without root, in a user namespace"));
-    Ok(())
-}
-
-fn links_behind_a_proxy() -> Result<(), String> {
-    Theatre::open().scene(Who::Self_, "links", "proxy").succeed(PLAY);
-    Ok(())
-}
-
-fn links_by_filters() -> Result<(), String> {
-    need_tools()?;
-    need_netns()?;
-    Theatre::open().scene(Who::Self_, "links", "netns").succeed(PLAY);
-    Ok(())
-}
-
-fn tcp_default() -> Result<(), String> {
-    need_netns()?;
-    Theatre::open()
-        .scene(Who::Self_, "tcp-default", "switch")
-        .succeed(PLAY);
-    Ok(())
-}
-
-fn clocks() -> Result<(), String> {
-    let theatre = Theatre::open();
-    let mut scene = theatre.scene(Who::Self_, "clocks", "auto");
-    scene.succeed(PLAY);
-    need_clocks(&scene.output())
-}
-
-fn clocks_as_user() -> Result<(), String> {
-    need_root()?;
-    let theatre = Theatre::open();
-    for network in ["auto", "proxy"] {
-        let mut scene = theatre.scene(Who::Nobody, "clocks", network);
-        scene.succeed(PLAY);
-        need_clocks(&scene.output())?;
-    }
-    Ok(())
-}
-
-fn processes() -> Result<(), String> {
-    need_root()?;
-    let theatre = Theatre::open();
-    for network in ["auto", "proxy"] {
-        let mut scene = theatre.scene(Who::Self_, "processes", network);
-        scene.succeed(PLAY);
-        if let Some(why) = scene
-            .output()
-            .lines()
-            .find_map(|line| line.strip_prefix("  no groups: "))
-        {
-            return Err(format!("{KERNEL}{why}"));
-        }
-    }
-    Ok(())
-}
-
-/// What needs a control group says so; all else works.
-fn processes_as_user() -> Result<(), String> {
-    let who = if is_root() { Who::Nobody } else { Who::Self_ };
-    let theatre = Theatre::open();
-    let mut scene = theatre.scene(who, "processes", "auto");
-    scene.succeed(PLAY);
-    let output = scene.output();
-    if let Some(why) = output.lines().find_map(|line| line.strip_prefix("  no groups: ")) {
-        assert!(why.contains("Delegate=yes"), "{why}");
-    }
-    Ok(())
-}
-
-/// Not every machine lets one process look into another.
-fn need_clocks(output: &str) -> Result<(), String> {
-    let skipped = output
-        .lines()
-        .find_map(|line| line.strip_prefix("clocks can't be bent: "));
-    skipped.map_or(Ok(()), |why| Err(format!("{KERNEL}{why}")))
 }
 
 /// Not every machine has namespaces, even for root.
@@ -333,17 +244,10 @@ fn killed(who: Who, network: &str, kill_inner: bool) {
         processes.len(),
         namespaces.len()
     );
-    if let Some(own) = match network {
-        "netns" => Some(6),
-        // The hub is one more.
-        "switch" => Some(7),
-        _ => None,
-    } {
-        let networks = namespaces
-            .iter()
-            .filter(|namespace| namespace.starts_with("net:"))
-            .count();
-        assert_eq!(networks, own, "one for each node and one for the controller");
+    if ["netns", "switch"].contains(&network) {
+        let networks = namespaces.iter().filter(|name| name.starts_with("net:"));
+        // One for each node and one for the controller; the switch has a hub, too.
+        assert_eq!(networks.count(), 6 + usize::from(network == "switch"));
     }
     if kill_inner {
         let inner = processes
@@ -366,24 +270,7 @@ fn killed(who: Who, network: &str, kill_inner: bool) {
     });
     // Groups outlive what was in them, until the next start.
     clean::clean_groups();
-    assert_eq!(groups_of(scene.pid()), Vec::<String>::new());
-}
-
-/// The control groups that a controller has made.
-fn groups_of(controller: i32) -> Vec<String> {
-    fn visit(folder: &std::path::Path, found: &mut Vec<String>) {
-        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-            let path = entry.path();
-            if path.is_dir() && !path.is_symlink() {
-                found.push(path.display().to_string());
-                visit(&path, found);
-            }
-        }
-    }
-    let mut found = Vec::new();
-    visit(std::path::Path::new("/sys/fs/cgroup"), &mut found);
-    found.retain(|path| path.contains("partita.") && path.contains(&format!(":{controller}:")));
-    found
+    assert_eq!(processes::groups_of(scene.pid()), Vec::<String>::new());
 }
 
 fn side_by_side() -> Result<(), String> {

@@ -38,7 +38,9 @@ impl Port {
             switch_on(&socket, option)
                 .map_err(|error| io::Error::new(error.kind(), format!("{name}: {error}")))?;
         }
-        setsockopt(&socket, sockopt::RcvBufForce, &BUFFER)?;
+        // Only the host's root may have as much as it likes; others get what the host allows everybody.
+        setsockopt(&socket, sockopt::RcvBufForce, &BUFFER)
+            .or_else(|_| setsockopt(&socket, sockopt::RcvBuf, &BUFFER))?;
         setsockopt(&socket, sockopt::SndBuf, &BUFFER)?;
         attach(&socket, index)?;
         Ok(Port { socket })
