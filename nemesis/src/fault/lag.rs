@@ -11,8 +11,8 @@ use tokio::time::Instant;
 use super::Context;
 use super::administrator::acknowledged_leader;
 
-/// It is given up after this.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// It is given up after this: other faults of the name wait.
+const PATIENCE: Duration = Duration::from_secs(4);
 /// And when nothing has been applied for so long: then no snapshot is coming.
 const STANDSTILL: Duration = Duration::from_millis(1_500);
 const LOOK_EVERY: Duration = Duration::from_millis(100);

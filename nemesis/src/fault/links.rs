@@ -83,7 +83,7 @@ pub(super) const CUT_SHAPES: &[Shape] = &[
     },
     Shape {
         name: "until-snapshot",
-        summary: "a follower from all others, until it needs the leader's snapshot or ten seconds more have passed",
+        summary: "a follower from all others, until it needs the leader's snapshot or four seconds more have passed",
     },
     Shape {
         name: "clients",

@@ -16,10 +16,33 @@ const COUNT: u32 = 24;
 const LONG: usize = 1_400;
 /// Batches are repeated for so long, until one shows what is to be seen.
 const PATIENCE: Duration = Duration::from_millis(1_500);
+/// And at least so often: on a busy machine one batch may take that long.
+const BATCHES_MIN: usize = 3;
 /// What is not delayed arrives within this, on a machine that is busy.
 const DRAIN: Duration = Duration::from_millis(120);
 /// No echo is as quick as that over a link whose rate is used up.
 const SLOW: Duration = Duration::from_millis(8);
+
+/// How often it has been tried.
+struct Trials {
+    begun: Instant,
+    batches: usize,
+}
+
+impl Trials {
+    fn begin() -> Trials {
+        Trials {
+            begun: Instant::now(),
+            batches: 0,
+        }
+    }
+
+    /// Whether the batch that has just been looked at was the last.
+    fn are_over(&mut self) -> bool {
+        self.batches += 1;
+        self.batches >= BATCHES_MIN && self.begun.elapsed() >= PATIENCE
+    }
+}
 
 /// Sends probe datagrams over links, as often as it needs to see that the interference takes.
 pub(super) async fn probe(
@@ -28,13 +51,13 @@ pub(super) async fn probe(
     interference: Interference,
     links: &BTreeSet<Link>,
 ) -> Evidence {
-    let begun = Instant::now();
+    let mut trials = Trials::begin();
     let before = tally(netns, links);
     loop {
         let others = cut_by_others(netns, fault);
         let open: BTreeSet<Link> = links.difference(&others).copied().collect();
         if open.is_empty() {
-            if begun.elapsed() >= PATIENCE {
+            if trials.are_over() {
                 return Evidence::new(false, "other faults cut all of the links".into());
             }
             tokio::time::sleep(DRAIN).await;
@@ -47,7 +70,7 @@ pub(super) async fn probe(
         let counted = tally(netns, links) - before;
         let (shows, text) = judge(interference, &echoes);
         let certain = shows && counts(interference, counted);
-        if certain || begun.elapsed() >= PATIENCE {
+        if certain || trials.are_over() {
             return Evidence::new(certain, format!("{text}; the switch: {counted}"));
         }
     }
@@ -55,7 +78,7 @@ pub(super) async fn probe(
 
 /// Whether links that nothing is done to any more let everything pass.
 pub(super) async fn probe_clear(netns: &Netns, links: &BTreeSet<Link>) -> Evidence {
-    let begun = Instant::now();
+    let mut trials = Trials::begin();
     loop {
         let busy: BTreeSet<Link> = netns.in_force().into_keys().collect();
         let clear: BTreeSet<Link> = links.difference(&busy).copied().collect();
@@ -76,7 +99,8 @@ pub(super) async fn probe_clear(netns: &Netns, links: &BTreeSet<Link>) -> Eviden
             ..Tally::default()
         };
         let certain = arrived > 0 && counted == all_pass;
-        if certain || begun.elapsed() >= PATIENCE {
+        // If not, another fault may have begun in the meantime: then its links are left out the next time.
+        if certain || trials.are_over() {
             let count = clear.len();
             let text = format!("{arrived} probe datagrams came over {count} links; the switch: {counted}");
             return Evidence::new(certain, text);

@@ -46,8 +46,6 @@ pub(crate) struct Period {
     counted: Option<(BTreeSet<Link>, Tally)>,
 }
 
-/// The forwarder may be in the middle of a write when a gate closes.
-const SETTLING: Duration = Duration::from_millis(5);
 /// How long the forwarder watches links. Not every pair of nodes talks; that some do is enough.
 const WATCH: Duration = Duration::from_millis(250);
 /// How long it waits for anything to try to cross.
@@ -81,7 +79,6 @@ impl Network {
                 (probe_by_datagrams(netns, nodes).await, period)
             }
             Network::Proxy(proxy) => {
-                tokio::time::sleep(SETTLING).await;
                 let period = self.begin_period(links);
                 (watch_cut(proxy, &period).await, period)
             }
@@ -108,7 +105,6 @@ impl Network {
         match self {
             Network::Netns(netns) => echo::probe(netns, fault, interference, links).await,
             Network::Proxy(proxy) if interference.is_cut() => {
-                tokio::time::sleep(SETTLING).await;
                 watch_cut(proxy, &self.begin_period(links)).await
             }
             Network::Proxy(proxy) => watch_slowed(proxy, period).await,

@@ -142,6 +142,13 @@ impl Gate {
         self.passage.borrow().cut
     }
 
+    /// Does something short unless the gate is cut, which it can't become meanwhile: once a cut is in force nothing
+    /// gets through that was under way.
+    pub(super) fn unless_cut<T>(&self, work: impl FnOnce() -> T) -> Option<T> {
+        let passage = self.passage.borrow();
+        (!passage.cut).then(work)
+    }
+
     /// When bytes that arrive now may go on at the earliest.
     pub(super) fn due(&self, length: usize) -> Instant {
         let passage = self.passage.borrow().clone();

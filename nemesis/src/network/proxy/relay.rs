@@ -132,16 +132,16 @@ async fn write(to: &TcpStream, gate: &Gate, mut chunks: mpsc::Receiver<Chunk>) -
                 writable = to.writable() => writable?,
                 _ = state.changed() => continue,
             }
-            if gate.is_cut() {
-                continue;
-            }
-            match to.try_write(rest) {
-                Ok(length) => {
-                    gate.count_forwarded(length);
-                    rest = &rest[length..];
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Err(error),
+            let written = gate.unless_cut(|| {
+                let written = to.try_write(rest);
+                gate.count_forwarded(*written.as_ref().unwrap_or(&0));
+                written
+            });
+            match written {
+                None => {}
+                Some(Ok(length)) => rest = &rest[length..],
+                Some(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Some(Err(error)) => return Err(error),
             }
         }
     }
