@@ -362,6 +362,10 @@ fn finish(arguments: &Arguments, directory: &Path, summary: &Summary) -> anyhow:
             units::size(directory::size(directory)?)
         ));
     }
+    if arguments.quiet {
+        // One of many runs: whoever began it tells of all.
+        return Ok(());
+    }
     terminal::add_to_step_summary(|| partita_reports::markdown(&run))
         .context("the step's summary can't be written")
 }
