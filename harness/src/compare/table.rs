@@ -40,11 +40,7 @@ pub(crate) fn lines(a: &Side, b: &Side) -> Vec<Line> {
             Some((mean, low, high)) => {
                 let differs = low > 1.0 || high < 1.0;
                 let said = if differs {
-                    format!(
-                        "{} by {}",
-                        if mean > 1.0 { "more" } else { "less" },
-                        percent(mean)
-                    )
+                    format!("differs by {}", percent(mean))
                 } else {
                     "no difference shown".to_owned()
                 };
@@ -90,8 +86,11 @@ fn found(a: &Side, b: &Side) -> Line {
     }
 }
 
-/// A ratio as a change.
+/// A ratio as a change. So large a one that the number would say nothing is not told to the digit.
 fn percent(ratio: f64) -> String {
+    if ratio >= 10.0 {
+        return "ten times as much or more".to_owned();
+    }
     format!("{:+.0} %", 100.0 * (ratio - 1.0))
 }
 

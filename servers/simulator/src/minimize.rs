@@ -15,7 +15,7 @@ const SEEDS_TRIED: u64 = 4;
 /// milliseconds, both with faults and without.
 const AFTERWARDS_MS: u64 = 100;
 /// With how many it is tried to have operations at given moments.
-const TURNS_SEEDS_TRIED: u64 = 120;
+const TURNS_SEEDS_TRIED: u64 = 60;
 /// With how many it is tried to begin with few nodes.
 const SMALL_SEEDS_TRIED: u64 = 30;
 
@@ -36,6 +36,9 @@ pub struct Scenario {
     /// When clients want something, if not whenever they have thought enough.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub turns: Option<Vec<Turn>>,
+    /// Whether what a client wants at its turn depends on nothing but the seed and the moment.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub independent_turns: bool,
 }
 
 impl Scenario {
@@ -44,6 +47,7 @@ impl Scenario {
         Extras {
             schedule: Some(self.schedule.clone()),
             turns: self.turns.clone(),
+            independent_turns: self.independent_turns,
             ..Extras::default()
         }
     }
@@ -128,8 +132,13 @@ impl<E> Search<'_, E> {
         candidate.turns = Some(turns);
         candidate.options.faulty_ms = candidate.options.faulty_ms.min(until / 1_000 + AFTERWARDS_MS);
         candidate.options.calm_ms = AFTERWARDS_MS;
-        // What each operation is, is drawn anew: that takes more seeds.
-        self.improves(candidate, TURNS_SEEDS_TRIED)
+        // What each operation is, is drawn anew then: that takes more seeds.
+        candidate.independent_turns = true;
+        if self.improves(candidate.clone(), TURNS_SEEDS_TRIED)? {
+            return Ok(true);
+        }
+        candidate.independent_turns = false;
+        self.improves(candidate, SEEDS_TRIED)
     }
 
     fn size(&self) -> (usize, usize, usize, u64) {

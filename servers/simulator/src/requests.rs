@@ -36,7 +36,7 @@ impl<P: Simulated> Simulation<P> {
             self.ahead.events.after(IDLE, Event::ClientNext(client));
             return;
         }
-        if self.script.is_some() {
+        if self.independent_turns {
             let (now, client) = (self.ahead.events.now(), client as u64 + 1);
             self.clients
                 .reseed(self.seed ^ now.wrapping_mul(SPREAD).wrapping_mul(client));

@@ -61,6 +61,9 @@ pub struct Extras {
     /// When clients want something, instead of whenever they have thought enough. So few operations can show no
     /// progress: none is asked for.
     pub turns: Option<Vec<Turn>>,
+    /// Whether what a client wants at its turn depends on nothing but the seed and the moment, so that turns can be left
+    /// out and the others stay what they are.
+    pub independent_turns: bool,
     /// What clients do, instead of what the protocol's clients do.
     pub load: Option<Box<dyn Load>>,
     /// Whether to keep what happens, which takes time and memory.
@@ -166,6 +169,7 @@ pub(crate) struct Simulation<P: Simulated> {
     pub(crate) turns: Vec<Turn>,
     /// When they are to, if that was given.
     pub(crate) script: Option<Vec<Turn>>,
+    pub(crate) independent_turns: bool,
     /// The terms with a leader that whoever draws faults has seen.
     leaderships_seen: u64,
     /// The writes and reads that were done when all faults were over.
@@ -231,6 +235,7 @@ impl<P: Simulated> Simulation<P> {
             seed,
             turns: Vec::new(),
             script: extras.turns,
+            independent_turns: extras.independent_turns,
             leaderships_seen: 0,
             calm_from: None,
             works: false,

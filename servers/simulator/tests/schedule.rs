@@ -20,6 +20,7 @@ fn drawn(seed: u64, options: &Options) -> (Scenario, Recorded) {
         options: options.clone(),
         schedule: recorded.schedule.clone(),
         turns: None,
+        independent_turns: false,
     };
     (scenario, recorded)
 }

@@ -40,6 +40,7 @@ impl Runs {
             options,
             schedule: recorded.schedule,
             turns: None,
+            independent_turns: false,
         })
     }
 
