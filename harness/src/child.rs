@@ -16,6 +16,8 @@ use partita_reports::run::{FaultCount, Outcomes, Rate};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use crate::cli::terminal::STEP_SUMMARY;
+
 /// How long a run may take beside its load: to start, to recover, to be judged, to be reported.
 const BESIDE_LOAD: Duration = Duration::from_secs(240);
 /// How much of what a child complained of is told, in bytes.
@@ -87,6 +89,8 @@ pub(crate) fn partita() -> anyhow::Result<Command> {
     let program = std::env::current_exe().context("our own program can't be found")?;
     let mut command = Command::new(program);
     command.args(["--with-parent", &std::process::id().to_string()]);
+    // Who starts many runs sums them up.
+    command.env_remove(STEP_SUMMARY);
     Ok(command)
 }
 

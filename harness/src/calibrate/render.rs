@@ -15,6 +15,8 @@ pub(crate) struct Calibration {
     pub(crate) format: u32,
     /// The version of the program that was calibrated.
     pub(crate) version: &'static str,
+    /// The day on which it was, in UTC, as `2026-11-21`.
+    pub(crate) date: String,
     /// In virtual time.
     pub(crate) simulated: Vec<Row>,
     /// In real processes.
@@ -43,7 +45,10 @@ impl Calibration {
 
 /// The tables.
 pub(crate) fn markdown(calibration: &Calibration) -> String {
-    let mut out = String::from("# How well planted bugs are found\n");
+    let mut out = format!(
+        "# How well planted bugs are found\n\nPartita {}, {}.\n",
+        calibration.version, calibration.date
+    );
     for (title, seconds, rows) in parts(calibration) {
         let _ = write!(
             out,
@@ -199,6 +204,7 @@ mod tests {
         Calibration {
             format: 1,
             version: "0",
+            date: "2026-11-21".into(),
             simulated: vec![
                 row(
                     Some("stale-reads"),

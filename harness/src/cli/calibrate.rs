@@ -66,6 +66,7 @@ pub(super) fn main(arguments: &Arguments) -> Result<Verdict, Failure> {
     let mut calibration = Calibration {
         format: 1,
         version: env!("CARGO_PKG_VERSION"),
+        date: Timestamp::now().strftime("%Y-%m-%d").to_string(),
         simulated: Vec::new(),
         processes: Vec::new(),
     };

@@ -1,7 +1,6 @@
 //! `partita matrix FILE.toml`: many runs, one verdict.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,7 +9,7 @@ use jiff::Timestamp;
 use partita_checker::Verdict;
 
 use super::clean::remove_old;
-use super::{Failure, print, say, units};
+use super::{Failure, print, say, terminal, units};
 use crate::matrix::file::{self, Shard};
 use crate::matrix::night::{Night, Place};
 use crate::matrix::tally::{Tally, telling};
@@ -94,6 +93,8 @@ pub(super) fn main(arguments: &Arguments) -> Result<Verdict, Failure> {
     } else {
         print(&told(&place, &tally));
     }
+    terminal::add_to_step_summary(|| markdown::markdown(&place, &tally))
+        .context("the step's summary can't be written")?;
     Ok(tally.verdict)
 }
 
@@ -177,8 +178,7 @@ fn json(place: &Place, tally: &Tally) -> serde_json::Value {
 }
 
 fn told(place: &Place, tally: &Tally) -> String {
-    let bold = std::io::stdout().is_terminal();
-    let (on, off) = if bold {
+    let (on, off) = if terminal::color() {
         ("\u{1b}[1m", "\u{1b}[0m")
     } else {
         ("", "")

@@ -15,7 +15,7 @@ pub(crate) mod run;
 mod serve;
 mod shrink;
 pub(crate) mod simulate;
-mod terminal;
+pub(crate) mod terminal;
 pub(crate) mod units;
 mod verify;
 

@@ -356,6 +356,15 @@ fn finish(arguments: &Arguments, directory: &Path, summary: &Summary) -> anyhow:
         print(&format!("{}\n", json(summary, directory)));
     } else {
         print(&partita_reports::text(&run, terminal::width(), terminal::color()));
+        print(&format!(
+            "  {:<14}{}\n",
+            "size",
+            units::size(directory::size(directory)?)
+        ));
+    }
+    if arguments.quiet {
+        // One of many runs: whoever began it tells of all.
+        return Ok(());
     }
     terminal::add_to_step_summary(|| partita_reports::markdown(&run))
         .context("the step's summary can't be written")
@@ -381,6 +390,7 @@ fn json(summary: &Summary, directory: &Path) -> serde_json::Value {
         "faults": summary.faults,
         "snapshots_installed": summary.snapshots_installed,
         "not_exercised": summary.not_exercised,
+        "bytes": directory::size(directory).ok(),
         "run_dir": directory.display().to_string(),
         "seed": summary.seed,
         "command": summary.command,

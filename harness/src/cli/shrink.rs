@@ -202,7 +202,7 @@ fn of_run(arguments: &Arguments) -> Result<Verdict, Failure> {
             ))
         })?;
     let trials = Trials {
-        anomalies: original.anomalies,
+        seen_by_clients: !original.anomalies.is_empty(),
         runs_dir: arguments.runs_dir.clone(),
         tries: arguments.tries,
         final_runs: arguments.final_runs,

@@ -8,7 +8,7 @@ const WIDTH: usize = 100;
 /// Beyond this, lines are hard to read.
 const WIDTH_MAX: usize = 120;
 /// Where GitHub Actions has a step's summary written to.
-const STEP_SUMMARY: &str = "GITHUB_STEP_SUMMARY";
+pub(crate) const STEP_SUMMARY: &str = "GITHUB_STEP_SUMMARY";
 
 /// How many columns standard output has.
 pub(super) fn width() -> usize {

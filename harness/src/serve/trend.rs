@@ -100,11 +100,17 @@ fn sparkline(name: &str, points: &[(usize, f64)], nights: usize) -> String {
         .iter()
         .map(|(night, rate)| format!("{:.1},{:.1}", *night as f64 * step, HEIGHT - HEIGHT * rate / most))
         .collect();
+    // A night alone makes no line.
+    let dots: String = places
+        .iter()
+        .filter_map(|place| place.split_once(','))
+        .map(|(x, y)| format!("<circle cx=\"{x}\" cy=\"{y}\" r=\"3\" fill=\"currentColor\"/>"))
+        .collect();
     let first = points.first().map_or(0.0, |(_, rate)| *rate);
     let last = points.last().map_or(0.0, |(_, rate)| *rate);
     format!(
         "<svg viewBox=\"-3 -3 {} {}\" width=\"360\" height=\"46\" role=\"img\" aria-label=\"{}: {first:.0} at first, {last:.0} \
-         in the end, {most:.0} at most\"><polyline points=\"{}\" fill=\"none\" stroke=\"currentColor\" stroke-width=\"2\"/></svg>",
+         in the end, {most:.0} at most\"><polyline points=\"{}\" fill=\"none\" stroke=\"currentColor\" stroke-width=\"2\"/>{dots}</svg>",
         WIDTH + 6.0,
         HEIGHT + 6.0,
         escaped(name),

@@ -107,7 +107,10 @@ impl Network {
     ) -> Evidence {
         match self {
             Network::Netns(netns) => echo::probe(netns, fault, interference, links).await,
-            Network::Proxy(proxy) if interference.is_cut() => watch_cut(proxy, period).await,
+            Network::Proxy(proxy) if interference.is_cut() => {
+                tokio::time::sleep(SETTLING).await;
+                watch_cut(proxy, &self.begin_period(links)).await
+            }
             Network::Proxy(proxy) => watch_slowed(proxy, period).await,
         }
     }

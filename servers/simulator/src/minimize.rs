@@ -14,7 +14,9 @@ const SEEDS_TRIED: u64 = 4;
 /// How long a run with few operations goes on after the moment at which something was violated, in virtual
 /// milliseconds, both with faults and without.
 const AFTERWARDS_MS: u64 = 100;
-/// With how many it is tried to begin with few nodes, or with operations at given moments.
+/// With how many it is tried to have operations at given moments.
+const TURNS_SEEDS_TRIED: u64 = 120;
+/// With how many it is tried to begin with few nodes.
 const SMALL_SEEDS_TRIED: u64 = 30;
 
 /// A run, as data: it is the same wherever and whenever it is run.
@@ -127,7 +129,7 @@ impl<E> Search<'_, E> {
         candidate.options.faulty_ms = candidate.options.faulty_ms.min(until / 1_000 + AFTERWARDS_MS);
         candidate.options.calm_ms = AFTERWARDS_MS;
         // What each operation is, is drawn anew: that takes more seeds.
-        self.improves(candidate, SMALL_SEEDS_TRIED)
+        self.improves(candidate, TURNS_SEEDS_TRIED)
     }
 
     fn size(&self) -> (usize, usize, usize, u64) {
