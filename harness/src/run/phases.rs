@@ -13,7 +13,7 @@ use partita_generator::pace::Pace;
 use partita_generator::random;
 use partita_history::{History, jsonl};
 use partita_nemesis::fault::{self, Context as Ground, Need};
-use partita_nemesis::lab::Lab;
+use partita_nemesis::lab::{Lab, SearchPath};
 use partita_nemesis::schedule::{self, Conductor};
 use partita_nemesis::{Cluster, PortRole, disk};
 use partita_reports::run::Summary;
@@ -503,11 +503,14 @@ fn read_history(directory: &Path) -> anyhow::Result<History> {
 
 /// A program by its path and its content.
 fn identity(program: &Program) -> String {
-    let path = program.path.display();
-    match sum(&program.path) {
-        Ok(sum) => format!("{path} (crc32 {sum:08x})"),
-        // A bare name, which is looked for on the search path.
-        Err(_) => path.to_string(),
+    // A bare name is looked for on the search path.
+    let is_bare = program.path.components().count() == 1;
+    let found = program.path.to_str().filter(|_| is_bare);
+    let found = found.and_then(|name| SearchPath::from_environment().find(name));
+    let path = found.as_deref().unwrap_or(&program.path);
+    match sum(path) {
+        Ok(sum) => format!("{} (crc32 {sum:08x})", path.display()),
+        Err(error) => format!("{} ({error})", path.display()),
     }
 }
 

@@ -1,6 +1,5 @@
 //! Processors are short: noisy neighbours, throttled containers.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::JoinHandle;
@@ -12,6 +11,7 @@ use rand::seq::IndexedRandom as _;
 use super::node_fault::{Hit, NodeFault};
 use super::{Context, Healed, Injected};
 use crate::cluster::Cluster;
+use crate::host::ProcessState;
 use crate::network::Evidence;
 use crate::procfs;
 
@@ -79,61 +79,64 @@ impl Drop for Squeeze {
 }
 
 async fn inject(hit: Hit<'_>) -> Injected {
-    let running = hit.running();
-    if running.is_empty() {
+    let nodes: Vec<usize> = hit.running().into_keys().collect();
+    if nodes.is_empty() {
         return hit.nobody_ran();
     }
-    let nodes: Vec<usize> = running.keys().copied().collect();
     let share = SHARES.choose(&mut random(hit.seed, "share")).copied();
     let share = share.unwrap_or(SHARES[0]);
     let squeeze = match Squeeze::begin(Arc::clone(&hit.context.cluster), nodes.clone(), share) {
         Ok(squeeze) => squeeze,
         Err(error) => return hit.skipped(format!("there is no thread to be had: {error}")),
     };
-    let stood_still = look(&running).await;
+    let stood_still = look(&hit.context.cluster, &nodes).await;
     let mut certain = true;
     let mut words = vec![format!("{share} % of the time is left")];
-    for (&node, &pid) in &running {
+    for (node, Looks { still, all }) in nodes.iter().zip(stood_still) {
         // As much again may go by waiting for a processor, which is not seen as standing still.
-        let looks = stood_still[&node];
-        certain &= looks * 200 >= LOOKS * (100 - share as usize) && looks < LOOKS;
-        words.push(format!(
-            "{} (pid {pid}) stood still (T) in {looks} of {LOOKS} looks",
-            hit.context.cluster.name(node)
-        ));
+        certain &= still * 200 >= all * (100 - share as usize) && still < all;
+        let name = hit.context.cluster.name(*node);
+        words.push(format!("{name} stood still (T) in {still} of {all} looks"));
     }
-    let undo = Box::new(move |context| Box::pin(heal(context, running, squeeze)) as _);
+    let squeezed = nodes.clone();
+    let undo = Box::new(move |context| Box::pin(heal(context, squeezed, squeeze)) as _);
     hit.injected(&nodes, Evidence::new(certain, words.join("; ")), undo)
 }
 
-async fn heal(context: Context, nodes: BTreeMap<usize, i32>, squeeze: Squeeze) -> Healed {
+async fn heal(context: Context, nodes: Vec<usize>, squeeze: Squeeze) -> Healed {
     // It waits for a thread.
     let ended = tokio::task::spawn_blocking(move || drop(squeeze)).await;
     let mut certain = ended.is_ok();
     let mut words = Vec::new();
-    let stood_still = look(&nodes).await;
-    for (node, pid) in nodes {
-        let (name, looks) = (context.cluster.name(node), stood_still[&node]);
-        // One that another fault pauses, or has killed, is not for this fault to judge.
-        let paused = matches!(context.cluster.status(node), crate::ProcessState::Paused { .. });
-        certain &= looks == 0 || paused;
-        words.push(format!(
-            "{name} (pid {pid}) stood still in {looks} of {LOOKS} looks"
-        ));
+    let stood_still = look(&context.cluster, &nodes).await;
+    for (node, Looks { still, all }) in nodes.into_iter().zip(stood_still) {
+        let name = context.cluster.name(node);
+        // One that another fault pauses meanwhile is not for this fault to judge.
+        let paused = matches!(context.cluster.status(node), ProcessState::Paused { .. });
+        certain &= still == 0 || paused;
+        words.push(format!("{name} stood still in {still} of {all} looks"));
     }
     Evidence::new(certain, words.join("; ")).into()
 }
 
-/// In how many looks each process stood still.
-async fn look(nodes: &BTreeMap<usize, i32>) -> BTreeMap<usize, usize> {
-    let mut stood_still: BTreeMap<usize, usize> = nodes.keys().map(|&node| (node, 0)).collect();
+/// How often a node's process was seen, and how often it stood still then.
+#[derive(Clone, Copy, Default)]
+struct Looks {
+    still: usize,
+    all: usize,
+}
+
+/// Looks at each node's process many times, whichever it is: another fault may restart it meanwhile.
+async fn look(cluster: &Cluster, nodes: &[usize]) -> Vec<Looks> {
+    let mut looks = vec![Looks::default(); nodes.len()];
     for _ in 0..LOOKS {
-        for (node, &pid) in nodes {
-            if procfs::stat(pid).is_some_and(procfs::Stat::is_stopped) {
-                *stood_still.entry(*node).or_default() += 1;
+        for (&node, looks) in nodes.iter().zip(&mut looks) {
+            if let Some(stat) = cluster.status(node).pid().and_then(procfs::stat) {
+                looks.all += 1;
+                looks.still += usize::from(stat.is_stopped());
             }
         }
         tokio::time::sleep(BETWEEN_LOOKS).await;
     }
-    stood_still
+    looks
 }
