@@ -6,63 +6,135 @@ use partita_history::{FaultEvent, FaultOutcome, FaultPhase};
 
 use super::moment;
 
+/// The faults that let nothing through a link. All others that name links only spoil what is sent.
+const CUTTING: [&str; 2] = ["partition", "reject"];
+/// The shape of a cut that is opened and made again all the time.
+const FLAPPING: &str = "flapping";
+
 /// In words, from whom partitions in force at `now` cut the node off: `had been cut off from the majority since ...`.
 pub(super) fn cut_off(faults: &[FaultEvent], nodes: &[String], node: &str, now: u64) -> Option<String> {
-    let in_force = in_force(faults, now);
-    let mut lost: BTreeSet<&str> = BTreeSet::new();
-    let mut since: Option<u64> = None;
-    let mut what = Vec::new();
-    for fault in in_force {
-        let peers: Vec<&str> = fault
-            .value
-            .links
-            .iter()
-            .filter_map(|link| link.split_once('>'))
-            .filter_map(|(from, to)| match () {
-                () if from == node => Some(to),
-                () if to == node => Some(from),
-                () => None,
-            })
-            .filter(|peer| nodes.iter().any(|known| known == peer))
-            .collect();
-        if peers.is_empty() {
-            continue;
-        }
-        lost.extend(peers);
-        let began = fault.value.started.min(fault.time);
-        let began = if began == 0 { fault.time } else { began };
-        since = Some(since.map_or(began, |since| since.min(began)));
-        what.push(fault.value.what.as_str());
-    }
-    let since = moment(since?);
-    let left = nodes.len() - lost.len();
-    let from = if left <= nodes.len() / 2 {
-        "the majority".to_owned()
-    } else {
-        lost.into_iter().collect::<Vec<_>>().join(", ")
-    };
-    Some(format!(
-        "had been cut off from {from} since {since} ({})",
-        what.join("; ")
-    ))
+    let (flapping, steady): (Vec<_>, Vec<_>) = in_force(faults, now)
+        .into_iter()
+        .partition(|fault| planned_shape(faults, fault) == Some(FLAPPING));
+    let steady = reached(&steady, nodes, node);
+    let flapping = reached(&flapping, nodes, node);
+    let lost = |reach: &Reach<'_>| reach.mute && reach.deaf;
+    let told = [
+        clause("had been cut off from", nodes, &steady, lost),
+        clause("could not send to", nodes, &steady, |reach| {
+            reach.mute && !reach.deaf
+        }),
+        clause("could not hear", nodes, &steady, |reach| {
+            reach.deaf && !reach.mute
+        }),
+        clause("was cut off again and again from", nodes, &flapping, lost),
+    ];
+    let told: Vec<String> = told.into_iter().flatten().collect();
+    (!told.is_empty()).then(|| told.join(", "))
 }
 
-/// Faults that were injected and not healed at `now`.
+/// How a node stood to one of the others after a fault had begun.
+#[derive(Clone, Copy)]
+struct Reach<'a> {
+    peer: &'a str,
+    /// Nothing that the node sent arrived.
+    mute: bool,
+    /// Nothing that was sent to it arrived.
+    deaf: bool,
+}
+
+/// A fault, and how the node stood to all others once it had begun beside those before it.
+struct Stage<'a> {
+    fault: &'a FaultEvent,
+    reach: Vec<Reach<'a>>,
+}
+
+/// In the order in which the faults began.
+fn reached<'a>(faults: &[&'a FaultEvent], nodes: &'a [String], node: &str) -> Vec<Stage<'a>> {
+    let mut faults = faults.to_vec();
+    faults.sort_by_key(|fault| began(fault));
+    let mut links: BTreeSet<(&str, &str)> = BTreeSet::new();
+    let stage = |fault: &'a FaultEvent| {
+        links.extend(fault.value.links.iter().filter_map(|link| link.split_once('>')));
+        let peers = nodes.iter().map(String::as_str).filter(|peer| *peer != node);
+        let reach = peers.map(|peer| Reach {
+            peer,
+            mute: links.contains(&(node, peer)),
+            deaf: links.contains(&(peer, node)),
+        });
+        Stage {
+            fault,
+            reach: reach.collect(),
+        }
+    };
+    faults.into_iter().map(stage).collect()
+}
+
+/// From whom, since when, and by what: of the faults in their order, those that made it worse until the majority was
+/// gone, or all that ever was.
+fn clause(
+    verb: &str,
+    nodes: &[String],
+    stages: &[Stage<'_>],
+    gone: impl Fn(&Reach<'_>) -> bool,
+) -> Option<String> {
+    let at_last: Vec<&str> = gone_in(stages.last()?, &gone);
+    let is_majority = |gone: usize| nodes.len() - gone <= nodes.len() / 2;
+    let (mut before, mut what) = (0, Vec::new());
+    for stage in stages {
+        // Who could not be sent to, and then could not be heard either, counts with the lost alone.
+        let now = gone_in(stage, &gone)
+            .iter()
+            .filter(|peer| at_last.contains(peer))
+            .count();
+        if now > before {
+            what.push(stage.fault.value.what.as_str());
+        }
+        before = now;
+        if now > 0 && (now == at_last.len() || is_majority(now)) {
+            let from = if is_majority(now) {
+                "the majority".to_owned()
+            } else {
+                at_last.join(", ")
+            };
+            let since = moment(began(stage.fault));
+            return Some(format!("{verb} {from} since {since} ({})", what.join("; ")));
+        }
+    }
+    None
+}
+
+fn gone_in<'a>(stage: &Stage<'a>, gone: impl Fn(&Reach<'_>) -> bool) -> Vec<&'a str> {
+    let gone = stage.reach.iter().filter(|reach| gone(reach));
+    gone.map(|reach| reach.peer).collect()
+}
+
+/// When a fault began to act: the time at which its injection was complete is that of the probe.
+fn began(fault: &FaultEvent) -> u64 {
+    match fault.value.started {
+        0 => fault.time,
+        started => started.min(fault.time),
+    }
+}
+
+/// The shape that the schedule asked for: `flapping: one node from all others, ...`.
+fn planned_shape<'a>(faults: &'a [FaultEvent], of: &FaultEvent) -> Option<&'a str> {
+    let planned = faults.iter().find(|other| {
+        other.value.phase == FaultPhase::Planned && (&other.f, other.value.id) == (&of.f, of.value.id)
+    })?;
+    planned.value.what.split(':').next()
+}
+
+/// Cuts that were seen to be in force, and whose healing had not begun at `now`.
 fn in_force(faults: &[FaultEvent], now: u64) -> Vec<&FaultEvent> {
     let mut open: Vec<&FaultEvent> = Vec::new();
-    for fault in faults {
-        let began = match fault.value.phase {
-            // It may have begun to act when its injection began.
-            FaultPhase::Injected => fault.value.started.min(fault.time),
-            FaultPhase::Healed => fault.value.started.min(fault.time),
-            FaultPhase::Planned => continue,
-        };
-        if began > now {
+    for fault in faults.iter().filter(|fault| CUTTING.contains(&fault.f.as_str())) {
+        if began(fault) > now {
             continue;
         }
         match (fault.value.phase, fault.value.outcome) {
-            (FaultPhase::Injected, Some(FaultOutcome::Skipped)) | (FaultPhase::Planned, _) => {}
-            (FaultPhase::Injected, _) => open.push(fault),
+            (FaultPhase::Injected, Some(FaultOutcome::Took)) => open.push(fault),
+            (FaultPhase::Injected | FaultPhase::Planned, _) => {}
             (FaultPhase::Healed, _) => {
                 open.retain(|other| (&other.f, other.value.id) != (&fault.f, fault.value.id));
             }

@@ -119,3 +119,66 @@ fn what_was_done_to_a_node_in_between_is_told() {
         "{told}"
     );
 }
+
+/// What is told of a node of five, at 20 s, of faults given as name, shape, outcome, links and when each began.
+fn cut(faults: &[(&str, &str, FaultOutcome, &[&str], u64)]) -> Option<String> {
+    let mut events = Vec::new();
+    for (id, (f, shape, outcome, links, ms)) in faults.iter().enumerate() {
+        let mut planned = stale().0.history.faults.remove(0);
+        planned.f = (*f).into();
+        planned.time = ms * MS;
+        planned.value.id = id as u64;
+        planned.value.started = ms * MS;
+        planned.value.what = format!("cut {id}");
+        planned.value.outcome = Some(*outcome);
+        planned.value.links = links.iter().map(|&link| link.into()).collect();
+        let injected = planned.clone();
+        planned.value.phase = FaultPhase::Planned;
+        planned.value.what = format!("{shape}: in words");
+        events.extend([planned, injected]);
+    }
+    let nodes = [1, 2, 3, 4, 5].map(|n| format!("n{n}"));
+    cuts::cut_off(&events, &nodes, "n1", 20_000 * MS)
+}
+
+#[test]
+fn only_a_cut_that_took_in_both_directions_cuts_a_node_off() {
+    use FaultOutcome::{Took, Uncertain};
+    let (out, back): ([&str; 2], [&str; 2]) = (["n1>n2", "n1>n3"], ["n2>n1", "n3>n1"]);
+    let both = [out, back].concat();
+    assert_eq!(cut(&[("delay", "one", Took, &both, 1)]), None);
+    assert_eq!(cut(&[("partition", "halves", Uncertain, &both, 1)]), None);
+    let told = |faults: &[_]| cut(faults).unwrap();
+    assert_eq!(
+        told(&[("reject", "halves", Took, &both, 1_000)]),
+        "had been cut off from n2, n3 since 1.000 s (cut 0)"
+    );
+    assert_eq!(
+        told(&[("partition", "one-way-out", Took, &out, 1_000)]),
+        "could not send to n2, n3 since 1.000 s (cut 0)"
+    );
+    assert_eq!(
+        told(&[("partition", "one-way-in", Took, &back, 1_000)]),
+        "could not hear n2, n3 since 1.000 s (cut 0)"
+    );
+    assert_eq!(
+        told(&[("partition", "flapping", Took, &both, 1_000)]),
+        "was cut off again and again from n2, n3 since 1.000 s (cut 0)"
+    );
+}
+
+#[test]
+fn of_two_cuts_the_one_that_took_the_majority_away_says_since_when() {
+    use FaultOutcome::Took;
+    let later: &[&str] = &["n1>n4", "n4>n1"];
+    let first: &[&str] = &["n1>n2", "n2>n1", "n1>n3", "n3>n1"];
+    // Listed in another order than that in which they began.
+    assert_eq!(
+        cut(&[
+            ("partition", "halves", Took, later, 9_000),
+            ("reject", "halves", Took, first, 1_000),
+        ])
+        .unwrap(),
+        "had been cut off from the majority since 9.000 s (cut 1; cut 0)"
+    );
+}
