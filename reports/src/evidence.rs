@@ -50,22 +50,26 @@ pub(crate) fn evidence(run: &Run, anomaly: &Anomaly) -> Vec<String> {
 
 /// What the node that answered took itself for, and from whom it was cut off.
 fn standing(roles: &Roles, node: &str, now: u64, cut: Option<String>) -> Option<String> {
-    let role = roles.at(node, now).map(|said| {
-        let newer = roles.newer_leader(node, said, now + SEEN_WITHIN_NS);
-        let newer = newer.map(|(leader, newer)| {
+    let role = roles.at(node, now).map(|known| {
+        let newer = roles.newer_leader(node, known.said, now, now + SEEN_WITHIN_NS);
+        let newer = newer.map(|newer| {
+            let leader = newer.node;
             let term = newer.term.map_or(String::new(), |term| format!(" term {term}"));
-            if newer.time <= now {
-                format!(", though {leader} had led{term} since {}", moment(newer.time))
+            let since = moment(newer.since);
+            if newer.since > now {
+                format!("; {leader} was seen to lead{term} at {since}")
+            } else if newer.still {
+                format!(", though {leader} had led{term} since {since}")
             } else {
-                format!("; {leader} was seen to lead{term} at {}", moment(newer.time))
+                format!("; {leader} led{term} from {since}")
             }
         });
-        let still = if newer.is_some() { "still " } else { "" };
-        format!(
-            "{still}took itself for {}{}",
-            said.words(),
-            newer.unwrap_or_default()
-        )
+        let still = if newer.is_some() && known.sure {
+            "still "
+        } else {
+            ""
+        };
+        format!("{still}{}{}", known.words(), newer.unwrap_or_default())
     });
     match (cut, role) {
         (Some(cut), Some(role)) => Some(format!("{node} {cut} and {role}.")),
@@ -79,12 +83,16 @@ fn standing(roles: &Roles, node: &str, now: u64, cut: Option<String>) -> Option<
 fn acknowledged(roles: &Roles, culprit: &Operation, other: &Operation) -> Option<String> {
     let node = other.node.filter(|&node| Some(node) != culprit.node)?;
     let ended = other.completed?.time;
-    let said = roles.at(node, ended).filter(|said| said.leads())?;
+    let known = roles.at(node, ended).filter(|known| known.said.leads())?;
+    let was = if known.sure {
+        format!("was then {}", known.said.words())
+    } else {
+        known.last_words()
+    };
     Some(format!(
-        "{node}, over which client {} did {}, was then {}.",
+        "{node}, over which client {} did {}, {was}.",
         other.process,
         words::operation(other),
-        said.words()
     ))
 }
 
@@ -119,7 +127,7 @@ fn hits(run: &Run, culprit: &Operation, others: &[Operation], now: u64) -> Vec<S
                 fault.f,
                 hit.join(" and "),
                 moment(fault.time),
-                fault.value.what
+                words::clip(&fault.value.what, words::WHY_CHARS_MAX)
             )
         })
     };

@@ -111,11 +111,11 @@ fn name(check: &Analysis) -> String {
 }
 
 fn case(check: &Analysis) -> Case {
-    let message = check.reason.clone();
+    let message = words::reason(&check.reason);
     let stories: Vec<String> = check
         .anomalies
         .iter()
-        .map(|anomaly| format!("{}: {}", anomaly.name, anomaly.story))
+        .map(|anomaly| format!("{}: {}", anomaly.name, words::story(&anomaly.story)))
         .collect();
     let body = stories.join("\n\n");
     let kind = words::verdict_id(check.verdict);
@@ -129,7 +129,7 @@ fn case(check: &Analysis) -> Case {
 /// Whether enough was done. Also carries a bad verdict that no check explains, so that it is never lost.
 fn exercised(run: &Run, explained: bool) -> Case {
     let kind = words::verdict_id(run.verdict());
-    let message = run.summary.reason.clone();
+    let message = words::reason(&run.summary.reason);
     let body = run.summary.not_exercised.join("\n");
     match run.verdict() {
         Verdict::NotExercised => Case::Failed { kind, message, body },

@@ -23,7 +23,7 @@ pub fn markdown(run: &Run) -> String {
         Verdict::HarnessFailure => "💥",
     };
     let mut out = format!("## {sign} {}: {}\n\n", run.verdict(), plain(&summary.run));
-    paragraph(&mut out, &summary.reason);
+    paragraph(&mut out, &words::reason(&summary.reason));
     for note in &run.notes {
         paragraph(&mut out, note);
     }
@@ -65,7 +65,7 @@ fn told(out: &mut String, run: &Run, anomaly: &Anomaly) {
         "### {}\n\n",
         plain(&format!("{}{}", anomaly.name, key.unwrap_or_default()))
     );
-    paragraph(out, &anomaly.story);
+    paragraph(out, &words::story(&anomaly.story));
     paragraph(out, &evidence::evidence(run, anomaly).join(" "));
     for line in anomaly.severity.iter().flat_map(Severity::lines) {
         let _ = writeln!(out, "- {}", plain(&line));
@@ -112,7 +112,9 @@ fn faults(out: &mut String, run: &Run) {
 
 fn paragraph(out: &mut String, text: &str) {
     if !text.is_empty() {
-        let _ = write!(out, "{}\n\n", plain(text));
+        // Within one line of Markdown, a line of a log can't become a heading or a list.
+        let lines: Vec<String> = text.lines().map(plain).collect();
+        let _ = write!(out, "{}\n\n", lines.join("<br>"));
     }
 }
 

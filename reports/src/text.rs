@@ -39,8 +39,14 @@ struct Sheet {
 }
 
 impl Sheet {
-    /// Wraps words, each line behind `margin` columns.
+    /// Wraps words, each line behind `margin` columns. Lines of the text begin new lines.
     fn paragraph(&mut self, text: &str, margin: usize) {
+        for line in text.lines() {
+            self.wrapped(line, margin);
+        }
+    }
+
+    fn wrapped(&mut self, text: &str, margin: usize) {
         let room = self.width.saturating_sub(margin).max(20);
         let mut line = String::new();
         let text = words::printable(text);
@@ -105,7 +111,7 @@ fn head(page: &mut Sheet, run: &Run) {
         code,
     );
     let _ = writeln!(page.out, "{verdict}  {}", words::printable(&summary.run));
-    page.paragraph(&summary.reason, 2);
+    page.paragraph(&words::reason(&summary.reason), 2);
     for note in &run.notes {
         page.paragraph(note, 2);
     }
@@ -119,7 +125,7 @@ fn head(page: &mut Sheet, run: &Run) {
         let title = words::printable(&format!("{}{}", anomaly.name, key.unwrap_or_default()));
         let title = page.painted(&title, "1");
         let _ = writeln!(page.out, "  {title}");
-        page.paragraph(&anomaly.story, 2);
+        page.paragraph(&words::story(&anomaly.story), 2);
         page.paragraph(&evidence::evidence(run, anomaly).join(" "), 2);
         for line in anomaly.severity.iter().flat_map(Severity::lines) {
             page.paragraph(&line, 4);
@@ -214,7 +220,7 @@ fn checks(page: &mut Sheet, run: &Run) {
         let reason = if check.reason == run.summary.reason {
             String::new()
         } else {
-            format!(". {}", check.reason)
+            format!(". {}", words::reason(&check.reason))
         };
         page.fact("check", &format!("{name}{reason}"));
     }

@@ -7,6 +7,14 @@ use crate::run::FaultCount;
 
 /// The longest value that is written out, in characters.
 const VALUE_CHARS_MAX: usize = 60;
+/// The longest key by which operations are looked up, in characters.
+const KEY_CHARS_MAX: usize = 120;
+/// The longest story of an anomaly, in characters: values in it may have any size.
+const STORY_CHARS_MAX: usize = 4_000;
+/// The longest reason, in characters: it may end with the ends of logs.
+const REASON_CHARS_MAX: usize = 16_000;
+/// The longest explanation of a detail, in characters.
+pub(crate) const WHY_CHARS_MAX: usize = 400;
 
 /// The name of a verdict in data: `not-exercised`.
 pub(crate) fn verdict_id(verdict: Verdict) -> &'static str {
@@ -88,6 +96,21 @@ pub(crate) fn outcome(outcome: Outcome) -> &'static str {
 /// A value, clipped.
 pub(crate) fn value(value: &Value) -> String {
     clip(&value.to_string(), VALUE_CHARS_MAX)
+}
+
+/// A key, the same wherever operations are looked up by it.
+pub(crate) fn key(key: &Value) -> String {
+    clip(&key.to_string(), KEY_CHARS_MAX)
+}
+
+/// The story of an anomaly, clipped.
+pub(crate) fn story(story: &str) -> String {
+    clip(story, STORY_CHARS_MAX)
+}
+
+/// The reason of a verdict, clipped.
+pub(crate) fn reason(reason: &str) -> String {
+    clip(reason, REASON_CHARS_MAX)
 }
 
 /// At most `chars_max` characters, with an ellipsis for what was left out.

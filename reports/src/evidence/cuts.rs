@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use partita_history::{FaultEvent, FaultOutcome, FaultPhase};
 
 use super::moment;
+use crate::words;
 
 /// The faults that let nothing through a link. All others that name links only spoil what is sent.
 const CUTTING: [&str; 2] = ["partition", "reject"];
@@ -88,7 +89,7 @@ fn clause(
             .filter(|peer| at_last.contains(peer))
             .count();
         if now > before {
-            what.push(stage.fault.value.what.as_str());
+            what.push(words::clip(&stage.fault.value.what, words::WHY_CHARS_MAX));
         }
         before = now;
         if now > 0 && (now == at_last.len() || is_majority(now)) {

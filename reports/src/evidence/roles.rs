@@ -1,6 +1,9 @@
 //! What each node took itself for, over time.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+use partita_history::{FaultOutcome, FaultPhase};
 
 use crate::clock;
 use crate::load::Run;
@@ -8,10 +11,52 @@ use crate::load::Run;
 /// What a node said that it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Said {
-    /// Nanoseconds since the start of the run.
-    pub(super) time: u64,
     pub(super) role: String,
     pub(super) term: Option<u64>,
+}
+
+/// What a node was heard to say, or that it did not answer.
+struct Heard {
+    /// Nanoseconds since the start of the run.
+    time: u64,
+    said: Option<Said>,
+}
+
+/// What is known of a node at a moment.
+pub(super) struct Known<'a> {
+    pub(super) said: &'a Said,
+    /// When it last said so, until the moment.
+    pub(super) last: u64,
+    /// Whether it was so at the moment: nodes that log every change would have told of another, and of others the
+    /// next answer says the same.
+    pub(super) sure: bool,
+}
+
+/// Another node that led a later term.
+pub(super) struct Newer<'a> {
+    pub(super) node: &'a str,
+    pub(super) term: Option<u64>,
+    /// When it was first seen to.
+    pub(super) since: u64,
+    /// Whether it was still known to at the moment in question.
+    pub(super) still: bool,
+}
+
+impl Known<'_> {
+    /// `took itself for the leader of term 3`, or when it last said so.
+    pub(super) fn words(&self) -> String {
+        if self.sure {
+            format!("took itself for {}", self.said.words())
+        } else {
+            self.last_words()
+        }
+    }
+
+    /// `last said at 1.250 s that it was the leader of term 3`.
+    pub(super) fn last_words(&self) -> String {
+        let last = super::moment(self.last);
+        format!("last said at {last} that it was {}", self.said.words())
+    }
 }
 
 impl Said {
@@ -32,55 +77,98 @@ impl Said {
 
 /// Of all nodes, each in order of time.
 pub(super) struct Roles<'a> {
-    nodes: BTreeMap<&'a str, Vec<Said>>,
+    nodes: BTreeMap<&'a str, Vec<Heard>>,
+    /// Nodes whose logs tell of every change.
+    logged: BTreeSet<&'a str>,
 }
 
 impl<'a> Roles<'a> {
     /// From the metrics, and to the microsecond from logs that tell.
     pub(super) fn of(run: &'a Run) -> Self {
-        let mut nodes: BTreeMap<&str, Vec<Said>> = BTreeMap::new();
+        let mut nodes: BTreeMap<&str, Vec<Heard>> = BTreeMap::new();
         for metric in &run.metrics {
-            if let Some(role) = &metric.role {
-                nodes.entry(&metric.node).or_default().push(Said {
-                    time: metric.time,
-                    role: role.clone(),
-                    term: metric.term,
-                });
+            let said = metric.role.as_ref().filter(|_| metric.up).map(|role| Said {
+                role: role.clone(),
+                term: metric.term,
+            });
+            if said.is_some() || !metric.up {
+                let time = metric.time;
+                nodes.entry(&metric.node).or_default().push(Heard { time, said });
             }
         }
+        let mut logged = BTreeSet::new();
         if let Some(zero_us) = clock::zero_us(&run.summary) {
-            for log in &run.logs {
-                let said = log.lines.iter().filter_map(|line| logged(line, zero_us));
+            let bent = bent(run);
+            for log in run.logs.iter().filter(|log| !bent.contains(log.node.as_str())) {
+                let lines = log.lines.iter();
+                let said: Vec<Heard> = lines.filter_map(|line| self::logged(line, zero_us)).collect();
+                if !said.is_empty() {
+                    logged.insert(log.node.as_str());
+                }
                 nodes.entry(&log.node).or_default().extend(said);
             }
         }
-        for said in nodes.values_mut() {
-            said.sort_by_key(|said| said.time);
-            said.dedup_by(|next, this| (&next.role, next.term) == (&this.role, this.term));
+        for heard in nodes.values_mut() {
+            heard.sort_by_key(|heard| heard.time);
         }
-        Roles { nodes }
+        Roles { nodes, logged }
     }
 
-    /// What the node last said before a moment.
-    pub(super) fn at(&self, node: &str, now: u64) -> Option<&Said> {
-        self.nodes.get(node)?.iter().rfind(|said| said.time <= now)
+    /// What the node last said before a moment; nothing if it has not answered since.
+    pub(super) fn at(&self, node: &str, now: u64) -> Option<Known<'_>> {
+        let heard = self.nodes.get(node)?;
+        let after = heard.partition_point(|heard| heard.time <= now);
+        let last = heard.get(after.checked_sub(1)?)?;
+        let said = last.said.as_ref()?;
+        let agrees = heard
+            .get(after)
+            .is_some_and(|next| next.said.as_ref() == Some(said));
+        Some(Known {
+            said,
+            last: last.time,
+            sure: agrees || self.logged.contains(node),
+        })
     }
 
-    /// Who led a later term than the node said to be in, by `now`: the first to lead the latest term.
-    pub(super) fn newer_leader(&self, node: &str, than: &Said, now: u64) -> Option<(&'a str, &Said)> {
+    /// Who led a later term than the node said to be in, by `seen_by`, and whether still at `now`: the first to lead
+    /// the latest term.
+    pub(super) fn newer_leader(&self, node: &str, than: &Said, now: u64, seen_by: u64) -> Option<Newer<'a>> {
         if !than.leads() {
             return None;
         }
         let others = self.nodes.iter().filter(|(other, _)| **other != node);
-        others
-            .flat_map(|(&other, said)| said.iter().map(move |said| (other, said)))
-            .filter(|(_, said)| said.leads() && said.term > than.term && said.time <= now)
-            .max_by_key(|(_, said)| (said.term, std::cmp::Reverse(said.time)))
+        let led = others.flat_map(|(&other, heard)| {
+            let said = heard.iter().filter(|heard| heard.time <= seen_by);
+            said.filter_map(move |heard| Some((other, heard.time, heard.said.as_ref()?)))
+        });
+        let (node, since, said) = led
+            .filter(|(_, _, said)| said.leads() && said.term > than.term)
+            .max_by_key(|&(_, since, said)| (said.term, Reverse(since)))?;
+        let still = self.at(node, now).is_some_and(|known| known.said == said);
+        Some(Newer {
+            node,
+            term: said.term,
+            since,
+            still,
+        })
     }
 }
 
+/// The nodes whose clocks a fault bent: what they log bears their own stamps.
+fn bent(run: &Run) -> BTreeSet<&str> {
+    let faults = run.history.faults.iter().filter(|fault| {
+        fault.f.starts_with("clock-")
+            && fault.value.phase == FaultPhase::Injected
+            && fault.value.outcome != Some(FaultOutcome::Skipped)
+    });
+    faults
+        .flat_map(|fault| &fault.value.nodes)
+        .map(String::as_str)
+        .collect()
+}
+
 /// `... now role="leader" term=2 leader=n4 ...`, as our own servers log it.
-fn logged(line: &str, zero_us: i64) -> Option<Said> {
+fn logged(line: &str, zero_us: i64) -> Option<Heard> {
     let (before, role) = line.split_once("role=\"")?;
     if !before.ends_with("now ") {
         return None;
@@ -89,10 +177,12 @@ fn logged(line: &str, zero_us: i64) -> Option<Said> {
     let term = rest.trim_start().strip_prefix("term=")?;
     let digits = term.split(' ').next()?;
     let at_us = clock::stamp(line)?.at_us.checked_sub(zero_us)?;
-    Some(Said {
+    Some(Heard {
         time: u64::try_from(at_us).ok()?.checked_mul(1_000)?,
-        role: role.to_owned(),
-        term: digits.parse().ok(),
+        said: Some(Said {
+            role: role.to_owned(),
+            term: digits.parse().ok(),
+        }),
     })
 }
 
@@ -103,13 +193,14 @@ mod tests {
     #[test]
     fn roles_are_read_from_the_logs_of_our_servers() {
         let line = "1970-01-01T00:00:02.5Z  INFO partita_replica::driver: now role=\"leader\" term=2 leader=n4 last_index=1";
-        let said = logged(line, 1_000_000).unwrap();
+        let heard = logged(line, 1_000_000).unwrap();
+        let said = heard.said.unwrap();
         assert_eq!(
-            (said.time, said.role.as_str(), said.term),
+            (heard.time, said.role.as_str(), said.term),
             (1_500_000_000, "leader", Some(2))
         );
         assert_eq!(said.words(), "the leader of term 2");
-        assert_eq!(logged(line, 9_000_000), None, "before the run");
-        assert_eq!(logged("1970-01-01T00:00:02Z asked role=\"x\"", 0), None);
+        assert!(logged(line, 9_000_000).is_none(), "before the run");
+        assert!(logged("1970-01-01T00:00:02Z asked role=\"x\"", 0).is_none());
     }
 }

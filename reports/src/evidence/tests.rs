@@ -57,6 +57,8 @@ fn stale() -> (Run, Anomaly) {
             says(0, "n3", "leader", 3),
             says(0, "n1", "follower", 3),
             says(12_200, "n1", "leader", 4),
+            says(13_000, "n1", "leader", 4),
+            says(13_000, "n3", "leader", 3),
         ],
         ..Run::default()
     };
@@ -90,6 +92,59 @@ fn a_deposed_leader_that_was_cut_off_is_told() {
             "n1, over which client 4 did write x=9 ok, was then the leader of term 4.",
         ]
     );
+}
+
+#[test]
+fn what_a_node_said_before_it_fell_silent_is_not_taken_for_what_it_was() {
+    let (run, anomaly) = stale();
+    let told = |metrics: Vec<Metric>| {
+        let run = Run {
+            metrics,
+            ..run.clone()
+        };
+        evidence(&run, &anomaly).concat()
+    };
+    let mut killed = run.metrics.clone();
+    killed.push(Metric {
+        time: 12_600 * MS,
+        node: "n3".into(),
+        ..Metric::default()
+    });
+    assert!(!told(killed).contains("n3 had been cut off from the majority since 11.900 s (n3 | n1, n2) and"));
+    let unsure: Vec<Metric> = run.metrics[..3].to_vec();
+    let unsure = told(unsure);
+    assert!(
+        unsure.contains("and last said at 0.000 s that it was the leader of term 3"),
+        "{unsure}"
+    );
+    let mut deposed = run.metrics.clone();
+    deposed.push(Metric {
+        time: 12_700 * MS,
+        role: Some("follower".into()),
+        ..run.metrics[2].clone()
+    });
+    let deposed = told(deposed);
+    assert!(
+        deposed.contains("the leader of term 3; n1 led term 4 from 12.200 s."),
+        "{deposed}"
+    );
+}
+
+#[test]
+fn the_logs_of_a_node_whose_clock_was_bent_are_not_believed() {
+    let (mut run, _) = stale();
+    run.metrics.clear();
+    run.summary
+        .facts
+        .insert(crate::clock::TIME_ZERO.into(), "1970-01-01T00:00:00Z".into());
+    run.logs = vec![crate::load::NodeLog {
+        node: "n3".into(),
+        lines: vec!["1970-01-01T00:00:02Z now role=\"leader\" term=2 leader=n3".into()],
+        cut: false,
+    }];
+    assert!(Roles::of(&run).at("n3", 3_000 * MS).is_some());
+    run.history.faults[0].f = "clock-jump".into();
+    assert!(Roles::of(&run).at("n3", 3_000 * MS).is_none());
 }
 
 #[test]

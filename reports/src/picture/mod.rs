@@ -59,9 +59,12 @@ pub fn svg(run: &Run) -> Option<String> {
         arrow(&mut body, edge, index, &operations, &layout);
     }
     let mut bottom = TOP + LANE * layout.lanes.len() as f64 + 26.0;
-    let story = [vec![anomaly.story.clone()], evidence::evidence(run, anomaly)]
-        .concat()
-        .join(" ");
+    let story = [
+        vec![words::story(&anomaly.story)],
+        evidence::evidence(run, anomaly),
+    ]
+    .concat()
+    .join(" ");
     for line in wrapped(&story, width) {
         text(&mut body, "", 14.0, bottom, &line);
         bottom += 17.0;
@@ -73,7 +76,7 @@ pub fn svg(run: &Run) -> Option<String> {
             letter(index),
             named(edge.before),
             named(edge.after),
-            edge.why
+            words::clip(&edge.why, words::WHY_CHARS_MAX)
         );
         for line in wrapped(&why, width) {
             text(&mut body, "soft", 14.0, bottom, &line);

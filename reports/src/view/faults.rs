@@ -92,7 +92,7 @@ fn band(fault: &FaultEvent, in_force: bool, end: f64) -> Band {
     let started = seconds(fault.value.started);
     Band {
         name: fault.f.clone(),
-        what: fault.value.what.clone(),
+        what: words::clip(&fault.value.what, words::WHY_CHARS_MAX),
         from: if started > 0.0 { started.min(time) } else { time },
         to: if in_force { end.max(time) } else { time },
         outcome: outcome(fault),

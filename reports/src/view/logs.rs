@@ -108,7 +108,16 @@ fn chosen(mut lines: Vec<Line>, moment: Option<f64>, share: usize) -> (Vec<Line>
     let all = lines.len();
     let around = moment.map_or(0, |_| share * AROUND_PARTS.0 / AROUND_PARTS.1);
     let tail = lines.split_off(all - (share - around));
-    let middle = lines.partition_point(|line| line.0 < moment);
+    // A clock that a fault moved leaves stamps that are not in order.
+    let middle = moment.and_then(|moment| {
+        let far = |time: f64| (time - moment).abs();
+        let timed = lines
+            .iter()
+            .enumerate()
+            .filter_map(|(i, line)| Some((i, far(line.0?))));
+        timed.min_by(|a, b| a.1.total_cmp(&b.1)).map(|(i, _)| i)
+    });
+    let middle = middle.unwrap_or(lines.len());
     let from = middle
         .saturating_sub(around / 2)
         .min(lines.len().saturating_sub(around));

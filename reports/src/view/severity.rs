@@ -5,8 +5,6 @@ use serde::Serialize;
 
 use crate::words;
 
-/// The longest sentence that is shown, in characters.
-const SENTENCE_CHARS_MAX: usize = 400;
 /// The longest cycle that is shown.
 const CYCLE_MAX: usize = 12;
 
@@ -39,7 +37,7 @@ pub(super) fn how_wrong(anomaly: &Anomaly) -> Option<HowWrong> {
 }
 
 fn sizes(severity: &Severity) -> Vec<String> {
-    let clip = |line: &String| words::clip(line, SENTENCE_CHARS_MAX);
+    let clip = |line: &String| words::clip(line, words::WHY_CHARS_MAX);
     severity.sizes().iter().map(clip).collect()
 }
 
@@ -53,7 +51,7 @@ fn guarantee(level: &Level) -> Guarantee {
         name: level.consistency.name(),
         meaning: level.consistency.meaning(),
         answer,
-        why: why.map(|why| words::clip(why, SENTENCE_CHARS_MAX)),
+        why: why.map(|why| words::clip(why, words::WHY_CHARS_MAX)),
     }
 }
 
@@ -63,7 +61,7 @@ pub(super) fn cycle(anomaly: &Anomaly) -> Vec<Edge> {
         return Vec::new();
     }
     let shown = |edge: &Edge| Edge {
-        why: words::clip(&edge.why, SENTENCE_CHARS_MAX),
+        why: words::clip(&edge.why, words::WHY_CHARS_MAX),
         ..edge.clone()
     };
     anomaly.cycle.iter().map(shown).collect()
