@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use partita_history::{History, Outcome};
+use partita_history::{History, Operation, Outcome};
 use serde::Serialize;
 
 use super::quorum::{self, Quorum};
@@ -12,6 +12,8 @@ use crate::words;
 
 /// So long without any operation that ended ok counts as unavailable.
 const GAP_NS_MIN: u64 = 500_000_000;
+/// So short a time without an operation does not part two stretches in which somebody asked.
+const PAUSE_NS_MAX: u64 = 50_000_000;
 /// How many such stretches are listed.
 const GAPS_MAX: usize = 200;
 
@@ -35,9 +37,11 @@ struct Latencies {
     max: f64,
 }
 
-/// Stretches in which nothing ended ok.
+/// Stretches in which somebody asked and nothing ended ok.
 #[derive(Debug, PartialEq, Serialize)]
 struct Unavailable {
+    /// How many operations ended ok.
+    ok: usize,
     /// From this length on, in seconds.
     from_s: f64,
     total: f64,
@@ -83,24 +87,31 @@ fn latencies(history: &History) -> Vec<Latencies> {
     took.into_iter().map(row).collect()
 }
 
-/// From the first to the last invocation: before and after, nobody asked.
 fn unavailable(history: &History) -> Unavailable {
     let mut ended: Vec<u64> = history
         .operations()
         .filter(|operation| operation.outcome == Outcome::Ok)
         .filter_map(|operation| Some(operation.completed?.time))
         .collect();
-    let invoked = history.operations().map(|operation| operation.invoked.time);
-    ended.extend(invoked.clone().min());
-    ended.extend(invoked.max());
+    let ok = ended.len();
+    let asked = asked(history);
+    ended.extend(asked.first().map(|(from, _)| from));
+    ended.extend(asked.last().map(|(_, to)| to));
     ended.sort_unstable();
-    let gaps: Vec<(u64, u64)> = ended
-        .windows(2)
-        .map(|pair| (pair[0], pair[1]))
-        .filter(|(from, to)| to - from >= GAP_NS_MIN)
+    let between = ended.windows(2).map(|pair| (pair[0], pair[1]));
+    let long = |(from, to): &(u64, u64)| to.saturating_sub(*from) >= GAP_NS_MIN;
+    let gaps: Vec<(u64, u64)> = between
+        .filter(long)
+        .flat_map(|(from, to)| {
+            let first = asked.partition_point(|asked| asked.1 <= from);
+            let within = asked[first..].iter().take_while(move |asked| asked.0 < to);
+            within.map(move |asked| (asked.0.max(from), asked.1.min(to)))
+        })
+        .filter(long)
         .collect();
     let length = |&(from, to): &(u64, u64)| to - from;
     Unavailable {
+        ok,
         from_s: seconds(GAP_NS_MIN),
         total: seconds(gaps.iter().map(length).sum()),
         longest: seconds(gaps.iter().map(length).max().unwrap_or(0)),
@@ -110,5 +121,81 @@ fn unavailable(history: &History) -> Unavailable {
             .take(GAPS_MAX)
             .map(|&(from, to)| (seconds(from), seconds(to)))
             .collect(),
+    }
+}
+
+/// Stretches in which at least one operation was pending, in order. One that never ended was so to the last.
+fn asked(history: &History) -> Vec<(u64, u64)> {
+    let ends = |operation: &Operation<'_>| operation.completed.unwrap_or(operation.invoked).time;
+    let last = history.operations().map(|operation| ends(&operation)).max();
+    let pending = |operation: Operation<'_>| {
+        let to = operation.completed.map_or(last, |completed| Some(completed.time));
+        (operation.invoked.time, to.unwrap_or_default())
+    };
+    let mut pending: Vec<(u64, u64)> = history.operations().map(pending).collect();
+    pending.sort_unstable();
+    let mut asked: Vec<(u64, u64)> = Vec::new();
+    for (from, to) in pending {
+        match asked.last_mut() {
+            Some(before) if from <= before.1.saturating_add(PAUSE_NS_MAX) => before.1 = before.1.max(to),
+            _ => asked.push((from, to)),
+        }
+    }
+    asked
+}
+
+#[cfg(test)]
+mod tests {
+    use partita_history::{Event, EventType, OpEvent, Value};
+
+    use super::*;
+
+    /// Operations of one client each: when they began and ended, in milliseconds, and how.
+    fn of(operations: &[(u64, Option<u64>, EventType)]) -> Unavailable {
+        let mut events = Vec::new();
+        for (process, &(begun, ended, kind)) in operations.iter().enumerate() {
+            let event = |kind, ms: u64| OpEvent {
+                index: 0,
+                time: ms * 1_000_000,
+                process: process as u64,
+                kind,
+                f: "read".into(),
+                key: None,
+                value: Value::Null,
+                observed: None,
+                node: None,
+                error: None,
+            };
+            events.push(event(EventType::Invoke, begun));
+            events.extend(ended.map(|ended| event(kind, ended)));
+        }
+        events.sort_by_key(|event| event.time);
+        let mut history = History::default();
+        for event in events {
+            history.push(Event::Op(event)).unwrap();
+        }
+        unavailable(&history)
+    }
+
+    #[test]
+    fn where_nobody_asks_nothing_is_unavailable() {
+        use EventType::{Info, Ok};
+        let idle = of(&[(0, Some(5), Ok), (3_000, Some(3_005), Ok)]);
+        assert!(idle.gaps.is_empty(), "{idle:?}");
+        let waited = of(&[
+            (0, Some(5), Ok),
+            (1_000, Some(2_000), Info),
+            (3_000, Some(3_005), Ok),
+        ]);
+        assert_eq!((waited.gaps.as_slice(), waited.total), (&[(1.0, 2.0)][..], 1.0));
+        // Clients that time out and ask again at once.
+        let again = of(&[
+            (0, Some(400), Info),
+            (401, Some(801), Info),
+            (802, Some(1_200), Ok),
+        ]);
+        assert_eq!(again.gaps, [(0.0, 1.2)]);
+        let never = of(&[(0, None, Info), (700, Some(900), Info)]);
+        assert_eq!((never.ok, never.gaps), (0, vec![(0.0, 0.9)]));
     }
 }

@@ -1,7 +1,7 @@
 //! When a majority followed one leader, and how long it took to find the next: from what the nodes said of
 //! themselves, so never finer than the time from one question to the next.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -44,12 +44,16 @@ pub(super) fn quorum(metrics: &[Metric], nodes: usize, end_ns: u64) -> Option<Qu
     let mut samples: Vec<&Metric> = metrics.iter().collect();
     samples.sort_by_key(|metric| metric.time);
     let mut said: BTreeMap<&str, &Metric> = BTreeMap::new();
-    let named = samples.iter().map(|metric| metric.node.as_str());
-    let majority = nodes.max(named.collect::<std::collections::BTreeSet<_>>().len()) / 2 + 1;
+    let named: BTreeSet<&str> = samples.iter().map(|metric| metric.node.as_str()).collect();
+    let majority = nodes.max(named.len()) / 2 + 1;
     let mut watch = Watch::default();
     for metric in &samples {
         said.insert(&metric.node, metric);
-        watch.see(metric.time, followed(&said, majority));
+        let followed = followed(&said, majority);
+        // Before every node was asked once, nobody knows that there is none.
+        if followed.is_some() || said.len() == named.len() {
+            watch.see(metric.time, followed);
+        }
     }
     Some(watch.end(end_ns, resolution(&samples)))
 }
@@ -70,8 +74,9 @@ fn followed<'a>(said: &BTreeMap<&'a str, &'a Metric>, majority: usize) -> Option
 #[derive(Default)]
 struct Watch<'a> {
     leader: Option<(&'a str, Option<u64>)>,
-    /// Since when there is none; the run begins with none.
+    /// Since when there is none.
     without_since: Option<u64>,
+    /// Whether there ever was one: the first is no change of leaders.
     started: bool,
     without: Vec<(u64, u64)>,
     elections: Vec<Election>,
@@ -80,10 +85,9 @@ struct Watch<'a> {
 impl<'a> Watch<'a> {
     fn see(&mut self, now: u64, followed: Option<(&'a str, Option<u64>)>) {
         match followed {
-            None if self.started => {
+            None => {
                 self.without_since.get_or_insert(now);
             }
-            None => {}
             Some(leader) => {
                 let since = self.without_since.take();
                 if let Some(since) = since {
@@ -175,7 +179,10 @@ mod tests {
     #[test]
     fn a_leader_without_a_majority_is_none() {
         let metrics = [says(0, 1, Some(1), 1), says(0, 2, None, 1), says(0, 3, None, 1)];
-        assert!(quorum(&metrics, 3, SECOND).unwrap().elections.is_empty());
+        let never = quorum(&metrics, 3, SECOND).unwrap();
+        assert!(never.elections.is_empty());
+        assert_eq!((never.healthy * 100.0).round(), 0.0);
+        assert_eq!(never.without.len(), 1);
         assert_eq!(quorum(&[], 3, SECOND), None);
     }
 }
