@@ -9,6 +9,7 @@ use partita_history::{History, Operation, Outcome, ReadError, jsonl};
 
 use crate::recover;
 use crate::run::{Metric, Summary};
+use crate::words;
 
 /// How many lines of the end of a node's log are kept.
 const LOG_LINES_MAX: usize = 50_000;
@@ -108,7 +109,7 @@ pub fn load(directory: &Path) -> Result<Run, LoadError> {
     {
         history.faults = faults.faults;
     }
-    let metrics = read_metrics(&at("metrics.jsonl"))?;
+    let metrics = read_metrics(&at("metrics.jsonl"), &mut notes)?;
     let plan = read_text(&at("plan.toml"))?;
     let (summary, judged) = match read_text(&at("verdict.json"))? {
         Some(text) => {
@@ -132,11 +133,19 @@ pub fn load(directory: &Path) -> Result<Run, LoadError> {
     })
 }
 
+/// Whether it says that there is no such file, or something else in its place.
+fn is_absent(error: &io::Error) -> bool {
+    use io::ErrorKind::{IsADirectory, NotADirectory, NotFound};
+    matches!(error.kind(), NotFound | NotADirectory | IsADirectory)
+}
+
 /// Opens a file; none if there is no such file.
 fn open(path: &Path) -> Result<Option<File>, LoadError> {
     match File::open(path) {
+        // Some systems open directories as well.
+        Ok(file) if file.metadata().is_ok_and(|metadata| metadata.is_dir()) => Ok(None),
         Ok(file) => Ok(Some(file)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) if is_absent(&error) => Ok(None),
         Err(source) => Err(LoadError::Io {
             path: path.to_owned(),
             source,
@@ -170,7 +179,9 @@ fn read_history(path: &Path, notes: &mut Vec<String>) -> Result<Option<History>,
             .unwrap_or_default()
             .to_string_lossy()
             .into_owned();
-        notes.push(format!("The last line of {name} was cut short, and is left out."));
+        notes.push(format!(
+            "The last line of {name} may have been cut short. If so, it is left out."
+        ));
     }
     jsonl::read(BufReader::with_capacity(1 << 20, file), true)
         .map(Some)
@@ -191,9 +202,11 @@ fn ends_with_newline(file: &mut File) -> io::Result<bool> {
     Ok(last == *b"\n")
 }
 
-fn read_metrics(path: &Path) -> Result<Vec<Metric>, LoadError> {
+/// Metrics only add to what is known: a line that does not parse is noted, and left out.
+fn read_metrics(path: &Path, notes: &mut Vec<String>) -> Result<Vec<Metric>, LoadError> {
     let text = read_text(path)?.unwrap_or_default();
     let mut metrics = Vec::new();
+    let (mut bad, mut first_bad) = (0, None);
     for (index, line) in text.split_inclusive('\n').enumerate() {
         // A line without its newline is what a killed writer leaves.
         let Some(line) = line.strip_suffix('\n') else {
@@ -202,7 +215,19 @@ fn read_metrics(path: &Path) -> Result<Vec<Metric>, LoadError> {
         if line.trim().is_empty() {
             continue;
         }
-        metrics.push(serde_json::from_str(line).map_err(|error| json_error(path, index, &error))?);
+        match serde_json::from_str(line) {
+            Ok(metric) => metrics.push(metric),
+            Err(error) => {
+                bad += 1;
+                first_bad.get_or_insert((index + 1, error));
+            }
+        }
+    }
+    if let Some((line, error)) = first_bad {
+        notes.push(format!(
+            "{} of metrics.jsonl left out, the first of them line {line}: {error}.",
+            words::counted(bad, "unreadable line"),
+        ));
     }
     Ok(metrics)
 }
@@ -242,7 +267,7 @@ fn read_logs(directory: &Path, nodes: &[String]) -> Result<Vec<NodeLog>, LoadErr
     };
     let entries = match fs::read_dir(directory) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if is_absent(&error) => return Ok(Vec::new()),
         Err(source) => return Err(io_error(source)),
     };
     let mut logs = Vec::new();
