@@ -86,7 +86,9 @@ function anomalyView(anomaly, strips) {
     });
     if (figure instanceof Node) { box.replaceChildren(figure); return; }
     groups = figure.groups;
+    const focused = box.contains(document.activeElement) ? document.activeElement.dataset.operation : undefined;
     box.replaceChildren(figure.svg);
+    if (focused !== undefined && groups.has(Number(focused))) groups.get(Number(focused)).focus({ preventScroll: true });
     // Where the drawing is wider than its box, the contradiction must be in sight all the same.
     box.scrollLeft = Math.max(0, figure.culprit + 40 - box.clientWidth);
     showTools();
@@ -153,6 +155,7 @@ function fragments(children) {
 function caption(anomaly, strips) {
   const parts = [anomaly.timed ? "Time is stretched so that each step can be read; the order is exact." : "The history has no times: events in their order."];
   const context = anomaly.operations.filter((operation) => operation.part === "context").length;
+  if (anomaly.core_left_out > 0) parts.push(`${counted(anomaly.core_left_out, "operation")} of the counterexample, far from the contradiction, ${anomaly.core_left_out === 1 ? "is" : "are"} not drawn.`);
   if (context > 0) parts.push(`Grey: ${counted(context, "other operation")} on the same key${anomaly.left_out > 0 ? `, ${whole(anomaly.left_out)} more not drawn` : ""}.`);
   if (anomaly.timed && strips && strips.length > 0) parts.push("A diamond: where the node answered.");
   parts.push(anomaly.confirmed ? "Confirmed by the exhaustive checker." : "Not confirmed by the exhaustive checker.");

@@ -112,9 +112,9 @@ function drawNodeLane(svg, anomaly, layout, strip, bars, { top, left, total }) {
     const x2 = Math.max(placeOfTime(layout, stretch.to, left, total), x1 + 1);
     svg.append(roleShape(strip.node, stretch, x1, x2, top, 15));
   }
-  for (const { operation, x1, x2 } of bars) {
-    if (operation.node !== strip.node || operation.part === "context") continue;
-    const x = operation.at[1] === null ? x1 : x2;
+  for (const { operation, x2: x, open } of bars) {
+    // Of what ended unknown, or never, nobody knows whether the node answered.
+    if (operation.node !== strip.node || operation.part === "context" || open) continue;
     svg.append(draw("path", { class: `answered ${operation.part === "culprit" ? "culprit" : ""}`, d: `M${x} ${top - 1}l4.5 8.5l-4.5 8.5l-4.5 -8.5Z` },
       draw("title", {}, `${strip.node}: ${operation.label}`)));
   }

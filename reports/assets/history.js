@@ -32,9 +32,12 @@ function asked(operations, fields) {
   const wanted = { process: text("client") === "" ? null : text("client"), from: time("from"), to: time("to"), text: text("text") };
   for (const name of ["f", "node", "outcome"]) wanted[name] = fields[name].value === "" ? null : Number(fields[name].value);
   const key = text("key");
+  const raw = fields.key.value;
   // A key is first looked up among the keys: comparing numbers is all that is left to do for each operation.
-  const whole = lists.key.findIndex((name) => name.toLowerCase() === key || name.toLowerCase() === `"${key}"`);
-  wanted.keys = key === "" ? null : Uint8Array.from([0, ...lists.key.map((name, i) => (whole >= 0 ? i === whole : name.toLowerCase().includes(key)) ? 1 : 0)]);
+  const exactly = (name) => name === raw;
+  const nearly = (name) => name.toLowerCase() === key || name.toLowerCase() === `"${key}"`;
+  const is = [exactly, nearly].find((test) => lists.key.some(test)) || ((name) => name.toLowerCase().includes(key));
+  wanted.keys = raw === "" || (key === "" && is !== exactly) ? null : Uint8Array.from([0, ...lists.key.map((name) => (is(name) ? 1 : 0))]);
   return wanted;
 }
 
@@ -141,14 +144,20 @@ function historyBrowser(operations) {
   shared.on("operation", (id, source) => {
     const place = rowOf(operations, id);
     if (place < 0) { detail.replaceChildren(make("p", {}, `Operation ${whole(id)} is not among those in this page.`)); return; }
-    if (found !== null && found[row(place)] !== place) { for (const field of Object.values(fields)) field.value = ""; found = null; list.setCount(operations.count); }
+    if (found !== null && found[row(place)] !== place) {
+      for (const field of Object.values(fields)) field.value = "";
+      clearTimeout(typed);
+      found = null;
+      list.setCount(operations.count);
+      run();
+    }
     showPlace(place);
     detail.replaceChildren(...operationDetail(operations, place));
     if (source === "address") goTo(document.getElementById("history"));
   });
   shared.on("key", (key) => { for (const field of Object.values(fields)) field.value = ""; fields.key.value = key; run(); });
   const stretch = operations.meta.timed && make("button", {
-    type: "button", click: () => { fields.from.value = shared.state.from.toFixed(3); fields.to.value = shared.state.to.toFixed(3); run(); },
+    type: "button", click: () => { fields.from.value = shared.state.from.toFixed(6); fields.to.value = shared.state.to.toFixed(6); run(); },
   }, "Only the stretch shown above");
   const clear = make("button", { type: "button", click: () => { for (const field of Object.values(fields)) field.value = ""; run(); } }, "Clear");
   const shownFields = Object.entries(fields).filter(([name]) => (operations.meta.timed || (name !== "from" && name !== "to")) && (name !== "node" || operations.lists.node.length > 0) && (name !== "key" || operations.lists.key.length > 0));
@@ -166,7 +175,8 @@ function operationDetail(operations, i) {
   const facts = [
     ["operation", whole(id)], ["client", String(operations.process[i])], ["node", nameOf(lists.node, operations.node[i])],
     ["asked", `${lists.f[operations.f[i]]} ${nameOf(lists.key, operations.key[i])} ${operations.input.kind[i] === NULL ? "" : valueText(operations, operations.input, i)}`],
-    ["outcome", OUTCOMES[outcome[i]]], ["answer", valueText(operations, operations.output, i)], ["error", nameOf(lists.error, operations.error[i])],
+    ["outcome", OUTCOMES[outcome[i]]], ["answer", outcome[i] === 0 ? valueText(operations, operations.output, i) : ""],
+    ["saw", outcome[i] === 0 || operations.output.kind[i] === NULL || operations.output.kind[i] === SAME ? "" : valueText(operations, operations.output, i)], ["error", nameOf(lists.error, operations.error[i])],
     ["time", meta.timed ? `${begin[i].toFixed(secondDigits(meta))} s to ${outcome[i] === 3 ? "the end" : `${end[i].toFixed(secondDigits(meta))} s`}` : ""],
   ];
   const go = (where) => { shared.setMoment(outcome[i] === 3 ? begin[i] : end[i], "history"); goTo(document.getElementById(where)); };

@@ -10,8 +10,7 @@ function latencyTable(rows) {
     make("h3", {}, "Latency as clients saw it, ms"),
     table("counts", "Latency by function and outcome, in milliseconds",
       [["function"], ["outcome"], ["count", true], ["p50", true], ["p90", true], ["p99", true], ["max", true]],
-      rows.map((row) => make("tr", {}, make("th", { scope: "row" }, row.f), make("td", {}, row.outcome), number(row.count), [row.p50, row.p90, row.p99, row.max].map(ms)))),
-    make("p", { class: "small soft" }, "Writes that ended ok were committed: their latency is that of a commit."));
+      rows.map((row) => make("tr", {}, make("th", { scope: "row" }, row.f), make("td", {}, row.outcome), number(row.count), [row.p50, row.p90, row.p99, row.max].map(ms)))));
 }
 
 /** A moment that can be gone to. */
@@ -20,12 +19,13 @@ function momentButton(time) {
 }
 
 function unavailableView(unavailable) {
-  const { gaps, total, longest, left_out: more, from_s: least } = unavailable;
+  const { ok, gaps, total, longest, left_out: more, from_s: least } = unavailable;
   return make("div", {},
     make("h3", {}, "Unavailable"),
+    ok === 0 && make("p", { class: "small" }, "No operation ended ok."),
     gaps.length === 0
-      ? make("p", { class: "small" }, `Never: no ${span(least)} passed without an operation that ended ok.`)
-      : [make("p", { class: "small" }, `${counted(gaps.length + more, "stretch", "stretches")} of ${span(least)} or more without any operation that ended ok: ${span(total)} in all, the longest ${span(longest)}.`),
+      ? ok > 0 && make("p", { class: "small" }, `Never: nobody waited for ${span(least)} without an operation that ended ok.`)
+      : [make("p", { class: "small" }, `${counted(gaps.length + more, "stretch", "stretches")} of ${span(least)} or more in which operations were pending and none ended ok: ${span(total)} in all, the longest ${span(longest)}.`),
         make("ul", { class: "plain small" }, gaps.slice(0, 12).map(([from, to]) => make("li", {}, momentButton(from), ` for ${span(to - from)}`)),
           gaps.length + more > 12 && make("li", {}, `and ${whole(gaps.length + more - 12)} more`))]);
 }

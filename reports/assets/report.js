@@ -54,7 +54,7 @@ function repeatView(command) {
   return make("div", { class: "repeat" }, make("span", { class: "soft" }, "Again:"), code, button);
 }
 
-function anomaliesView(anomalies, strips) {
+function anomaliesView(anomalies, more, strips) {
   let chosen = 0;
   const holder = make("div", {});
   const title = make("h2", { id: "anomaly" });
@@ -74,7 +74,8 @@ function anomaliesView(anomalies, strips) {
   };
   show();
   const view = make("section", { class: "anomaly", "aria-labelledby": "anomaly" },
-    anomalies.length > 1 && buttons, title, holder);
+    anomalies.length > 1 && buttons,
+    more > 0 && make("p", { class: "small soft" }, `${counted(more, "more violation")} ${more === 1 ? "is" : "are"} in verdict.json.`), title, holder);
   return { view, render: () => current.render() };
 }
 
@@ -102,7 +103,7 @@ function start() {
   shared.start(page.timeline ? page.timeline.to : 0);
   const views = { logs: logsView(page.logs), history: historyView(page.history), time: page.timeline && timelineView(page.timeline) };
   root.append(headView(page));
-  if (page.anomalies.length > 0) root.append(figure(anomaliesView(page.anomalies, page.timeline && page.timeline.nodes)));
+  if (page.anomalies.length > 0) root.append(figure(anomaliesView(page.anomalies, page.anomalies_left_out, page.timeline && page.timeline.nodes)));
   const broken = page.verdict === "harness-failure";
   if (broken) root.append(views.logs.view);
   root.append(views.time
@@ -133,7 +134,7 @@ function start() {
     root.dataset.readMs = (performance.now() - began).toFixed(1);
     root.dataset.read = "true";
     shared.followAddress();
-    if (/^#t=/.test(location.hash)) goTo(document.getElementById("time"));
+    if (page.timeline && /^#t=/.test(location.hash)) goTo(document.getElementById("time"));
   });
 }
 

@@ -374,8 +374,14 @@ function addCursor(view, top) {
     event.preventDefault();
     shared.zoom(event.deltaY < 0 ? 0.8 : 1.25, at);
   }, { passive: false });
-  svg.showMoment = (moment) => { place(pinned, moment); show(moment); };
-  svg.moveCursor = (steps) => show(time + steps * view.summary.bucket);
+  /** Where the figure is wider than its box, the box follows. */
+  const follow = () => {
+    const box = svg.parentElement;
+    const at = x(time);
+    if (box && (at < box.scrollLeft || at > box.scrollLeft + box.clientWidth)) box.scrollLeft = at - box.clientWidth / 2;
+  };
+  svg.showMoment = (moment) => { place(pinned, moment); show(moment); follow(); };
+  svg.moveCursor = (steps) => { show(time + steps * view.summary.bucket); follow(); };
   svg.cursorTime = () => time;
 }
 

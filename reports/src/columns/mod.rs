@@ -111,14 +111,23 @@ fn first_level(history: &History, packed_max: usize) -> usize {
 /// Keeps the windows whole, and of the rest as many as there is room for.
 fn thinned(history: &History, windows: &[Window], packed_max: usize, all_bytes: usize) -> Columns {
     let level = &LEVELS[LEVELS.len() - 1];
-    let mut one_in = all_bytes / packed_max.max(1) + 1;
-    loop {
+    let always = thin::inside(history, windows);
+    let thinned = |one_in| {
         let keep = Keep::OneIn {
             one_in,
-            always: thin::inside(history, windows),
+            always: &always,
         };
-        let packed = pack(rows(history, &keep, level));
-        // What is in the windows is kept, whatever the size.
+        pack(rows(history, &keep, level))
+    };
+    let none_else = history.len() + 1;
+    let alone = thinned(none_else);
+    // What is in the windows is kept, whatever the size.
+    if alone.bytes() > packed_max {
+        return alone.into_columns(history, level, none_else);
+    }
+    let mut one_in = all_bytes / packed_max.max(1) + 1;
+    loop {
+        let packed = thinned(one_in);
         if packed.bytes() <= packed_max || one_in > history.len() {
             return packed.into_columns(history, level, one_in);
         }
@@ -234,18 +243,18 @@ pub(crate) fn press(text: &str) -> String {
     STANDARD.encode(deflated(text.as_bytes()))
 }
 
-/// A window around some operations: they and what happened shortly before and after.
-pub(crate) fn around(history: &History, ids: impl Iterator<Item = OpId>, events: u32) -> Option<Window> {
-    let (mut from, mut to) = (u32::MAX, 0);
-    for operation in ids.filter_map(|id| history.get(id)) {
-        let invoked = operation.invoked.position;
-        from = from.min(invoked);
-        to = to.max(operation.deadline().unwrap_or(invoked));
-    }
-    (from <= to).then(|| Window {
-        from: from.saturating_sub(events),
-        to: to.saturating_add(events),
-    })
+/// Windows around the begin and the end of an operation: what happened shortly before and after either. What lies
+/// between may be most of the run.
+pub(crate) fn around(history: &History, id: OpId, events: u32) -> Vec<Window> {
+    let Some(operation) = history.get(id) else {
+        return Vec::new();
+    };
+    let ends = [Some(operation.invoked.position), operation.deadline()];
+    let window = |position: u32| Window {
+        from: position.saturating_sub(events),
+        to: position.saturating_add(events),
+    };
+    ends.into_iter().flatten().map(window).collect()
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use super::thin::{Keep, Level};
 use super::values::{self, Texts, number, zigzag};
 use crate::words;
 
-/// Keys and errors are cut beyond this, in characters.
+/// Functions, nodes and errors are cut beyond this, in characters.
 const NAME_CHARS_MAX: usize = 120;
 /// How many different errors are kept apart.
 const ERRORS_MAX: usize = 2_000;
@@ -86,7 +86,7 @@ struct Columns {
 }
 
 /// Writes the operations that are kept.
-pub(super) fn rows(history: &History, keep: &Keep, level: &Level) -> Rows {
+pub(super) fn rows(history: &History, keep: &Keep<'_>, level: &Level) -> Rows {
     let timed = history.operations().any(|operation| operation.invoked.time > 0);
     let mut writer = Writer {
         timed,
@@ -122,7 +122,7 @@ impl<'a> Writer<'a> {
         number(&mut out.f, self.f.place(operation.f, || clip(operation.f)));
         let key = operation
             .key
-            .map_or(0, |key| self.key.place(key, || clip(&key.to_string())) + 1);
+            .map_or(0, |key| self.key.place(key, || words::key(key)) + 1);
         number(&mut out.key, key);
         if key as usize >= self.last.len() {
             self.last.push(0);

@@ -119,6 +119,40 @@ fn where_not_all_fits_the_window_stays_whole() {
 }
 
 #[test]
+fn a_window_is_about_the_ends_of_an_operation_and_not_about_all_between() {
+    let mut history = load(2_000);
+    let event = |kind| OpEvent {
+        index: 0,
+        time: 0,
+        process: 99,
+        kind,
+        f: "add".into(),
+        key: None,
+        value: Value::Int(1),
+        observed: None,
+        node: None,
+        error: None,
+    };
+    history.push(Event::Op(event(EventType::Invoke))).unwrap();
+    let windows = around(&history, 5, 20);
+    let kept = thin::inside(&history, &windows);
+    assert!(kept[5] && kept[8] && !kept[100] && !kept[1_999]);
+    assert_eq!(around(&history, 2_000, 20).len(), 1, "it never ended");
+}
+
+#[test]
+fn windows_beyond_the_room_are_kept_and_nothing_else() {
+    let history = load(20_000);
+    let window = Window { from: 10, to: 39_000 };
+    let columns = columns(&history, &[window], 40_000);
+    assert!(
+        (19_400..19_600).contains(&columns.meta.kept),
+        "{}",
+        columns.meta.kept
+    );
+}
+
+#[test]
 fn differences_of_the_largest_numbers_do_not_overflow() {
     let mut history = History::default();
     for (process, value) in [i64::MAX, i64::MIN, -(1 << 50), 1 << 50].into_iter().enumerate() {

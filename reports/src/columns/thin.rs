@@ -41,18 +41,18 @@ pub(super) const LEVELS: [Level; 6] = [
 ];
 
 /// Which operations are kept.
-pub(super) enum Keep {
+pub(super) enum Keep<'a> {
     All,
     /// So many from the beginning.
     First(usize),
     /// One in so many, and always those of which this holds.
     OneIn {
         one_in: usize,
-        always: Vec<bool>,
+        always: &'a [bool],
     },
 }
 
-impl Keep {
+impl Keep<'_> {
     pub(super) fn keeps(&self, id: OpId) -> bool {
         match self {
             Keep::All => true,
@@ -68,17 +68,31 @@ impl Keep {
 
 /// Which operations lie in a window, at least in part.
 pub(super) fn inside(history: &History, windows: &[Window]) -> Vec<bool> {
-    let within = |from: u32, to: Option<u32>| {
-        windows
-            .iter()
-            .any(|window| from <= window.to && to.is_some_and(|to| to >= window.from))
+    let windows = merged(windows);
+    let within = |from: u32, to: u32| {
+        let next = windows.partition_point(|window| window.to < from);
+        windows.get(next).is_some_and(|window| window.from <= to)
     };
     history
         .operations()
         .map(|operation| {
             let invoked = operation.invoked.position;
             let ended = operation.completed.map_or(invoked, |moment| moment.position);
-            within(invoked, Some(ended))
+            within(invoked, ended)
         })
         .collect()
+}
+
+/// The same without overlaps, in order.
+fn merged(windows: &[Window]) -> Vec<Window> {
+    let mut windows = windows.to_vec();
+    windows.sort_by_key(|window| window.from);
+    let mut merged: Vec<Window> = Vec::new();
+    for window in windows {
+        match merged.last_mut() {
+            Some(last) if window.from <= last.to => last.to = last.to.max(window.to),
+            _ => merged.push(window),
+        }
+    }
+    merged
 }

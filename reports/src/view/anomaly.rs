@@ -49,6 +49,8 @@ pub(super) struct Drawing {
     /// How wrong the key is, if that was measured.
     severity: Option<severity::HowWrong>,
     partials: Vec<Attempt>,
+    /// How many operations of the counterexample are not drawn.
+    core_left_out: usize,
     /// How many operations on the same key in the same stretch are not drawn.
     left_out: usize,
     /// Faults in force in that stretch.
@@ -116,11 +118,18 @@ pub(super) fn drawings(run: &Run, bands: &[Band]) -> Vec<Drawing> {
         .collect()
 }
 
+/// How many anomalies are not drawn.
+pub(super) fn left_out(run: &Run) -> usize {
+    let all = run.summary.checks.iter().map(|check| check.anomalies.len());
+    all.sum::<usize>().saturating_sub(ANOMALIES_MAX)
+}
+
 fn draw(run: &Run, bands: &[Band], checker: &str, anomaly: &Anomaly) -> Drawing {
     let history = &run.history;
+    let named = named(history, anomaly);
     let core = core(history, anomaly);
     let window = window(history, &core);
-    let (context, left_out) = context(history, anomaly, &core, window);
+    let (context, left_out) = context(history, anomaly, &core, &named, window);
     let mut drawn: Vec<(OpId, Part)> = core.iter().map(|&id| (id, part(anomaly, id))).collect();
     drawn.extend(context.iter().map(|&id| (id, Part::Context)));
     drawn.sort_by_key(|&(id, _)| id);
@@ -130,8 +139,8 @@ fn draw(run: &Run, bands: &[Band], checker: &str, anomaly: &Anomaly) -> Drawing 
     Drawing {
         checker: checker.to_owned(),
         name: anomaly.name.clone(),
-        key: anomaly.key.as_ref().map(words::value),
-        story: anomaly.story.clone(),
+        key: anomaly.key.as_ref().map(words::key),
+        story: words::story(&anomaly.story),
         evidence: evidence::evidence(run, anomaly),
         moment: moment(history, anomaly.culprit),
         confirmed: anomaly.confirmed,
@@ -145,11 +154,15 @@ fn draw(run: &Run, bands: &[Band], checker: &str, anomaly: &Anomaly) -> Drawing 
             .edges
             .iter()
             .filter(|edge| drawn_ids.contains(&edge.before) && drawn_ids.contains(&edge.after))
-            .cloned()
+            .map(|edge| Edge {
+                why: words::clip(&edge.why, words::WHY_CHARS_MAX),
+                ..edge.clone()
+            })
             .collect(),
         cycle: severity::cycle(anomaly),
         severity: severity::how_wrong(anomaly),
         partials: anomaly.partials.iter().take(PARTIALS_MAX).map(attempt).collect(),
+        core_left_out: named.len() - core.len(),
         left_out,
         faults: bands
             .iter()
@@ -196,19 +209,28 @@ fn part(anomaly: &Anomaly, id: OpId) -> Part {
     }
 }
 
-/// The operations that the anomaly speaks of, in order: those of the counterexample first of all.
-pub(crate) fn core(history: &History, anomaly: &Anomaly) -> Vec<OpId> {
+/// The operations that the anomaly speaks of.
+fn named(history: &History, anomaly: &Anomaly) -> BTreeSet<OpId> {
+    let named = anomaly.operations.iter().copied().chain(essential(anomaly));
+    named.filter(|&id| id < history.len()).collect()
+}
+
+/// The culprit, and those that contradict one another.
+fn essential(anomaly: &Anomaly) -> impl Iterator<Item = OpId> {
     let in_edges = anomaly.edges.iter().flat_map(|edge| [edge.before, edge.after]);
-    let named = [anomaly.culprit]
-        .into_iter()
-        .chain(anomaly.operations.iter().copied())
-        .chain(in_edges);
-    let mut core: Vec<OpId> = Vec::new();
-    for id in named.filter(|&id| id < history.len()) {
-        if !core.contains(&id) && core.len() < CORE_MAX {
-            core.push(id);
-        }
-    }
+    [anomaly.culprit].into_iter().chain(in_edges)
+}
+
+/// The operations that the anomaly speaks of, in order. Where they are too many, those that contradict one another
+/// are among them, and then those nearest to the culprit.
+pub(crate) fn core(history: &History, anomaly: &Anomaly) -> Vec<OpId> {
+    let essential: BTreeSet<OpId> = essential(anomaly).collect();
+    let mut core: Vec<OpId> = named(history, anomaly).into_iter().collect();
+    core.sort_by_key(|id| {
+        let far = id.abs_diff(anomaly.culprit);
+        (far > 0, !essential.contains(id), far)
+    });
+    core.truncate(CORE_MAX);
     core.sort_unstable();
     core
 }
@@ -244,6 +266,7 @@ fn context(
     history: &History,
     anomaly: &Anomaly,
     core: &[OpId],
+    named: &BTreeSet<OpId>,
     (from, to): (u32, u32),
 ) -> (Vec<OpId>, usize) {
     let Some(culprit) = history.get(anomaly.culprit) else {
@@ -257,7 +280,7 @@ fn context(
             operation.key == culprit.key
                 && operation.invoked.position < to
                 && operation.deadline().is_none_or(|deadline| deadline > from)
-                && core.binary_search(id).is_err()
+                && !named.contains(id)
         })
         .map(|(id, _)| id)
         .collect();
@@ -311,5 +334,58 @@ fn bar(id: OpId, operation: Operation<'_>, part: Part) -> Bar {
             seconds(operation.invoked.time),
             operation.completed.map(|moment| seconds(moment.time)),
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use partita_checker::EdgeKind;
+    use partita_history::{Event, EventType, OpEvent, Value};
+
+    use super::*;
+
+    #[test]
+    fn of_a_long_counterexample_the_end_is_drawn() {
+        let mut history = History::default();
+        for id in 0..200_u64 {
+            let event = OpEvent {
+                index: 0,
+                time: 0,
+                process: id,
+                kind: EventType::Invoke,
+                f: "read".into(),
+                key: None,
+                value: Value::Null,
+                observed: None,
+                node: None,
+                error: None,
+            };
+            history.push(Event::Op(event)).unwrap();
+        }
+        let anomaly = Anomaly {
+            name: String::new(),
+            key: None,
+            story: String::new(),
+            operations: (0..150).collect(),
+            culprit: 149,
+            prefix_events: 0,
+            edges: vec![Edge {
+                before: 3,
+                after: 149,
+                why: String::new(),
+                kind: EdgeKind::RealTime,
+            }],
+            cycle: Vec::new(),
+            partials: Vec::new(),
+            confirmed: true,
+            blind: Vec::new(),
+            minimal: true,
+            severity: None,
+        };
+        let expected: Vec<OpId> = [3].into_iter().chain(150 - (CORE_MAX - 1)..150).collect();
+        assert_eq!(core(&history, &anomaly), expected);
+        let named = named(&history, &anomaly);
+        let (context, _) = context(&history, &anomaly, &expected, &named, (0, 200));
+        assert!(context.iter().all(|id| !named.contains(id)), "{context:?}");
     }
 }

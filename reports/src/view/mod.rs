@@ -24,7 +24,7 @@ use crate::words;
 
 /// How large the operations may be in the page, in bytes: with all else it stays under 5 MB.
 const HISTORY_BYTES_MAX: usize = 4_100_000;
-/// How many events around an anomaly are kept, whatever is left out elsewhere.
+/// How many events around an operation of an anomaly are kept, whatever is left out elsewhere.
 const AROUND_EVENTS: u32 = 2_000;
 /// The most of a plan that is shown, in characters.
 const PLAN_CHARS_MAX: usize = 60_000;
@@ -36,7 +36,7 @@ pub(crate) struct Page<'a> {
     verdict: &'static str,
     word: String,
     exit_code: u8,
-    reason: &'a str,
+    reason: String,
     /// What the checks say beyond the reason, and what was missing, where the verdict is not valid.
     why: Vec<String>,
     notes: &'a [String],
@@ -46,6 +46,8 @@ pub(crate) struct Page<'a> {
     /// What was done and survived, in sentences.
     survived: Vec<String>,
     anomalies: Vec<anomaly::Drawing>,
+    /// How many more there are.
+    anomalies_left_out: usize,
     timeline: Option<timeline::Timeline>,
     work: work::Work<'a>,
     faults: faults::Table,
@@ -78,13 +80,14 @@ pub(crate) fn contents(run: &Run) -> Contents<'_> {
         verdict: words::verdict_id(run.verdict()),
         word: run.verdict().to_string(),
         exit_code: summary.exit_code,
-        reason: &summary.reason,
+        reason: words::reason(&summary.reason),
         why: why(run),
         notes: &run.notes,
         command: &summary.command,
         brief: brief(run),
         survived: survived(run),
         anomalies: anomaly::drawings(run, &bands),
+        anomalies_left_out: anomaly::left_out(run),
         timeline: timeline::timeline(run, bands),
         work: work::work(run),
         faults: faults::table(&run.history),
@@ -100,15 +103,13 @@ pub(crate) fn contents(run: &Run) -> Contents<'_> {
     }
 }
 
-/// Where no operation may be left out: around each anomaly that is drawn.
+/// Where no operation may be left out: around each operation of an anomaly that is drawn.
 fn windows(run: &Run) -> Vec<columns::Window> {
     let anomalies = run.summary.checks.iter().flat_map(|check| &check.anomalies);
     anomalies
         .take(anomaly::ANOMALIES_MAX)
-        .filter_map(|anomaly| {
-            let ids = anomaly.operations.iter().copied().chain([anomaly.culprit]);
-            columns::around(&run.history, ids, AROUND_EVENTS)
-        })
+        .flat_map(|anomaly| anomaly.operations.iter().copied().chain([anomaly.culprit]))
+        .flat_map(|id| columns::around(&run.history, id, AROUND_EVENTS))
         .collect()
 }
 
@@ -124,7 +125,7 @@ fn why(run: &Run) -> Vec<String> {
     let mut why: Vec<String> = Vec::new();
     for check in &summary.checks {
         if check.verdict > Verdict::Valid && check.reason != summary.reason {
-            why.push(format!("{}: {}", check.checker, check.reason));
+            why.push(format!("{}: {}", check.checker, words::reason(&check.reason)));
         }
     }
     if run.verdict() == Verdict::NotExercised {
