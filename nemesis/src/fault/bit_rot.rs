@@ -41,7 +41,7 @@ const VERDICT: Duration = Duration::from_secs(3);
 const LOOK_EVERY: Duration = Duration::from_millis(25);
 
 async fn inject(hit: Hit<'_>) -> Injected {
-    let (context, seed) = (hit.context, hit.seed);
+    let (context, id, seed) = (hit.context, hit.id, hit.seed);
     let cluster = &context.cluster;
     let mut victims = cluster.may_be_spoilt(hit.victims.clone());
     // The leader is the leader, and no other; so is a node that was named.
@@ -71,7 +71,8 @@ async fn inject(hit: Hit<'_>) -> Injected {
                 certain &= there == Some(true);
                 words.push(format!("{name}: {}", told(&flip)));
                 let excuse = format!("a bit of {} was flipped", flip.file.display());
-                cluster.host(node).process.excuse(Some(Excuse::Lasting(excuse)));
+                let process = &cluster.host(node).process;
+                process.excuse(id, Some(Excuse::Lasting(excuse)));
                 flips.push((node, flip));
             }
             Ok((None, _)) => {
@@ -93,7 +94,7 @@ async fn inject(hit: Hit<'_>) -> Injected {
     words.extend(verdicts(context, &victims).await);
     let evidence = Evidence::new(certain, words.join("; "));
     let hit_now = victims.clone();
-    let undo = Box::new(move |context| Box::pin(heal(context, victims, flips)) as _);
+    let undo = Box::new(move |context| Box::pin(heal(context, id, victims, flips)) as _);
     hit.injected(&hit_now, evidence, undo)
 }
 
@@ -132,7 +133,7 @@ async fn verdicts(context: &Context, nodes: &[usize]) -> Vec<String> {
 }
 
 /// Stops the servers, flips back what they have not written over, and starts them.
-async fn heal(context: Context, victims: Vec<usize>, flips: Vec<(usize, Flip)>) -> Healed {
+async fn heal(context: Context, id: u64, victims: Vec<usize>, flips: Vec<(usize, Flip)>) -> Healed {
     let cluster = &context.cluster;
     let killed = kill::strike(&context, &victims);
     let (mut certain, _) = kill::gone(&context, &killed).await;
@@ -149,7 +150,7 @@ async fn heal(context: Context, victims: Vec<usize>, flips: Vec<(usize, Flip)>) 
                 words.push(format!("{name}: {error}"));
             }
         }
-        cluster.host(node).process.excuse(None);
+        cluster.host(node).process.excuse(id, None);
     }
     let restarted = kill::restart(context.clone(), victims).await;
     certain &= restarted.outcome == FaultOutcome::Took;

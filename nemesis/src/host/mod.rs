@@ -1,6 +1,7 @@
 //! Where nodes run: one room, one process and one folder each.
 
 mod cgroup;
+mod excuse;
 mod log;
 mod process;
 mod room;
@@ -13,8 +14,9 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 pub(crate) use cgroup::{Freezer, ORIGIN, abandoned};
+pub(crate) use excuse::Excuse;
 pub use process::{CommandSpec, Exit, ProcessState, UnexpectedExit};
-pub(crate) use process::{Excuse, Process};
+pub(crate) use process::Process;
 pub(crate) use room::Room;
 
 use crate::clock::{self, NodeClock};
