@@ -23,9 +23,7 @@ impl Excuse {
     /// What to say of an end at this moment, if it holds.
     fn words(&self, fault: u64, now: Instant) -> Option<&str> {
         let (words, holds) = match self {
-            Excuse::Trouble(disk, words) => {
-                (words, disk.hits(fault).is_some_and(|hits| hits.calls > 0))
-            }
+            Excuse::Trouble(disk, words) => (words, disk.hits(fault).is_some_and(|hits| hits.calls > 0)),
             Excuse::UntilThen(words, end) => (words, now <= *end),
             Excuse::OfThisProcess(words) | Excuse::Lasting(words) => (words, true),
         };
@@ -66,7 +64,9 @@ impl Excuses {
 
     /// What to say of an end at this moment, if there is an excuse for it.
     pub(super) fn words(&self, now: Instant) -> Option<&str> {
-        self.0.iter().find_map(|(&fault, excuse)| excuse.words(fault, now))
+        self.0
+            .iter()
+            .find_map(|(&fault, excuse)| excuse.words(fault, now))
     }
 }
 
