@@ -23,8 +23,14 @@ impl Stat {
         matches!(self.state, 'Z' | 'X' | 'x')
     }
 
+    /// Stopped by a signal, or by who traces it.
     pub(crate) fn is_stopped(self) -> bool {
         matches!(self.state, 'T' | 't')
+    }
+
+    /// Stopped by a signal. A tracer stops what it traces in another way.
+    pub(crate) fn is_stopped_by_signal(self) -> bool {
+        self.state == 'T'
     }
 }
 

@@ -62,9 +62,8 @@ impl Squeezed {
     /// Those of our processes that still have what was left to them, with what they had. A child that was begun
     /// meanwhile has its parent's limits, and is to have what the parent had.
     fn still_squeezed(&self) -> BTreeMap<i32, u64> {
-        let is_it = |pid: i32, before: &Before| {
-            procfs::stat(pid).is_some_and(|stat| stat.started == before.started)
-        };
+        let is_it =
+            |pid: i32, before: &Before| procfs::stat(pid).is_some_and(|stat| stat.started == before.started);
         let alive = self.before.iter().filter(|&(&pid, before)| is_it(pid, before));
         let families = alive.flat_map(|(&pid, before)| {
             let family = procfs::family(pid).into_iter();
@@ -168,7 +167,10 @@ async fn heal(context: Context, id: u64, nodes: BTreeMap<usize, i32>, squeezed: 
             }
             Some(now) => {
                 certain = false;
-                words.push(format!("pid {pid}: {} is {now}, and was {}", limit.name, before.soft));
+                words.push(format!(
+                    "pid {pid}: {} is {now}, and was {}",
+                    limit.name, before.soft
+                ));
             }
         }
     }
@@ -201,7 +203,10 @@ mod tests {
             excuse: "",
         };
         let mut shell = Command::new("sh")
-            .args(["-c", "ulimit -n 200; echo; read go; sleep 1000 & echo $!; read go; kill $!"])
+            .args([
+                "-c",
+                "ulimit -n 200; echo; read go; sleep 1000 & echo $!; read go; kill $!",
+            ])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

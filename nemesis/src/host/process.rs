@@ -163,6 +163,12 @@ impl Process {
         *self.state.borrow()
     }
 
+    /// The state when no signal of ours is under way that changes it.
+    pub(crate) fn settled_state(&self) -> ProcessState {
+        let _inner = self.lock();
+        self.state()
+    }
+
     /// The ends that we had no part in: pid, how, when.
     pub(crate) fn unexpected_exits(&self) -> Vec<(i32, Exit, Instant)> {
         self.lock().exits.clone()
