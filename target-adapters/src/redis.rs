@@ -26,8 +26,8 @@ pub(crate) struct RedisSentinel;
 const MASTER: &str = "partita";
 /// Patience as short as on a network without latency is reasonable: a test of half a minute must see many
 /// failovers.
-const DOWN_AFTER_MS: u32 = 1000;
-const FAILOVER_TIMEOUT_MS: u32 = 5000;
+const DOWN_AFTER_MS: u32 = 500;
+const FAILOVER_TIMEOUT_MS: u32 = 2000;
 const REPLICATION_PING_S: u32 = 1;
 const REPLICATION_TIMEOUT_S: u32 = 5;
 

@@ -25,7 +25,7 @@ const REFUSALS: &[(&str, &str)] = &[
 
 /// Compare-and-set, which Redis runs at one stroke. Nil if it was applied, and else what was seen. It writes once
 /// at most, so that an error of that write is the end of it all.
-const COMPARE_AND_SET: &[u8] = b"local seen = redis.call('GET', KEYS[1]) or 'null' \
+const COMPARE_AND_SET: &str = "local seen = redis.call('GET', KEYS[1]) or 'null' \
     if seen ~= ARGV[1] then return seen end \
     redis.call('SET', KEYS[1], ARGV[2]) \
     return false";
@@ -98,16 +98,13 @@ impl RedisClient {
 
     async fn operate(&mut self, request: Request<'_>, deadline: Instant) -> Result<Reply, Trouble> {
         let key = encode(request.key.unwrap_or(&Value::Null));
-        let (argument, to);
-        let (words, changes): (Vec<&[u8]>, bool) = match (request.f, request.value.as_pair()) {
-            ("read", _) => (vec![b"GET", &key], false),
-            ("write", _) => {
-                argument = encode(request.value);
-                (vec![b"SET", &key, &argument], true)
-            }
-            ("cas", Some(pair)) => {
-                (argument, to) = (encode(pair.0), encode(pair.1));
-                (vec![b"EVAL", COMPARE_AND_SET, b"1", &key, &argument, &to], true)
+        let (words, changes) = match (request.f, request.value.as_pair()) {
+            ("read", _) => (vec!["GET".into(), key], false),
+            ("write", _) => (vec!["SET".into(), key, encode(request.value)], true),
+            ("cas", Some((from, to))) => {
+                let script = COMPARE_AND_SET.to_owned();
+                let words = vec!["EVAL".into(), script, "1".into(), key, encode(from), encode(to)];
+                (words, true)
             }
             (other, _) => return Err(Trouble::before(format!("Redis has no `{other}` here"))),
         };
@@ -151,7 +148,7 @@ impl RedisClient {
             None => Connection::open(self.cluster[self.asks].peer, None).await?,
         };
         let reply = sentinel
-            .ask(&[b"SENTINEL", b"get-master-addr-by-name", MASTER.as_bytes()])
+            .ask(&["SENTINEL", "get-master-addr-by-name", MASTER])
             .await?;
         self.sentinel = Some(sentinel);
         address(&reply).ok_or_else(|| std::io::Error::other(format!("it says {reply:?}")))
@@ -168,7 +165,7 @@ impl RedisClient {
         }
         let not_reached = |error: std::io::Error| format!("{at} can't be reached: {error}");
         let mut connection = Connection::open(at, None).await.map_err(not_reached)?;
-        match connection.ask(&[b"ROLE"]).await.map_err(not_reached)? {
+        match connection.ask(&["ROLE"]).await.map_err(not_reached)? {
             Reply::Array(items) if items.first() == Some(&Reply::Text(b"master".to_vec())) => Ok(connection),
             Reply::Error(error) => Err(format!("{at} is no master: {error}")),
             _ => Err(format!("{at} is no master")),
@@ -212,8 +209,8 @@ fn judge(request: Request<'_>, reply: Reply) -> Completion {
 }
 
 /// JSON, so that an integer comes back as an integer.
-fn encode(value: &Value) -> Vec<u8> {
-    serde_json::to_vec(value).unwrap_or_default()
+fn encode(value: &Value) -> String {
+    serde_json::to_string(value).unwrap_or_default()
 }
 
 fn decode(text: &[u8]) -> Option<Value> {

@@ -37,7 +37,7 @@ impl Connection {
     }
 
     /// Sends a command, and waits for its reply.
-    pub(super) async fn ask(&mut self, words: &[&[u8]]) -> io::Result<Reply> {
+    pub(super) async fn ask<W: AsRef<str>>(&mut self, words: &[W]) -> io::Result<Reply> {
         self.stream.write_all(&resp::command(words)).await?;
         let unreadable = |why| io::Error::new(io::ErrorKind::InvalidData, why);
         let mut received = Vec::new();

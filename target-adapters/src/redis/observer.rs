@@ -23,19 +23,17 @@ impl RedisObserver {
     }
 
     async fn ask_both(&self, node: &Node) -> Result<Status, String> {
-        let info = match self.ask(node.control, &[b"INFO"]).await? {
+        let info = match self.ask(node.control, &["INFO"]).await? {
             Reply::Text(text) => String::from_utf8_lossy(&text).into_owned(),
             other => return Err(format!("the server says {other:?}")),
         };
         let sentinel = SocketAddr::new(node.control.ip(), node.peer_listen.port());
-        let told = self
-            .ask(sentinel, &[b"SENTINEL", b"MASTER", MASTER.as_bytes()])
-            .await?;
+        let told = self.ask(sentinel, &["SENTINEL", "MASTER", MASTER]).await?;
         let view = fields(&told).ok_or_else(|| format!("the sentinel says {told:?}"))?;
         status(&self.cluster, node, &info, &view)
     }
 
-    async fn ask(&self, at: SocketAddr, words: &[&[u8]]) -> Result<Reply, String> {
+    async fn ask(&self, at: SocketAddr, words: &[&str]) -> Result<Reply, String> {
         let told = async { Connection::open(at, self.source).await?.ask(words).await };
         told.await.map_err(|error| format!("{at}: {error}"))
     }

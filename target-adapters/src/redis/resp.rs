@@ -25,14 +25,12 @@ const ITEMS_MAX: usize = 4096;
 const DEPTH_MAX: u32 = 4;
 
 /// A command, as a server reads it.
-pub(super) fn command(words: &[&[u8]]) -> Vec<u8> {
-    let mut bytes = format!("*{}\r\n", words.len()).into_bytes();
-    for word in words {
-        bytes.extend(format!("${}\r\n", word.len()).into_bytes());
-        bytes.extend_from_slice(word);
-        bytes.extend(b"\r\n");
+pub(super) fn command<W: AsRef<str>>(words: &[W]) -> Vec<u8> {
+    let mut text = format!("*{}\r\n", words.len());
+    for word in words.iter().map(AsRef::as_ref) {
+        text.extend(["$", &word.len().to_string(), "\r\n", word, "\r\n"]);
     }
-    bytes
+    text.into_bytes()
 }
 
 /// The first reply in `bytes`, and what follows it.
@@ -89,7 +87,7 @@ mod tests {
 
     #[test]
     fn a_command_is_an_array_of_strings() {
-        assert_eq!(command(&[b"GET", b"a b"]), b"*2\r\n$3\r\nGET\r\n$3\r\na b\r\n");
+        assert_eq!(command(&["GET", "a b"]), b"*2\r\n$3\r\nGET\r\n$3\r\na b\r\n");
     }
 
     #[test]
