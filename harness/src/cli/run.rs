@@ -62,7 +62,7 @@ pub(super) struct Arguments {
     /// links also over links named by hand, as in 'partition:n1>n2+n3'; or `none`
     #[arg(long, default_value = "standard", value_delimiter = ',')]
     nemesis: Vec<String>,
-    /// A file with tables [[schedule]], which say what faults come when, instead of a schedule that is drawn
+    /// A file with `[[schedule]]` tables, which say what faults come when, instead of a schedule that is drawn
     #[arg(long, value_name = "FILE", conflicts_with = "nemesis")]
     schedule: Option<PathBuf>,
     /// How long clients work

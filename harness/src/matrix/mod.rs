@@ -1,6 +1,6 @@
 //! A night: many runs, of targets, workloads, faults and seeds, and one verdict.
 //!
-//! - [`file`]: the TOML that says what to run. `source`: names in it, and where they stand.
+//! - [`mod@file`]: the TOML that says what to run. `source`: names in it, and where they stand.
 //! - [`cell`]: one run of the matrix, as data: what to start, and what must come of it.
 //! - [`canary`]: runs that must fail, drawn from the catalogue of defects.
 //! - [`night`]: the directory of a night, from which it can be taken up again.

@@ -5,10 +5,10 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::support::{one_at_a_time, partita, processes_with, told};
+use crate::support::{one_at_a_time, partita, processes_with, told, until_fault};
 
-/// The latest moment of a kill, after the start.
-const LATEST_MS: u64 = 9_000;
+/// The latest moment of a kill, after the start or the first fault.
+const LATEST_MS: u64 = 6_000;
 /// How many kills the test does if `PARTITA_KILLS` says nothing else.
 const KILLS: u64 = 3;
 
@@ -125,6 +125,10 @@ fn whenever_the_controller_is_killed_nothing_is_left() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
+        // Every other one comes in the middle of faults, however long the start takes.
+        if kill % 2 == 1 {
+            until_fault(&directory, r#""phase":"injected""#);
+        }
         // The moment is what is tried here.
         std::thread::sleep(Duration::from_millis(after_ms));
         let controller = child.id();

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 /// The root of the workspace.
 pub(crate) fn root() -> PathBuf {
@@ -102,4 +103,17 @@ pub(crate) fn processes_with(needle: &str) -> Vec<i32> {
         }
     }
     found
+}
+
+/// Waits until the newest run's faults mention `needle`.
+pub(crate) fn until_fault(runs: &Path, needle: &str) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let faults = std::fs::read_to_string(runs.join("latest/faults.jsonl")).unwrap_or_default();
+        if faults.contains(needle) {
+            return;
+        }
+        assert!(Instant::now() < deadline, "no {needle} in: {faults}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }

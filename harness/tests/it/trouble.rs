@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
-use crate::support::{has_netns, json, one_at_a_time, partita, processes_with, run, skip_without, told};
+use crate::support::{
+    has_netns, json, one_at_a_time, partita, processes_with, run, skip_without, told, until_fault,
+};
 
 #[test]
 fn unknown_names_are_answered_with_the_valid_ones() {
@@ -120,19 +122,6 @@ fn start(runs: &Path, arguments: &[&str]) -> Child {
         .process_group(0)
         .spawn()
         .unwrap()
-}
-
-/// Waits until the newest run's faults mention `needle`.
-fn until_fault(runs: &Path, needle: &str) {
-    let deadline = Instant::now() + Duration::from_secs(40);
-    loop {
-        let faults = std::fs::read_to_string(runs.join("latest/faults.jsonl")).unwrap_or_default();
-        if faults.contains(needle) {
-            return;
-        }
-        assert!(Instant::now() < deadline, "no {needle} in: {faults}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
 }
 
 /// To the whole process group, as a terminal, `timeout` or a CI system sends it.

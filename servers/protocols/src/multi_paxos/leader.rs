@@ -270,6 +270,12 @@ impl MultiPaxos {
             return;
         };
         if omitted > self.chosen {
+            // What was chosen there without this node will become known here, too, by its own proposals. If there are
+            // none, then because these slots have other members, of which no majority has promised yet, and who all
+            // leave out the same: only who stands again learns it from them first.
+            if leadership.tallies.is_empty() {
+                self.step_down(None, effects);
+            }
             return;
         }
         let next = self.chosen + 1 + leadership.tallies.len() as u64;
