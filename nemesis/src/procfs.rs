@@ -187,8 +187,13 @@ pub(crate) fn cgroup(pid: i32) -> Option<String> {
 
 /// The folder of the control group that this process is in.
 pub(crate) fn own_cgroup() -> io::Result<PathBuf> {
-    let path = cgroup(std::process::id().cast_signed())
-        .ok_or_else(|| io::Error::other("/proc/self/cgroup names no unified group"))?;
+    cgroup_folder(std::process::id().cast_signed())
+}
+
+/// The folder of the control group that a process is in.
+pub(crate) fn cgroup_folder(pid: i32) -> io::Result<PathBuf> {
+    let path =
+        cgroup(pid).ok_or_else(|| io::Error::other(format!("/proc/{pid}/cgroup names no unified group")))?;
     Ok(cgroup_root()?.join(path.trim_start_matches('/')))
 }
 

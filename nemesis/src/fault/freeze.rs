@@ -44,8 +44,8 @@ async fn inject(hit: Hit<'_>) -> Injected {
     let mut words = Vec::new();
     for (&node, &pid) in &running {
         let name = format!("{}-{}", cluster.name(node), hit.id);
-        let made = Freezer::make(cluster.mark(), &name).and_then(|freezer| {
-            freezer.freeze(Host::threads(pid).into_keys())?;
+        let made = Freezer::make(cluster.mark(), &name).and_then(|mut freezer| {
+            freezer.freeze(|| Host::threads(pid).into_keys().collect())?;
             Ok(freezer)
         });
         match made {

@@ -3,6 +3,7 @@
 //! Their names begin with [`ORIGIN`] and end with the run's [mark](crate::mark): a group outlives a controller that
 //! was killed, empty, and is removed by whoever cleans up.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -23,6 +24,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(2);
 pub(crate) struct Freezer {
     folder: PathBuf,
     parent: PathBuf,
+    /// The groups that processes were in before.
+    came_from: BTreeMap<i32, PathBuf>,
 }
 
 impl Freezer {
@@ -35,17 +38,42 @@ impl Freezer {
             .open(parent.join("cgroup.procs"))?;
         let folder = parent.join(format!("{ORIGIN}{name}.{mark}"));
         fs::create_dir(&folder)?;
-        let freezer = Freezer { folder, parent };
+        let freezer = Freezer {
+            folder,
+            parent,
+            came_from: BTreeMap::new(),
+        };
         fs::File::options()
             .write(true)
             .open(freezer.folder.join("cgroup.freeze"))?;
         Ok(freezer)
     }
 
-    /// Takes these processes in and has them stand still.
-    pub(crate) fn freeze(&self, pids: impl IntoIterator<Item = i32>) -> io::Result<()> {
-        for pid in pids {
-            move_into(&self.folder, pid)?;
+    /// Takes these processes in and has them stand still. They are listed until none is outside: one may begin
+    /// another before it is taken in.
+    pub(crate) fn freeze(&mut self, list: impl Fn() -> Vec<i32>) -> io::Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let mut all_are_inside = true;
+            for pid in list() {
+                // What names no group has ended meanwhile.
+                let Ok(group) = procfs::cgroup_folder(pid) else {
+                    continue;
+                };
+                if group != self.folder {
+                    all_are_inside = false;
+                    self.came_from.insert(pid, group);
+                    move_into(&self.folder, pid)?;
+                }
+            }
+            if all_are_inside {
+                break;
+            }
+            if Instant::now() >= deadline {
+                return Err(io::Error::other(
+                    "processes are begun faster than they can be taken in",
+                ));
+            }
         }
         fs::write(self.folder.join("cgroup.freeze"), "1")
     }
@@ -57,11 +85,23 @@ impl Freezer {
         says("frozen 1") && says("populated 1")
     }
 
-    /// Lets everything go on, gives it back to the group that it came from, and removes this one.
+    /// Lets everything go on, gives it back to the group that it came from, and removes this one. What goes on may
+    /// begin processes in it meanwhile, so it is emptied until it can be removed.
     fn remove(&self) -> io::Result<()> {
         fs::write(self.folder.join("cgroup.freeze"), "0")?;
-        empty_into(&self.folder, &self.parent)?;
-        remove(&self.folder)
+        remove(&self.folder, || self.give_back())
+    }
+
+    fn give_back(&self) -> io::Result<()> {
+        let members = fs::read_to_string(self.folder.join("cgroup.procs"))?;
+        for pid in members.lines().filter_map(|line| line.parse().ok()) {
+            // What was begun in it belongs with the others.
+            let group = self.came_from.get(&pid).or(self.came_from.values().next());
+            let group = group.unwrap_or(&self.parent);
+            // The group may have been removed meanwhile.
+            move_into(group, pid).or_else(|_| move_into(&self.parent, pid))?;
+        }
+        Ok(())
     }
 }
 
@@ -81,16 +121,11 @@ fn move_into(group: &Path, pid: i32) -> io::Result<()> {
     }
 }
 
-fn empty_into(group: &Path, parent: &Path) -> io::Result<()> {
-    let members = fs::read_to_string(group.join("cgroup.procs"))?;
-    let mut pids = members.lines().filter_map(|line| line.parse().ok());
-    pids.try_for_each(|pid| move_into(parent, pid))
-}
-
-/// Removes an empty group; what has ended in it may take a moment to be gone.
-fn remove(group: &Path) -> io::Result<()> {
+/// Removes a group that is emptied first; what has ended in it may take a moment to be gone.
+fn remove(group: &Path, empty: impl Fn() -> io::Result<()>) -> io::Result<()> {
     let deadline = Instant::now() + PATIENCE;
     loop {
+        empty()?;
         match fs::remove_dir(group) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(error) if error.kind() == io::ErrorKind::ResourceBusy && Instant::now() < deadline => {
@@ -121,8 +156,11 @@ pub(crate) fn abandoned(is_abandoned: impl Fn(&Mark) -> bool) -> Vec<PathBuf> {
                 None => folders.push(path),
                 Some(mark) if is_abandoned(&mark) => {
                     // Before Linux 5.14 there is no such file; then what is in the group is killed by its mark.
-                    let _ = fs::write(path.join("cgroup.kill"), "1");
-                    if remove(&path).is_ok() {
+                    let kill = || {
+                        let _ = fs::write(path.join("cgroup.kill"), "1");
+                        Ok(())
+                    };
+                    if remove(&path, kill).is_ok() {
                         removed.push(path);
                     }
                 }

@@ -28,6 +28,8 @@ pub(crate) async fn play(lab: &Lab, run_dir: &Path) {
     );
     power_cuts(&stage).await;
     torn_writes(&stage).await;
+    only_what_runs_loses_power(&stage).await;
+    faults_that_are_broken_off(&stage).await;
     slow_fsyncs(&stage).await;
     refusals(&stage).await;
     a_kill_loses_nothing(&stage).await;
@@ -130,6 +132,65 @@ async fn torn_writes(stage: &Stage) {
     let content = beneath(stage, 2).remove("kept").unwrap();
     assert_eq!(content.len() % 512, 0, "{}: {}", content.len(), injected.evidence);
     stage.heal(injected).await;
+}
+
+async fn only_what_runs_loses_power(stage: &Stage) {
+    println!("  only what runs loses power");
+    let kill = stage.inject("kill", "n2", 3, 1).await;
+    for (id, fault) in [(4, "power-cut"), (5, "torn-writes")] {
+        let skipped = stage.inject(fault, "n2", id, 1).await;
+        assert_eq!(skipped.outcome, FaultOutcome::Skipped, "{fault}");
+    }
+    let cut = stage.inject("power-cut", "all", 6, 1).await;
+    assert_eq!(cut.nodes.len(), NODES - 1);
+    stage.heal(cut).await;
+    assert_eq!(
+        stage.cluster().status(1).pid(),
+        None,
+        "another fault keeps it down"
+    );
+    stage.heal(kill).await;
+    clean_bill(stage.cluster()).await.unwrap();
+}
+
+/// Nobody heals them but the last healing: neither a disk that is about to lose its power, nor one that has lost it.
+async fn faults_that_are_broken_off(stage: &Stage) {
+    println!("  faults that are broken off");
+    let cluster = stage.cluster();
+    for (id, is_met) in [(7, false), (8, true)] {
+        tokio::select! {
+            biased;
+            _ = stage.inject("torn-writes", "n3", id, id) => panic!("it waits for a write"),
+            () = tokio::task::yield_now() => {}
+        }
+        let amiss = clean_bill(cluster).await.unwrap_err();
+        assert!(
+            amiss.len() == 1 && amiss[0].contains("n3 has no power"),
+            "{amiss:?}"
+        );
+        if is_met {
+            let before = beneath(stage, 2).remove("kept").map_or(0, |kept| kept.len());
+            let heal = async {
+                while beneath(stage, 2).remove("kept").map_or(0, |kept| kept.len()) == before {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+                // The power goes a moment later.
+                loop {
+                    cluster.final_heal().unwrap();
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+            };
+            tokio::select! {
+                answer = ask(stage, 2, "write kept 700 y") => assert_eq!(answer, "silence"),
+                () = heal => unreachable!(),
+            }
+        }
+        cluster.final_heal().unwrap();
+        stage.wait_until_it_answers(2).await;
+        clean_bill(cluster).await.unwrap();
+        assert_eq!(ask(stage, 2, "write kept 700 y").await, "done");
+        assert_eq!(ask(stage, 2, "sync kept").await, "done");
+    }
 }
 
 /// Injects while every node writes and syncs, as a trouble that nobody meets leaves no evidence.

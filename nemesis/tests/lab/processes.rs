@@ -18,6 +18,7 @@ pub(crate) async fn play(lab: &Lab, run_dir: &Path) {
     let stage = Stage::set(lab, run_dir).await;
     stops(&stage).await;
     named_and_again(&stage).await;
+    each_starts_its_own(&stage).await;
     rolling_restarts(&stage).await;
     restart_storms(&stage).await;
     squeezes(&stage).await;
@@ -88,6 +89,22 @@ async fn named_and_again(stage: &Stage) {
     }
     let nobody = stage.inject("kill", "n9", 14, 1).await;
     assert_eq!(nobody.outcome, FaultOutcome::Skipped);
+}
+
+async fn each_starts_its_own(stage: &Stage) {
+    println!("  each fault starts what it has ended");
+    let stop = took(stage, "stop", "n2", 15).await;
+    let kill = took(stage, "kill", "all", 16).await;
+    assert_eq!(kill.nodes.len(), NODES - 1);
+    stage.heal(kill).await;
+    for (id, fault) in [(17, "rolling-restart"), (18, "restart-storm"), (19, "kill")] {
+        let injected = took(stage, fault, "all", id).await;
+        assert!(!injected.nodes.contains(&"n2".to_owned()), "{fault}");
+        stage.heal(injected).await;
+        assert_eq!(stage.cluster().status(1).pid(), None, "{fault}");
+    }
+    stage.heal(stop).await;
+    clean_bill(stage.cluster()).await.unwrap();
 }
 
 async fn rolling_restarts(stage: &Stage) {
@@ -248,8 +265,15 @@ async fn upgrades(stage: &Stage, run_dir: &Path) {
     stage.heal(injected).await;
     assert_eq!(run(), BTreeSet::from([own.clone()]));
     let injected = took(stage, "upgrade", "minority", 73).await;
-    assert_eq!(run(), BTreeSet::from([own, other]));
+    assert_eq!(run(), BTreeSet::from([own.clone(), other]));
     stage.heal(injected).await;
+    // It is undone also where nobody undoes it.
+    drop(took(stage, "upgrade", "n1", 74).await);
+    let amiss = clean_bill(cluster).await.unwrap_err();
+    assert_eq!(amiss, ["n1 is started with its other program"]);
+    cluster.final_heal().unwrap();
+    stage.wait_until_it_answers(0).await;
+    assert_eq!(run(), BTreeSet::from([own]));
     clean_bill(cluster).await.unwrap();
 }
 
