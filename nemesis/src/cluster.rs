@@ -54,6 +54,9 @@ pub enum ClusterError {
 /// The name of the clients' end of a link; no node may bear it.
 const CLIENTS: &str = "clients";
 
+/// How long a node that is killed may take to be gone.
+const GONE: Duration = Duration::from_secs(2);
+
 /// Hosts and network of one run. When it is dropped, its processes are killed and its network vanishes.
 ///
 /// Nodes are named by their position in the list that it was made from.
@@ -412,47 +415,74 @@ impl Cluster {
         &self.network
     }
 
-    /// Opens every link, puts every clock right, continues every paused node, and starts every node that is down.
-    /// Blocks for some milliseconds. Returns what there was to do, in words.
+    /// Opens every link, puts every clock right, continues every paused node, gives every disk its power and every
+    /// node its own program, and starts every node that is down. Blocks for some milliseconds. Returns what there
+    /// was to do, in words; whatever goes wrong, all else is done, and the error is the first.
     pub fn final_heal(&self) -> Result<Vec<String>, ClusterError> {
         let mut done = Vec::new();
-        let links = self.network.lift_all().map_err(ClusterError::Network)?;
-        if !links.is_empty() {
-            done.push(format!("opened {} links", links.len()));
+        let mut result = Ok(());
+        match self.network.lift_all() {
+            Ok(links) if links.is_empty() => {}
+            Ok(links) => done.push(format!("opened {} links", links.len())),
+            Err(error) => result = Err(ClusterError::Network(error)),
         }
         for node in 0..self.len() {
-            let name = self.name(node);
-            let mended = self.mend_disk(node);
-            if mended > 0 {
-                done.push(format!("ended {mended} troubles of {name}'s disk"));
-            }
-            let (clock, leader) = (self.clock(node), self.status(node).pid());
-            match clock::apart(|| clock.restore(leader)) {
-                Ok(Ok(false)) => {}
-                Ok(Ok(true)) => done.push(format!("put the clocks of {name} right")),
-                // That it is still wrong is for the clean bill to say.
-                Ok(Err(error)) => tracing::error!("the clocks of {name}: {error}"),
-                Err(_) => tracing::error!("the clocks of {name}: the thread that sees to them panicked"),
-            }
-            if self.resume(node).is_some() {
-                done.push(format!("continued {name}"));
-            }
-            if let ProcessState::Killed(exit) | ProcessState::Exited(exit) = self.status(node)
-                && self.restart(node)?.is_some()
-            {
-                done.push(format!("restarted {name} ({exit})"));
-            }
+            result = result.and(self.heal_node(node, &mut done));
         }
-        Ok(done)
+        result.map(|()| done)
     }
 
-    /// Ends all that ails a disk, and gives back how much that was.
+    fn heal_node(&self, node: usize, done: &mut Vec<String>) -> Result<(), ClusterError> {
+        let (name, host) = (self.name(node), &self.hosts[node]);
+        let mended = self.mend_disk(node);
+        if mended > 0 {
+            done.push(format!("ended {mended} troubles of {name}'s disk"));
+        }
+        let (clock, leader) = (self.clock(node), self.status(node).pid());
+        match clock::apart(|| clock.restore(leader)) {
+            Ok(Ok(false)) => {}
+            Ok(Ok(true)) => done.push(format!("put the clocks of {name} right")),
+            // That it is still wrong is for the clean bill to say.
+            Ok(Err(error)) => tracing::error!("the clocks of {name}: {error}"),
+            Err(_) => tracing::error!("the clocks of {name}: the thread that sees to them panicked"),
+        }
+        if self.resume(node).is_some() {
+            done.push(format!("continued {name}"));
+        }
+        // Both come with a start: it gives the disk its power, and runs what is to be run from then on.
+        let lacks_power = host.disk().is_some_and(|disk| !disk.has_power());
+        let is_on_other_program = host.is_on_other_program();
+        if is_on_other_program {
+            host.use_other_program(false);
+            done.push(format!("gave {name} its own program"));
+        }
+        if lacks_power {
+            done.push(format!("gave {name}'s disk its power"));
+        }
+        let ended = if lacks_power || is_on_other_program {
+            host.end(GONE)
+        } else {
+            Ok(())
+        };
+        if let ProcessState::Killed(exit) | ProcessState::Exited(exit) = self.status(node)
+            && self.restart(node)?.is_some()
+        {
+            done.push(format!("restarted {name} ({exit})"));
+        }
+        ended.map_err(|source| ClusterError::System {
+            doing: "end a node that is to be started as it was",
+            source,
+        })
+    }
+
+    /// Ends all that ails a disk and is yet to ail it, and gives back how much that was.
     fn mend_disk(&self, node: usize) -> usize {
         let Some(disk) = self.hosts[node].disk() else {
             return 0;
         };
         let faults = disk.faults();
-        faults.into_iter().filter_map(|fault| disk.end(fault)).count()
+        let ended = faults.into_iter().filter_map(|fault| disk.end(fault)).count();
+        ended + usize::from(disk.disarm())
     }
 
     /// Kills every node with all its children. Returns the names of those that were not gone in time.

@@ -23,8 +23,14 @@ impl Stat {
         matches!(self.state, 'Z' | 'X' | 'x')
     }
 
+    /// Stopped by a signal, or by who traces it.
     pub(crate) fn is_stopped(self) -> bool {
         matches!(self.state, 'T' | 't')
+    }
+
+    /// Stopped by a signal. A tracer stops what it traces in another way.
+    pub(crate) fn is_stopped_by_signal(self) -> bool {
+        self.state == 'T'
     }
 }
 
@@ -186,14 +192,23 @@ pub(crate) fn own_cgroup() -> io::Result<PathBuf> {
     Ok(cgroup_root()?.join(path.trim_start_matches('/')))
 }
 
-/// The soft limit of a resource, as `/proc/<pid>/limits` names both; `u64::MAX` stands for none.
-pub(crate) fn soft_limit(pid: i32, name: &str) -> Option<u64> {
-    let limits = fs::read_to_string(format!("/proc/{pid}/limits")).ok()?;
+/// The soft and the hard limit of a resource, as `/proc/<pid>/limits` names it; `u64::MAX` stands for none.
+pub(crate) fn limits(pid: i32, name: &str) -> Option<(u64, u64)> {
+    parse_limits(&fs::read_to_string(format!("/proc/{pid}/limits")).ok()?, name)
+}
+
+fn parse_limits(limits: &str, name: &str) -> Option<(u64, u64)> {
     let line = limits.lines().find_map(|line| line.strip_prefix(name))?;
-    match line.split_whitespace().next()? {
+    let mut values = line.split_whitespace().map(|value| match value {
         "unlimited" => Some(u64::MAX),
         number => number.parse().ok(),
-    }
+    });
+    Some((values.next()??, values.next()??))
+}
+
+/// The soft limit of a resource.
+pub(crate) fn soft_limit(pid: i32, name: &str) -> Option<u64> {
+    limits(pid, name).map(|(soft, _)| soft)
 }
 
 /// How many descriptors a process has open.
@@ -231,6 +246,19 @@ mod tests {
                     7ffe8000-7ffea000 r-xp 00000000 00:00 0                          [vdso]\n";
         assert_eq!(parse_vdso(maps), Some(0x7ffe_8000..0x7ffe_a000));
         assert_eq!(parse_vdso("7ffe1000-7ffe3000 rw-p 0 0 0 /tmp/a [vdso] b\n"), None);
+    }
+
+    #[test]
+    fn limits_are_soft_and_hard() {
+        let limits = "Limit                     Soft Limit           Hard Limit           Units     \n\
+                      Max open files            1024                 524288               files     \n\
+                      Max address space         unlimited            unlimited            bytes     \n";
+        assert_eq!(parse_limits(limits, "Max open files"), Some((1024, 524_288)));
+        assert_eq!(
+            parse_limits(limits, "Max address space"),
+            Some((u64::MAX, u64::MAX))
+        );
+        assert_eq!(parse_limits(limits, "Max cpu time"), None);
     }
 
     #[test]

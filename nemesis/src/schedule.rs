@@ -186,6 +186,14 @@ impl Performance {
                 });
             }
         }
+        if *stop.borrow() {
+            // It came while the others were waited for: what is injected now hits the end of the run.
+            return self.tell(FaultValue {
+                outcome: Some(FaultOutcome::Skipped),
+                evidence: "the run ended before it began".into(),
+                ..self.value(FaultPhase::Injected, began)
+            });
+        }
         let (mut began, clock_read) = (self.now(), std::time::Instant::now());
         let injected = fault
             .inject(context, self.planned.id, shape, self.planned.seed)
@@ -258,8 +266,8 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
     }
 }
 
-/// Whether nothing of any fault is left: every link open and carrying, no process stopped or with a clock that is
-/// not its own, every node alive.
+/// Whether nothing of any fault is left: every link open and carrying, every disk with power, no process stopped or
+/// with a clock or a program that is not its own, every node alive.
 /// The error lists what is amiss.
 pub async fn clean_bill(cluster: &Cluster) -> Result<(), Vec<String>> {
     let mut amiss = Vec::new();
@@ -275,6 +283,12 @@ pub async fn clean_bill(cluster: &Cluster) -> Result<(), Vec<String>> {
             && !disk.faults().is_empty()
         {
             amiss.push(format!("the disk of {name} is still troubled"));
+        }
+        if cluster.host(node).disk().is_some_and(|disk| !disk.has_power()) {
+            amiss.push(format!("the disk of {name} has no power, or is about to lose it"));
+        }
+        if cluster.host(node).is_on_other_program() {
+            amiss.push(format!("{name} is started with its other program"));
         }
         match cluster.status(node).pid() {
             None => amiss.push(format!("{name} does not run: {:?}", cluster.status(node))),

@@ -7,6 +7,7 @@
 mod etcd;
 mod http;
 mod own;
+mod redis;
 mod zookeeper;
 
 use std::future::Future;
@@ -119,6 +120,7 @@ pub const ALL: &[&dyn Target] = &[
     &own::ZAB,
     &etcd::Etcd,
     &zookeeper::ZooKeeper,
+    &redis::RedisSentinel,
 ];
 
 /// The target of this name.

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::defects::found;
-use crate::support::{json, one_at_a_time, run, skip_on_kernel_without, told};
+use crate::support::{json, one_at_a_time, run, skip_unpromised, told};
 
 fn disks_can_fail() -> bool {
     let device = std::fs::File::options().read(true).write(true).open("/dev/fuse");
@@ -15,7 +15,7 @@ fn disks_can_fail() -> bool {
 #[test]
 fn a_sound_server_keeps_its_promises_through_power_cuts() {
     let _turn = one_at_a_time();
-    if skip_on_kernel_without("root and /dev/fuse", disks_can_fail()) {
+    if skip_unpromised("root and /dev/fuse", disks_can_fail()) {
         return;
     }
     let runs = tempfile::tempdir().unwrap();
@@ -36,7 +36,7 @@ fn a_sound_server_keeps_its_promises_through_power_cuts() {
 
 #[test]
 fn a_power_cut_finds_unsynced_acks() {
-    if skip_on_kernel_without("root and /dev/fuse", disks_can_fail()) {
+    if skip_unpromised("root and /dev/fuse", disks_can_fail()) {
         return;
     }
     found("unsynced-acks", "power-cut");
@@ -48,7 +48,7 @@ fn what_this_machine_cannot_do_is_refused_before_the_run() {
     let only_root =
         std::fs::metadata("/dev/fuse").is_ok_and(|device| device.permissions().mode() & 0o006 == 0);
     let here = nix::unistd::geteuid().is_root() && setpriv && only_root;
-    if skip_on_kernel_without("root, setpriv, and a /dev/fuse that is root's alone", here) {
+    if skip_unpromised("root, setpriv, and a /dev/fuse that is root's alone", here) {
         return;
     }
     let home = tempfile::tempdir().unwrap();

@@ -3,6 +3,7 @@
 mod checking;
 mod defects;
 mod disks;
+mod findings;
 mod house;
 mod kills;
 mod nightly;

@@ -49,8 +49,9 @@ pub(crate) fn told(output: &Output) -> String {
     )
 }
 
-/// Whether a test that needs `what` of the kernel, which no package can bring, must be skipped. Says so.
-pub(crate) fn skip_on_kernel_without(what: &str, there: bool) -> bool {
+/// Whether a test that needs `what`, which CI does not promise, must be skipped: something of the kernel, which no
+/// package can bring, or a system that CI does not install. Says so.
+pub(crate) fn skip_unpromised(what: &str, there: bool) -> bool {
     if !there {
         say_skipped(what);
     }

@@ -127,8 +127,13 @@ impl Disk {
         self.volume.root.proc_path()
     }
 
-    pub(crate) fn power(&self) -> Power {
+    fn power(&self) -> Power {
         self.volume.gate.power()
+    }
+
+    /// Does it work, and will it go on doing so?
+    pub(crate) fn has_power(&self) -> bool {
+        self.power() == Power::On && !self.volume.is_armed()
     }
 
     /// Cuts the power: from now on nothing is answered, and nothing becomes durable.
@@ -139,6 +144,11 @@ impl Disk {
     /// Cuts the power in the middle of the next write that is long enough to be torn; the answer comes then.
     pub(crate) fn cut_in_write(&self) -> oneshot::Receiver<()> {
         self.volume.arm()
+    }
+
+    /// Has the power not go in a write; says whether it would have.
+    pub(crate) fn disarm(&self) -> bool {
+        self.volume.disarm().is_some()
     }
 
     /// Lets go of who waits for an answer; they have been killed.

@@ -369,6 +369,10 @@ impl Volume {
         cut
     }
 
+    pub(super) fn is_armed(&self) -> bool {
+        self.is_armed.load(Relaxed)
+    }
+
     pub(super) fn disarm(&self) -> Option<oneshot::Sender<()>> {
         self.is_armed.store(false, Relaxed);
         self.armed.lock().unwrap_or_else(PoisonError::into_inner).take()

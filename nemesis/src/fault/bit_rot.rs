@@ -41,18 +41,26 @@ const VERDICT: Duration = Duration::from_secs(3);
 const LOOK_EVERY: Duration = Duration::from_millis(25);
 
 async fn inject(hit: Hit<'_>) -> Injected {
-    let (context, seed) = (hit.context, hit.seed);
+    let (context, id, seed) = (hit.context, hit.id, hit.seed);
     let cluster = &context.cluster;
-    let mut victims = cluster.may_be_spoilt(hit.victims.clone());
+    let running: Vec<usize> = hit.running().into_keys().collect();
+    if running.is_empty() {
+        return hit.nobody_ran();
+    }
+    let mut victims = cluster.may_be_spoilt(running.clone());
     // The leader is the leader, and no other; so is a node that was named.
     let is_certain_node = hit.shape == "leader" || cluster.find(hit.shape).is_some();
-    if is_certain_node && victims != hit.victims {
+    if is_certain_node && victims != running {
         victims.clear();
     }
     if victims.is_empty() {
         return hit.skipped(
             "as many other nodes have been hit before as may be, if a majority is to keep good copies",
         );
+    }
+    victims.retain(|&node| !kill::is_kept_down(context, node));
+    if victims.is_empty() {
+        return hit.skipped("another fault keeps those down that may be hit");
     }
     let killed = kill::strike(context, &victims);
     let (mut certain, mut words) = kill::gone(context, &killed).await;
@@ -71,7 +79,8 @@ async fn inject(hit: Hit<'_>) -> Injected {
                 certain &= there == Some(true);
                 words.push(format!("{name}: {}", told(&flip)));
                 let excuse = format!("a bit of {} was flipped", flip.file.display());
-                cluster.host(node).process.excuse(Some(Excuse::Lasting(excuse)));
+                let process = &cluster.host(node).process;
+                process.excuse(id, Some(Excuse::Lasting(excuse)));
                 flips.push((node, flip));
             }
             Ok((None, _)) => {
@@ -93,7 +102,7 @@ async fn inject(hit: Hit<'_>) -> Injected {
     words.extend(verdicts(context, &victims).await);
     let evidence = Evidence::new(certain, words.join("; "));
     let hit_now = victims.clone();
-    let undo = Box::new(move |context| Box::pin(heal(context, victims, flips)) as _);
+    let undo = Box::new(move |context| Box::pin(heal(context, id, victims, flips)) as _);
     hit.injected(&hit_now, evidence, undo)
 }
 
@@ -132,11 +141,17 @@ async fn verdicts(context: &Context, nodes: &[usize]) -> Vec<String> {
 }
 
 /// Stops the servers, flips back what they have not written over, and starts them.
-async fn heal(context: Context, victims: Vec<usize>, flips: Vec<(usize, Flip)>) -> Healed {
+async fn heal(context: Context, id: u64, victims: Vec<usize>, flips: Vec<(usize, Flip)>) -> Healed {
     let cluster = &context.cluster;
+    let (kept_down, victims): (Vec<usize>, Vec<usize>) = victims
+        .into_iter()
+        .partition(|&node| kill::is_kept_down(&context, node));
     let killed = kill::strike(&context, &victims);
     let (mut certain, _) = kill::gone(&context, &killed).await;
-    let mut words = Vec::new();
+    let mut words: Vec<String> = kept_down
+        .into_iter()
+        .map(|node| kill::left_out(&context, node))
+        .collect();
     for (node, flip) in flips {
         let (name, file) = (cluster.name(node), flip.file.display());
         match disk::restore(&cluster.data(node), &flip) {
@@ -149,7 +164,7 @@ async fn heal(context: Context, victims: Vec<usize>, flips: Vec<(usize, Flip)>) 
                 words.push(format!("{name}: {error}"));
             }
         }
-        cluster.host(node).process.excuse(None);
+        cluster.host(node).process.excuse(id, None);
     }
     let restarted = kill::restart(context.clone(), victims).await;
     certain &= restarted.outcome == FaultOutcome::Took;

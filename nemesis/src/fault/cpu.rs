@@ -111,9 +111,7 @@ async fn heal(context: Context, nodes: Vec<usize>, squeeze: Squeeze) -> Healed {
     let stood_still = look(&context.cluster, &nodes).await;
     for (node, Looks { still, all }) in nodes.into_iter().zip(stood_still) {
         let name = context.cluster.name(node);
-        // One that another fault pauses meanwhile is not for this fault to judge.
-        let paused = matches!(context.cluster.status(node), ProcessState::Paused { .. });
-        certain &= still == 0 || paused;
+        certain &= still == 0;
         words.push(format!("{name} stood still in {still} of {all} looks"));
     }
     Evidence::new(certain, words.join("; ")).into()
@@ -126,14 +124,23 @@ struct Looks {
     all: usize,
 }
 
+/// The state of a node's process, unless another fault pauses it just then: that is not for this one to judge.
+fn running_stat(cluster: &Cluster, node: usize) -> Option<procfs::Stat> {
+    let process = &cluster.host(node).process;
+    let before = process.settled_state();
+    let stat = procfs::stat(before.pid()?)?;
+    let runs = matches!(before, ProcessState::Running { .. }) && process.settled_state() == before;
+    runs.then_some(stat)
+}
+
 /// Looks at each node's process many times, whichever it is: another fault may restart it meanwhile.
 async fn look(cluster: &Cluster, nodes: &[usize]) -> Vec<Looks> {
     let mut looks = vec![Looks::default(); nodes.len()];
     for _ in 0..LOOKS {
         for (&node, looks) in nodes.iter().zip(&mut looks) {
-            if let Some(stat) = cluster.status(node).pid().and_then(procfs::stat) {
+            if let Some(stat) = running_stat(cluster, node) {
                 looks.all += 1;
-                looks.still += usize::from(stat.is_stopped());
+                looks.still += usize::from(stat.is_stopped_by_signal());
             }
         }
         tokio::time::sleep(BETWEEN_LOOKS).await;

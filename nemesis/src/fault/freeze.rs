@@ -78,9 +78,8 @@ async fn inject(hit: Hit<'_>) -> Injected {
 
 async fn heal(context: Context, frozen: BTreeMap<usize, (i32, Freezer)>) -> Healed {
     let pids: Vec<(usize, i32)> = frozen.iter().map(|(&node, (pid, _))| (node, *pid)).collect();
-    // Dropped, each lets its processes go on, and is removed.
-    drop(frozen);
-    let mut certain = true;
+    // Dropped, each lets its processes go on, and is removed, which may take the kernel a while.
+    let mut certain = tokio::task::spawn_blocking(move || drop(frozen)).await.is_ok();
     let mut words = Vec::new();
     for (node, pid) in pids {
         let name = context.cluster.name(node);

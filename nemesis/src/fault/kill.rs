@@ -37,7 +37,8 @@ async fn inject(hit: Hit<'_>) -> Injected {
     if !down.is_empty() {
         words.push(format!("{} did not run before", hit.names(&down).join(", ")));
     }
-    let victims = hit.victims.clone();
+    // Those that were down are kept down by another fault, or ended by themselves: they are not ours to start.
+    let victims = nodes.clone();
     let undo = Box::new(move |context| restart(context, victims));
     hit.injected(&nodes, Evidence::new(certain, words.join("; ")), undo)
 }
@@ -46,6 +47,25 @@ async fn inject(hit: Hit<'_>) -> Injected {
 pub(super) fn strike(context: &Context, victims: &[usize]) -> Vec<(usize, Option<i32>)> {
     let kill = |&node: &usize| (node, context.cluster.kill(node));
     victims.iter().map(kill).collect()
+}
+
+/// Of those that were just struck, those that another fault does not keep down: they are the striker's to start.
+pub(super) fn ours(context: &Context, struck: &[(usize, Option<i32>)]) -> Vec<usize> {
+    let is_ours = |&&(node, pid): &&(usize, Option<i32>)| pid.is_some() || !is_kept_down(context, node);
+    struck.iter().filter(is_ours).map(|(node, _)| *node).collect()
+}
+
+/// Does another fault keep the node down? For one that has not killed it itself: only faults kill nodes.
+pub(super) fn is_kept_down(context: &Context, node: usize) -> bool {
+    matches!(context.cluster.status(node), ProcessState::Killed(_))
+}
+
+/// Of a node that is left out because another fault keeps it down.
+pub(super) fn left_out(context: &Context, node: usize) -> String {
+    format!(
+        "{} was left out: another fault keeps it down",
+        context.cluster.name(node)
+    )
 }
 
 /// Waits until nothing is left of those that were killed. Says whether all ended as killed ones do, and how each

@@ -268,6 +268,7 @@ async fn kill_soon(context: &Context, leaders: &[usize], seed: u64, story: &mut 
     let soon = Duration::from_micros(random(seed, "soon").random_range(SOON_US));
     tokio::time::sleep(soon).await;
     let killed = kill::strike(context, leaders);
+    let ours = kill::ours(context, &killed);
     let (certain, words) = kill::gone(context, &killed).await;
     story.add(format!(
         "{} us after that was asked for: {}",
@@ -275,7 +276,7 @@ async fn kill_soon(context: &Context, leaders: &[usize], seed: u64, story: &mut 
         words.join("; ")
     ));
     story.doubtful |= !certain;
-    let restarted = kill::restart(context.clone(), leaders.to_vec()).await;
+    let restarted = kill::restart(context.clone(), ours).await;
     story.doubtful |= restarted.outcome != FaultOutcome::Took;
     story.add(restarted.evidence);
 }

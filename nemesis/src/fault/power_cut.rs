@@ -12,13 +12,17 @@ pub(super) const POWER_CUT: NodeFault = NodeFault {
     needs_disks: true,
     act: |hit| {
         Box::pin(async move {
-            for &node in &hit.victims {
+            let nodes: Vec<usize> = hit.running().into_keys().collect();
+            if nodes.is_empty() {
+                return hit.nobody_ran();
+            }
+            for &node in &nodes {
                 if let Some(disk) = hit.context.cluster.host(node).disk() {
                     disk.cut();
                 }
             }
-            let lost = lose(hit.context, &hit.victims, |_| Extent::All).await;
-            lost.injected(&hit)
+            let lost = lose(hit.context, &nodes, |_| Extent::All).await;
+            lost.injected(&hit, &nodes)
         })
     },
     ..NodeFault::PLAIN
@@ -30,15 +34,18 @@ pub(super) struct Lost {
     pub(super) certain: bool,
     pub(super) words: Vec<String>,
     pub(super) losses: Vec<Loss>,
+    /// Those that another fault has not killed meanwhile.
+    ours: Vec<usize>,
 }
 
 /// Kills nodes whose power is cut, and undoes what they had not synced.
-pub(super) async fn lose(context: &Context, victims: &[usize], extent: impl Fn(usize) -> Extent) -> Lost {
+pub(super) async fn lose(context: &Context, nodes: &[usize], extent: impl Fn(usize) -> Extent) -> Lost {
     let cluster = &context.cluster;
-    let killed = kill::strike(context, victims);
+    let killed = kill::strike(context, nodes);
+    let ours = kill::ours(context, &killed);
     let (mut certain, mut words) = kill::gone(context, &killed).await;
     let mut losses = Vec::new();
-    for &node in victims {
+    for &node in nodes {
         let name = cluster.name(node);
         let Some(disk) = cluster.host(node).disk() else {
             continue;
@@ -68,15 +75,16 @@ pub(super) async fn lose(context: &Context, victims: &[usize], extent: impl Fn(u
         certain,
         words,
         losses,
+        ours,
     }
 }
 
 impl Lost {
-    pub(super) fn injected(self, hit: &Hit<'_>) -> Injected {
-        let victims = hit.victims.clone();
-        let undo = Box::new(move |context| kill::restart(context, victims));
+    pub(super) fn injected(self, hit: &Hit<'_>, nodes: &[usize]) -> Injected {
+        let ours = self.ours;
+        let undo = Box::new(move |context| kill::restart(context, ours));
         let evidence = Evidence::new(self.certain, self.words.join("; "));
-        hit.injected(&hit.victims, evidence, undo)
+        hit.injected(nodes, evidence, undo)
     }
 }
 

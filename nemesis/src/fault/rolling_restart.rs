@@ -32,12 +32,21 @@ async fn inject(hit: Hit<'_>) -> Injected {
     }
     let mut certain = true;
     let mut words = Vec::new();
+    let mut hit_now = Vec::new();
     for &node in &nodes {
+        if kill::is_kept_down(hit.context, node) {
+            words.push(kill::left_out(hit.context, node));
+            continue;
+        }
+        hit_now.push(node);
         let stopped = stop::stop(hit.context, &[node]).await;
         let started = kill::restart(hit.context.clone(), vec![node]).await;
         certain &= [stopped.outcome, started.outcome] == [partita_history::FaultOutcome::Took; 2];
         words.extend([stopped.text, started.evidence]);
     }
+    if hit_now.is_empty() {
+        return hit.nobody_ran();
+    }
     let evidence = Evidence::new(certain, words.join("; "));
-    hit.injected(&nodes, evidence, nothing_to_undo())
+    hit.injected(&hit_now, evidence, nothing_to_undo())
 }

@@ -21,7 +21,11 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 async fn inject(hit: Hit<'_>) -> Injected {
     let cluster = &hit.context.cluster;
-    let disks = || hit.victims.iter().filter_map(|&node| cluster.host(node).disk());
+    let nodes: Vec<usize> = hit.running().into_keys().collect();
+    if nodes.is_empty() {
+        return hit.nobody_ran();
+    }
+    let disks = || nodes.iter().filter_map(|&node| cluster.host(node).disk());
     let armed: Vec<_> = disks().map(|disk| disk.cut_in_write()).collect();
     let deadline = tokio::time::Instant::now() + PATIENCE;
     for cut in armed {
@@ -30,10 +34,10 @@ async fn inject(hit: Hit<'_>) -> Injected {
     }
     disks().for_each(|disk| disk.cut());
     let seed = hit.seed;
-    let mut lost = lose(hit.context, &hit.victims, |node| {
+    let mut lost = lose(hit.context, &nodes, |node| {
         Extent::Tail(seed.wrapping_add(node as u64))
     })
     .await;
     lost.certain &= lost.losses.iter().any(|loss| loss.torn.is_some());
-    lost.injected(&hit)
+    lost.injected(&hit, &nodes)
 }

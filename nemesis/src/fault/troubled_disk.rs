@@ -34,8 +34,8 @@ pub(super) async fn inject(hit: Hit<'_>, trouble: Trouble, told: Told) -> Inject
         let host = cluster.host(node);
         let Some(disk) = host.disk() else { continue };
         if let Some(words) = &told.excuse {
-            let excuse = Excuse::Trouble(Arc::clone(disk), id, words.clone());
-            host.process.excuse(Some(excuse));
+            let excuse = Excuse::Trouble(Arc::clone(disk), words.clone());
+            host.process.excuse(id, Some(excuse));
         }
         disk.begin(id, trouble);
     }
@@ -82,7 +82,7 @@ async fn heal(context: Context, id: u64, nodes: Vec<usize>, told: Told) -> Heale
             // It may yet stumble over what it was told.
             let met = hits.calls > 0;
             host.process
-                .excuse(met.then(|| Excuse::OfThisProcess(excuse.clone())));
+                .excuse(id, met.then(|| Excuse::OfThisProcess(excuse.clone())));
         }
         if let ProcessState::Exited(exit) = cluster.status(node) {
             words.push(format!("{name} had ended by itself ({exit})"));

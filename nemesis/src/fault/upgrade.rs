@@ -47,6 +47,12 @@ async fn roll(context: &Context, nodes: &[usize], other: bool) -> Evidence {
             words.push(format!("{name} has no other program"));
             continue;
         }
+        if kill::is_kept_down(context, node) {
+            // Whoever starts it again starts it so. Until then nothing runs the other program there.
+            certain &= !other;
+            words.push(kill::left_out(context, node));
+            continue;
+        }
         let stopped = stop::stop(context, &[node]).await;
         let started = kill::restart(context.clone(), vec![node]).await;
         certain &= [stopped.outcome, started.outcome] == [partita_history::FaultOutcome::Took; 2];

@@ -1,6 +1,7 @@
 //! Where nodes run: one room, one process and one folder each.
 
 mod cgroup;
+mod excuse;
 mod log;
 mod process;
 mod room;
@@ -10,11 +11,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub(crate) use cgroup::{Freezer, ORIGIN, abandoned};
+pub(crate) use excuse::Excuse;
+pub(crate) use process::Process;
 pub use process::{CommandSpec, Exit, ProcessState, UnexpectedExit};
-pub(crate) use process::{Excuse, Process};
 pub(crate) use room::Room;
 
 use crate::clock::{self, NodeClock};
@@ -35,6 +37,9 @@ pub(crate) struct Host {
     /// Is it started with its other program?
     on_other: AtomicBool,
 }
+
+/// How often to look whether a process is gone.
+const LOOK_EVERY: Duration = Duration::from_millis(2);
 
 /// Where a node keeps its data, in its folder.
 const DATA: &str = "data";
@@ -128,6 +133,11 @@ impl Host {
         has_other
     }
 
+    /// Is it started with its other program?
+    pub(crate) fn is_on_other_program(&self) -> bool {
+        self.on_other.load(Relaxed)
+    }
+
     /// How it is started just now; `None` if it never was.
     pub(crate) fn command(&self) -> Option<CommandSpec> {
         let spec = self.spec.lock().unwrap_or_else(PoisonError::into_inner);
@@ -158,6 +168,27 @@ impl Host {
             .collect()
     }
 
+    /// Kills it and waits until nothing is left of it, blocking the calling thread.
+    pub(crate) fn end(&self, patience: Duration) -> io::Result<()> {
+        let Some(pid) = self.kill() else {
+            return Ok(());
+        };
+        let deadline = Instant::now() + patience;
+        while self.process.state().pid() == Some(pid) || !Self::threads(pid).is_empty() {
+            if self.process.state().pid() != Some(pid) {
+                process::reap_group(pid);
+            }
+            if Instant::now() > deadline {
+                return Err(io::Error::new(
+                    io::ErrorKind::TimedOut,
+                    format!("pid {pid} was killed and is not gone"),
+                ));
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
+        Ok(())
+    }
+
     /// Waits until nothing is left of a killed process: itself reaped, its group ended.
     pub(crate) async fn gone(&self, pid: i32, patience: Duration) -> Option<ProcessState> {
         let state = self.process.ended(pid, patience).await?;
@@ -167,7 +198,7 @@ impl Host {
             if tokio::time::Instant::now() > deadline {
                 return None;
             }
-            tokio::time::sleep(Duration::from_millis(2)).await;
+            tokio::time::sleep(LOOK_EVERY).await;
         }
         Some(state)
     }

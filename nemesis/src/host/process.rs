@@ -17,8 +17,8 @@ use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::{Pid, getpid, getppid};
 use tokio::sync::watch;
 
+use super::excuse::{Excuse, Excuses};
 use super::room::Room;
-use crate::disk::Disk;
 use crate::mark::{Mark, VARIABLE};
 use crate::procfs;
 
@@ -103,30 +103,6 @@ pub struct UnexpectedExit {
     pub at: Instant,
 }
 
-/// What was done to a process that it may well end of by itself: an answer of its disk, or what it reads there.
-#[derive(Debug)]
-pub(crate) enum Excuse {
-    /// It was met by this fault's trouble of its disk, if it was.
-    Trouble(Arc<Disk>, u64, String),
-    /// It was met by something, but a process that is started later will not be.
-    OfThisProcess(String),
-    /// Whatever process is started meets it, until the excuse is taken back.
-    Lasting(String),
-}
-
-impl Excuse {
-    /// What to say, if it holds.
-    fn words(&self) -> Option<String> {
-        match self {
-            Excuse::Trouble(disk, fault, words) => {
-                let calls = disk.hits(*fault).map_or(0, |hits| hits.calls);
-                (calls > 0).then(|| words.clone())
-            }
-            Excuse::OfThisProcess(words) | Excuse::Lasting(words) => Some(words.clone()),
-        }
-    }
-}
-
 /// What is known of a node's process. Shared with the thread that waits for its end.
 #[derive(Debug)]
 pub(crate) struct Process {
@@ -161,7 +137,7 @@ struct Inner {
     doom: Option<Doom>,
     exits: Vec<(i32, Exit, Instant)>,
     /// What was done to it that it may well end of.
-    excuse: Option<Excuse>,
+    excuses: Excuses,
     /// The ends that had an excuse, in words.
     excused: Vec<String>,
 }
@@ -172,7 +148,7 @@ impl Process {
             inner: Mutex::new(Inner {
                 doom: None,
                 exits: Vec::new(),
-                excuse: None,
+                excuses: Excuses::default(),
                 excused: Vec::new(),
             }),
             state: watch::Sender::new(ProcessState::NotStarted),
@@ -187,14 +163,25 @@ impl Process {
         *self.state.borrow()
     }
 
+    /// The state when no signal of ours is under way that changes it.
+    pub(crate) fn settled_state(&self) -> ProcessState {
+        let _inner = self.lock();
+        self.state()
+    }
+
     /// The ends that we had no part in: pid, how, when.
     pub(crate) fn unexpected_exits(&self) -> Vec<(i32, Exit, Instant)> {
         self.lock().exits.clone()
     }
 
-    /// From now on the process may end by itself, if this was done to it.
-    pub(crate) fn excuse(&self, excuse: Option<Excuse>) {
-        self.lock().excuse = excuse;
+    /// From now on the process may end by itself, if the fault did this to it.
+    pub(crate) fn excuse(&self, fault: u64, excuse: Option<Excuse>) {
+        self.lock().excuses.set(fault, excuse);
+    }
+
+    /// The fault is over, and a process that was met by it is excused only until then.
+    pub(crate) fn end_excuse(&self, fault: u64, end: Instant) {
+        self.lock().excuses.end(fault, end);
     }
 
     /// The ends that we had a part in though we did not kill, in words.
@@ -211,9 +198,7 @@ impl Process {
         let mut child = room.run(move || tied_to_thread(command).spawn())?;
         let pid = child.id().cast_signed();
         inner.doom = None;
-        if matches!(inner.excuse, Some(Excuse::OfThisProcess(_))) {
-            inner.excuse = None;
-        }
+        inner.excuses.start_anew();
         self.state.send_replace(ProcessState::Running { pid });
         let process = Arc::clone(self);
         let watcher = std::thread::Builder::new().name(format!("watch {pid}"));
@@ -232,7 +217,7 @@ impl Process {
         let exit = Exit(status);
         if inner.doom.is_some_and(|doom| doom.explains(exit)) {
             self.state.send_replace(ProcessState::Killed(exit));
-        } else if let Some(excuse) = inner.excuse.as_ref().and_then(Excuse::words) {
+        } else if let Some(excuse) = inner.excuses.words(Instant::now()) {
             let text = format!("pid {pid}, {exit}: {excuse}");
             inner.excused.push(text);
             self.state.send_replace(ProcessState::Exited(exit));

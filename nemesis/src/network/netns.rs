@@ -162,9 +162,11 @@ impl Netns {
         Ok(links)
     }
 
-    /// Undoes everything, blocking the calling thread. Every end is visited, whatever the table says.
+    /// Undoes everything, blocking the calling thread. Every end is visited, whatever the table says and whatever
+    /// goes wrong at another; the error is the first.
     pub(crate) fn lift_all(&self) -> Result<BTreeSet<Link>, String> {
         let links = self.table().lift_all();
+        let mut result = Ok(());
         match &self.means {
             Means::Switch { switch, .. } => set_switch(switch, &self.table()),
             Means::Filters(tools) => {
@@ -172,14 +174,14 @@ impl Netns {
                     .map(Endpoint::Node)
                     .chain([Endpoint::Clients]);
                 for end in ends {
-                    self.room(end).run(self.enforcement(tools, end))?;
+                    result = result.and(self.room(end).run(self.enforcement(tools, end)));
                 }
             }
         }
         for (end, revival) in self.revivals(&links) {
-            self.room(end).run(revival)?;
+            result = result.and(self.room(end).run(revival));
         }
-        Ok(links)
+        result.map(|()| links)
     }
 
     pub(crate) fn cut(&self) -> BTreeSet<Link> {

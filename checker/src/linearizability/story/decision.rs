@@ -19,8 +19,7 @@ pub(super) fn tell(teller: &Teller<'_>) -> Option<Told> {
     let pairs = || claims.iter().flat_map(|a| claims.iter().map(move |b| (a, b)));
     pairs()
         .find_map(|(a, b)| two_decisions(teller, a, b))
-        .or_else(|| claims.iter().find_map(|claim| lost_proposal(teller, claim)))
-        .or_else(|| claims.iter().find_map(|claim| phantom(teller, claim)))
+        .or_else(|| claims.iter().find_map(|claim| unproposed(teller, claim)))
         .or_else(|| suspects.iter().find_map(|entry| missed(teller, entry)))
 }
 
@@ -47,43 +46,37 @@ fn two_decisions(teller: &Teller<'_>, a: &Claim<'_>, b: &Claim<'_>) -> Option<To
     })
 }
 
-/// Who had proposed it was told, then or later, that something else is decided.
-fn lost_proposal(teller: &Teller<'_>, claim: &Claim<'_>) -> Option<Told> {
-    let proposer = teller.object.entries.iter().find(|other| {
-        let operation = teller.operation(other);
-        operation.f == PROPOSE
-            && operation.input == claim.value
-            && teller.class(other).action == READ
-            && Some(other.invoked) < claim.entry.deadline
-    })?;
-    let own = Claim {
-        entry: proposer,
-        value: &teller.class(proposer).result,
-    };
-    let text = format!(
-        "{}, though whoever proposed it was told otherwise: {}. Only one value can ever be decided.",
-        sentence(&told(teller, claim)),
-        told(teller, &own),
-    );
-    Some(Told::new("two decisions", text).proved_by(teller.with_mutators(&[claim.entry])))
-}
-
-/// Nobody had proposed it.
-fn phantom(teller: &Teller<'_>, claim: &Claim<'_>) -> Option<Told> {
+/// Nobody had proposed it; or who had was told, then or later, that something else is decided.
+fn unproposed(teller: &Teller<'_>, claim: &Claim<'_>) -> Option<Told> {
+    let in_time = |other: &Entry| Some(other.invoked) < claim.entry.deadline;
     let may_be = |other: &Entry| {
         let class = teller.class(other);
-        class.action == PROPOSE
-            && class.argument == *claim.value
-            && Some(other.invoked) < claim.entry.deadline
+        class.action == PROPOSE && class.argument == *claim.value && in_time(other)
     };
     if teller.object.specification.initial() == *claim.value || teller.prefix.iter().any(may_be) {
         return None;
     }
-    let text = format!(
-        "{}, but nobody had proposed it by then.",
-        sentence(&told(teller, claim))
-    );
-    Some(Told::new("phantom decision", text).proved_by(teller.with_mutators(&[claim.entry])))
+    let was_told = sentence(&told(teller, claim));
+    let lost = teller.object.entries.iter().find(|other| {
+        let operation = teller.operation(other);
+        let proposed = operation.f == PROPOSE && operation.input == claim.value;
+        proposed && teller.class(other).action == READ && in_time(other)
+    });
+    let (name, text) = match lost {
+        Some(entry) => {
+            let value = &teller.class(entry).result;
+            let own = told(teller, &Claim { entry, value });
+            let text = format!(
+                "{was_told}, though whoever proposed it was told otherwise: {own}. Only one value can ever be decided."
+            );
+            ("two decisions", text)
+        }
+        None => (
+            "phantom decision",
+            format!("{was_told}, but nobody had proposed it by then."),
+        ),
+    };
+    Some(Told::new(name, text).proved_by(teller.with_mutators(&[claim.entry])))
 }
 
 /// Somebody had made or learned a decision before.

@@ -176,6 +176,14 @@ impl Gate {
         let _ = passage.wait_for(|passage| !passage.cut).await;
     }
 
+    /// Waits until nothing delays what passes, nor limits how much.
+    pub(super) async fn prompt(&self) {
+        let mut passage = self.watch();
+        let _ = passage
+            .wait_for(|passage| passage.delays.is_empty() && passage.rate.is_none())
+            .await;
+    }
+
     /// Waits until connections are to break.
     pub(super) async fn reset(&self) {
         let mut passage = self.watch();

@@ -122,7 +122,11 @@ async fn write(to: &TcpStream, gate: &Gate, mut chunks: mpsc::Receiver<Chunk>) -
     let mut state = gate.watch();
     while let Some((due, bytes)) = chunks.recv().await {
         if due > Instant::now() {
-            sleep_until(due).await;
+            // What was read while the link was slow does not wait on when it has been healed.
+            select! {
+                () = sleep_until(due) => {}
+                () = gate.prompt() => {}
+            }
         }
         let mut rest = &bytes[..];
         while !rest.is_empty() {
@@ -148,4 +152,60 @@ async fn write(to: &TcpStream, gate: &Gate, mut chunks: mpsc::Receiver<Chunk>) -
     gate.passable().await;
     socket::shutdown(to.as_raw_fd(), socket::Shutdown::Write)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+    use std::time::Duration;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::network::link::{Force, Interference};
+    use crate::network::proxy::gate::Passage;
+
+    #[tokio::test]
+    async fn what_waits_at_a_slow_link_goes_on_when_it_is_healed() {
+        let slow = |interference| {
+            Passage::under(&[Force {
+                interference,
+                fault: 1,
+                seed: 1,
+            }])
+        };
+        let here = (Ipv4Addr::LOCALHOST, 0);
+        let (front, server) = (
+            TcpListener::bind(here).await.unwrap(),
+            TcpListener::bind(here).await.unwrap(),
+        );
+        let target = server.local_addr().unwrap();
+        let mut client = TcpStream::connect(front.local_addr().unwrap()).await.unwrap();
+        let (dialler, _) = front.accept().await.unwrap();
+        let (there, back) = (Gate::open(), Gate::open());
+        let talk = async {
+            let (mut server, _) = server.accept().await.unwrap();
+            // An hour each, were it not healed.
+            for interference in [
+                Interference::delay(Duration::from_secs(3_600)),
+                Interference::Rate(1),
+            ] {
+                there.set(slow(interference), 1);
+                let before = there.traffic().slowed;
+                client.write_all(&[7; 4_000]).await.unwrap();
+                while there.traffic().slowed < before + 4_000 {
+                    tokio::task::yield_now().await;
+                }
+                there.set(Passage::default(), 1);
+                let mut read = [0; 4_000];
+                server.read_exact(&mut read).await.unwrap();
+                assert_eq!(read, [7; 4_000]);
+            }
+        };
+        select! {
+            () = relay(dialler, target, &there, &back) => panic!("the connection ended"),
+            () = talk => {}
+        }
+    }
 }
