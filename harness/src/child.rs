@@ -17,11 +17,17 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::cli::terminal::STEP_SUMMARY;
+use crate::plan::Plan;
 
-/// How long a run may take beside its load: to start, to recover, to be judged, to be reported.
-const BESIDE_LOAD: Duration = Duration::from_secs(240);
+/// How long a run may take beside its load and its checker: to start, to recover, to be reported.
+const BESIDE_LOAD: Duration = Duration::from_secs(180);
+/// How long the checker of a run may take that does not say so.
+const CHECKER_TIME: Duration = Duration::from_secs(60);
 /// How much of what a child complained of is told, in bytes.
 const COMPLAINT_BYTES_MAX: usize = 4_000;
+
+/// How a run ended that somebody broke off.
+pub(crate) const INTERRUPTED: &str = "interrupted";
 
 /// What is of interest in the JSON of `partita run`.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -94,9 +100,20 @@ pub(crate) fn partita() -> anyhow::Result<Command> {
     Ok(command)
 }
 
-/// How long a run with so much time for its load may take in all.
+/// How long something with so much time for its load, and the defaults for all else, may take in all.
 pub(crate) fn patience(load: Duration) -> Duration {
-    load.saturating_mul(2).saturating_add(BESIDE_LOAD)
+    load.saturating_mul(2)
+        .saturating_add(BESIDE_LOAD)
+        .saturating_add(CHECKER_TIME)
+}
+
+/// How long a run of this plan may take in all.
+pub(crate) fn patience_with(plan: &Plan) -> Duration {
+    let its_own = plan.checker_time_ms.saturating_add(plan.operation_timeout_ms);
+    plan.time_limit()
+        .saturating_mul(2)
+        .saturating_add(BESIDE_LOAD)
+        .saturating_add(Duration::from_millis(its_own))
 }
 
 /// Runs a command that prints one JSON object. The calling thread must live as long as the child, which would end
@@ -160,5 +177,18 @@ pub(crate) fn end_with(parent: i32) {
     // It may have ended before that took effect.
     if asked.is_err() || getppid().as_raw() != parent {
         std::process::exit(128 + Signal::SIGKILL as i32);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_checker_with_much_time_is_waited_for() {
+        let mut plan = crate::plan::tests::plan("none");
+        (plan.time_limit_ms, plan.operation_timeout_ms) = (30_000, 2_000);
+        plan.checker_time_ms = 600_000;
+        assert_eq!(patience_with(&plan), Duration::from_secs(60 + 180 + 600 + 2));
     }
 }

@@ -44,15 +44,15 @@ pub(super) fn main(arguments: &Arguments) -> Result<Verdict, Failure> {
         ));
     }
     if arguments.runs_dir.is_dir() {
-        remove_old(&arguments.keep, &arguments.runs_dir)?;
+        remove_old(&arguments.keep, &arguments.runs_dir, None)?;
     }
     Ok(Verdict::Valid)
 }
 
 /// Removes what is too old, and tells of it.
-pub(super) fn remove_old(keep: &Keep, directory: &Path) -> anyhow::Result<()> {
+pub(super) fn remove_old(keep: &Keep, directory: &Path, own: Option<&Path>) -> anyhow::Result<()> {
     let removed = keep
-        .remove_old(directory)
+        .remove_old(directory, own)
         .with_context(|| format!("`{}` can't be cleaned", directory.display()))?;
     for it in &removed {
         say(&format!(

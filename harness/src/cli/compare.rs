@@ -121,10 +121,10 @@ fn live(arguments: &Arguments, kind: Kind) -> Result<Vec<Side>, Failure> {
         words.extend(["--seed".to_owned(), seed.to_string()]);
         words
     };
-    let mut patience = child::patience(std::time::Duration::ZERO);
+    let mut patience = std::time::Duration::ZERO;
     for side in &arguments.sides {
         let plan = run::plan(&words(side, arguments.seed)).map_err(Failure::Usage)?;
-        patience = patience.max(child::patience(plan.time_limit()));
+        patience = patience.max(child::patience_with(&plan));
     }
     let mut sides: Vec<Side> = arguments.sides.iter().map(|word| Side::new(word)).collect();
     for number in 0..arguments.runs {
@@ -143,13 +143,24 @@ fn live(arguments: &Arguments, kind: Kind) -> Result<Vec<Side>, Failure> {
                 .args(words(&side.name, seed))
                 .args(["--json", "--quiet", "--runs-dir"]);
             command.arg(&arguments.runs_dir);
-            let outcome: Outcome =
-                child::json(command, patience).with_context(|| format!("{} with seed {seed}", side.name))?;
-            side.add_run(&format!("seed {seed}"), &outcome)?;
+            let name = side.name.clone();
+            let outcome: anyhow::Result<Outcome> = child::json(command, patience);
+            // One run that broke must not make naught of all others.
+            let outcome = match outcome {
+                Ok(outcome) => outcome,
+                Err(error) => {
+                    side.add_broken();
+                    say(&format!("{name} with seed {seed} broke: {error:#}"));
+                    continue;
+                }
+            };
+            if let Err(error) = side.add_run(&format!("seed {seed}"), &outcome) {
+                say(&format!("{name} with seed {seed} can't be measured: {error:#}"));
+            }
             if !arguments.json {
                 say(&format!(
-                    "{} with seed {seed}: {}, {:.0} ok/s",
-                    side.name, outcome.verdict, outcome.rate.ok
+                    "{name} with seed {seed}: {}, {:.0} ok/s",
+                    outcome.verdict, outcome.rate.ok
                 ));
             }
         }

@@ -11,7 +11,7 @@ use partita_checker::Verdict;
 use super::clean::remove_old;
 use super::{Failure, print, say, terminal, units};
 use crate::matrix::file::{self, Shard};
-use crate::matrix::night::{Night, Place};
+use crate::matrix::night::{Night, Place, RESULT};
 use crate::matrix::tally::{Tally, telling};
 use crate::matrix::{junit, markdown, page, work};
 use crate::run::directory;
@@ -53,11 +53,17 @@ pub(super) struct Arguments {
 
 pub(super) fn main(arguments: &Arguments) -> Result<Verdict, Failure> {
     let mut place = match &arguments.resume {
+        Some(directory) if arguments.dry_run => {
+            let place = Place::read(directory).map_err(Failure::Usage)?;
+            list(&place.night, &place.to_do());
+            return Ok(Verdict::Valid);
+        }
         Some(directory) => Place::resume(directory).map_err(Failure::Usage)?,
         None => {
             let night = night(arguments).map_err(Failure::Usage)?;
             if arguments.dry_run {
-                list(&night);
+                let all: Vec<_> = (0..night.cells.len()).collect();
+                list(&night, &all);
                 return Ok(Verdict::Valid);
             }
             let directory = arguments.dir.clone().unwrap_or_else(|| {
@@ -69,7 +75,7 @@ pub(super) fn main(arguments: &Arguments) -> Result<Verdict, Failure> {
     };
     let all = place.night.cells.len();
     if !arguments.json {
-        let left = all - place.done.len();
+        let left = place.to_do().len();
         say(&format!(
             "{left} of {all} cells to do, seed {}, {} at a time, in {}",
             place.night.seed,
@@ -84,10 +90,6 @@ pub(super) fn main(arguments: &Arguments) -> Result<Verdict, Failure> {
     })?;
     let tally = Tally::of(&place);
     write(&place, &tally)?;
-    let directory = std::path::absolute(&place.directory).context("the night has no path")?;
-    if let Some(nights) = directory.parent() {
-        remove_old(&arguments.keep, nights)?;
-    }
     if arguments.json {
         print(&format!("{}\n", json(&place, &tally)));
     } else {
@@ -95,7 +97,19 @@ pub(super) fn main(arguments: &Arguments) -> Result<Verdict, Failure> {
     }
     terminal::add_to_step_summary(|| markdown::markdown(&place, &tally))
         .context("the step's summary can't be written")?;
+    // What this night came to does not hang on what becomes of others.
+    if let Err(error) = remove_others(arguments, &place) {
+        say(&format!("warning: {error:#}"));
+    }
     Ok(tally.verdict)
+}
+
+fn remove_others(arguments: &Arguments, place: &Place) -> anyhow::Result<()> {
+    let directory = std::path::absolute(&place.directory).context("the night has no path")?;
+    match directory.parent() {
+        Some(nights) => remove_old(&arguments.keep, nights, Some(&directory)),
+        None => Ok(()),
+    }
 }
 
 fn night(arguments: &Arguments) -> anyhow::Result<Night> {
@@ -121,15 +135,16 @@ fn night(arguments: &Arguments) -> anyhow::Result<Night> {
 }
 
 /// What would be done.
-fn list(night: &Night) {
-    for cell in &night.cells {
+fn list(night: &Night, to_do: &[usize]) {
+    let cells: Vec<_> = to_do.iter().map(|&number| &night.cells[number]).collect();
+    for cell in &cells {
         print(&format!("{}\n", cell.name));
     }
-    let load: u64 = night.cells.iter().map(|cell| cell.load_ms).sum();
-    let canaries = night.cells.iter().filter(|cell| cell.canary.is_some()).count();
+    let load: u64 = cells.iter().map(|cell| cell.load_ms).sum();
+    let canaries = cells.iter().filter(|cell| cell.canary.is_some()).count();
     print(&format!(
         "{} cells, of which {canaries} are canaries; at least {} min of load, {} at a time\n",
-        night.cells.len(),
+        cells.len(),
         load.div_ceil(60_000),
         night.jobs
     ));
@@ -140,7 +155,7 @@ fn write(place: &Place, tally: &Tally) -> anyhow::Result<()> {
         ("index.html", page::page(place, tally)),
         ("junit.xml", junit::junit(place, tally)),
         ("summary.md", markdown::markdown(place, tally)),
-        ("result.json", serde_json::to_string_pretty(&json(place, tally))?),
+        (RESULT, serde_json::to_string_pretty(&json(place, tally))?),
     ] {
         directory::write(&place.directory, name, &text)?;
     }

@@ -36,21 +36,36 @@ pub(super) struct Original {
 }
 
 pub(super) fn main(arguments: &Arguments) -> Result<Verdict, Failure> {
-    let file = arguments.run.join("plan.toml");
+    // `latest` will be another before this is over.
+    let run = arguments.run.canonicalize();
+    let run = run
+        .with_context(|| format!("`{}`", arguments.run.display()))
+        .map_err(Failure::Usage)?;
+    let file = run.join("plan.toml");
     let plan = Plan::read(&file).map_err(Failure::Usage)?;
-    let original = original(&arguments.run).map_err(Failure::Usage)?;
+    let original = original(&run).map_err(Failure::Usage)?;
     let mut worst = Verdict::Valid;
-    let mut again = 0;
+    let (mut trials, mut again) = (0, 0);
     let mut same_anomaly = 0;
     let mut runs = Vec::new();
     for number in 1..=arguments.times {
         let mut command = child::partita()?;
         command.args(["run", "--json", "--quiet", "--plan"]).arg(&file);
         command.arg("--runs-dir").arg(&arguments.runs_dir);
-        let outcome: Outcome = child::json(command, child::patience(plan.time_limit()))?;
+        let outcome: Outcome = match child::json(command, child::patience_with(&plan)) {
+            Ok(outcome) => outcome,
+            Err(error) => Outcome {
+                verdict: Verdict::HarnessFailure,
+                reason: format!("{error:#}"),
+                ..Outcome::default()
+            },
+        };
         worst = worst.join(outcome.verdict);
+        // What broke might have come to either.
+        let is_trial = outcome.verdict != Verdict::HarnessFailure;
+        trials += u64::from(is_trial);
         let findings = outcome.findings();
-        let came_again = original.as_ref().is_some_and(|it| it.verdict == outcome.verdict);
+        let came_again = is_trial && original.as_ref().is_some_and(|it| it.verdict == outcome.verdict);
         let same = original.as_ref().is_some_and(|it| it.comes_again_in(&findings));
         again += u64::from(came_again);
         same_anomaly += u64::from(same);
@@ -84,13 +99,14 @@ pub(super) fn main(arguments: &Arguments) -> Result<Verdict, Failure> {
                 "anomalies": it.anomalies,
             })),
             "times": arguments.times,
+            "trials": trials,
             "verdict_again": again,
             "anomaly_again": same_anomaly,
             "runs": runs,
         });
         print(&format!("{told}\n"));
     } else {
-        print(&told(original.as_ref(), arguments.times, again, same_anomaly));
+        print(&told(original.as_ref(), trials, again, same_anomaly));
     }
     Ok(worst)
 }

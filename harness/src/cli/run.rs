@@ -20,7 +20,7 @@ use crate::run::directory;
 use crate::run::phases::{self, Setting};
 
 /// The arguments that a plan is made of.
-const PLANNED: [&str; 20] = [
+const PLANNED: [&str; 21] = [
     "target",
     "nodes",
     "workload",
@@ -40,6 +40,7 @@ const PLANNED: [&str; 20] = [
     "binary_b",
     "schedule",
     "checker_time",
+    "checker_memory",
     "on_violation",
 ];
 

@@ -1,5 +1,6 @@
 //! `partita serve [DIR]`: browse runs and nights.
 
+use std::fs::File;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -21,10 +22,10 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn main(arguments: &Arguments) -> Result<Verdict, Failure> {
-    let root = arguments.dir.canonicalize();
-    let root = root.ok().filter(|root| root.is_dir()).ok_or_else(|| {
+    let root = Some(&arguments.dir).filter(|dir| dir.is_dir());
+    let root = root.and_then(|dir| File::open(dir).ok()).ok_or_else(|| {
         let dir = arguments.dir.display();
-        Failure::usage(anyhow!("`{dir}` is not a directory"))
+        Failure::usage(anyhow!("`{dir}` is not a directory that can be read"))
     })?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -42,7 +43,7 @@ pub(super) fn main(arguments: &Arguments) -> Result<Verdict, Failure> {
         }
         print(&format!("http://{address}/\n"));
         tokio::select! {
-            () = server::serve(listener, &root) => {}
+            () = server::serve(listener, root) => {}
             interrupted = tokio::signal::ctrl_c() => interrupted.context("signals can't be listened for")?,
         }
         Ok(Verdict::Valid)

@@ -1,7 +1,7 @@
 //! Do two sides differ: two runs, two nights, two builds, two targets?
 //!
 //! Whatever is compared comes to the same: trials that failed or did not, and measures, each with a key that says
-//! which of the other side it belongs to (the same seed, the same second of the same plan, the same kind of cell).
+//! which of the other side it belongs to (the same seed, the same kind of cell).
 //! Measures are compared pair by pair, so that what both sides share does not hide what they don't.
 //!
 //! - [`side`]: what is known of a side, from a run or from a night.

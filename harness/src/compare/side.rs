@@ -9,6 +9,7 @@ use anyhow::Context;
 use partita_checker::Verdict;
 use partita_history::{History, Outcome, jsonl};
 use partita_reports::run::Summary;
+use serde::Deserialize;
 
 use crate::child;
 use crate::matrix::night::Place;
@@ -24,7 +25,7 @@ pub(crate) struct Side {
     pub(crate) name: String,
     /// How often each verdict was given.
     pub(crate) verdicts: BTreeMap<String, u64>,
-    /// Trials, and those in which something was found.
+    /// Trials that looked and could tell, and those in which something was found.
     pub(crate) trials: u64,
     pub(crate) found: u64,
     /// What was measured, by name, and by what it is to be compared with.
@@ -42,8 +43,14 @@ impl Side {
 
     fn judged(&mut self, verdict: Verdict) {
         *self.verdicts.entry(verdict.to_string()).or_default() += 1;
-        self.trials += 1;
+        // Any other verdict says neither that something is there nor that nothing is.
+        self.trials += u64::from([Verdict::Valid, Verdict::Invalid].contains(&verdict));
         self.found += u64::from(verdict == Verdict::Invalid);
+    }
+
+    /// Adds a run that came to nothing.
+    pub(crate) fn add_broken(&mut self) {
+        self.judged(Verdict::HarnessFailure);
     }
 
     fn measured(&mut self, name: &'static str, key: &str, value: f64) {
@@ -59,18 +66,27 @@ impl Side {
     /// When its history can't be read.
     pub(crate) fn add_run(&mut self, key: &str, outcome: &child::Outcome) -> anyhow::Result<()> {
         self.judged(outcome.verdict);
-        let history = read_history(&outcome.run_dir)?;
-        self.measured(THROUGHPUT, key, outcome.rate.ok);
-        let mut latencies = latencies(&history, |_| true);
-        if let Some((median, tail)) = quantiles(&mut latencies) {
+        // It may have broken before it had a history.
+        if outcome.verdict == Verdict::HarnessFailure {
+            return Ok(());
+        }
+        self.measure(key, &outcome.run_dir, outcome.rate.ok)
+    }
+
+    /// Adds what was measured while the load went on: recovery and the last reads are no part of it.
+    fn measure(&mut self, key: &str, directory: &Path, ok_per_second: f64) -> anyhow::Result<()> {
+        let history = read_history(directory)?;
+        let end = load_end(&history, time_limit(directory)?);
+        self.measured(THROUGHPUT, key, ok_per_second);
+        if let Some((median, tail)) = quantiles(&mut latencies(&history, end)) {
             self.measured(MEDIAN, key, median);
             self.measured(TAIL, key, tail);
         }
-        self.measured(GAP, key, longest_gap_ms(&history));
+        self.measured(GAP, key, longest_gap_ms(&history, end));
         Ok(())
     }
 
-    /// One run that was recorded: a pair for every second, as the same plan does the same at the same time.
+    /// One run that was recorded: a single pair. Its seconds follow from one another, so they are no pairs.
     ///
     /// # Errors
     /// When it can't be read.
@@ -79,20 +95,9 @@ impl Side {
         let about = || format!("`{}`", path.display());
         let text = std::fs::read_to_string(&path).with_context(about)?;
         let summary: Summary = serde_json::from_str(&text).with_context(about)?;
-        let history = read_history(directory)?;
         let mut side = Side::new(&directory.display().to_string());
         side.judged(summary.verdict);
-        let last = history.operations().map(|operation| operation.invoked.time).max();
-        // The last second is not whole.
-        for second in 0..last.unwrap_or(0) / 1_000_000_000 {
-            let key = format!("second {second:06}");
-            let mut in_it = latencies(&history, |time| time / 1_000_000_000 == second);
-            side.measured(THROUGHPUT, &key, in_it.len() as f64);
-            if let Some((median, tail)) = quantiles(&mut in_it) {
-                side.measured(MEDIAN, &key, median);
-                side.measured(TAIL, &key, tail);
-            }
-        }
+        side.measure("the run", directory, summary.rate.ok)?;
         Ok(side)
     }
 
@@ -134,12 +139,36 @@ fn read_history(directory: &Path) -> anyhow::Result<History> {
     jsonl::read(BufReader::new(file), true).with_context(about)
 }
 
-/// How long operations took that ended ok, of those that began at a time that is wanted, in milliseconds.
-fn latencies(history: &History, wanted: impl Fn(u64) -> bool) -> Vec<f64> {
+/// What of a plan is of interest here; another build's may have more in it than this one knows.
+#[derive(Deserialize)]
+struct Load {
+    time_limit_ms: u64,
+}
+
+/// How long the load of a run was to go on, in nanoseconds.
+fn time_limit(directory: &Path) -> anyhow::Result<u64> {
+    let path = directory.join("plan.toml");
+    let about = || format!("`{}`", path.display());
+    let text = std::fs::read_to_string(&path).with_context(about)?;
+    let load: Load = toml::from_str(&text).with_context(about)?;
+    Ok(load.time_limit_ms.saturating_mul(1_000_000))
+}
+
+/// When the load ended: at its time limit, or with the last event where a violation ended the run.
+fn load_end(history: &History, time_limit: u64) -> u64 {
+    let last = history.operations().map(|operation| {
+        let completed = operation.completed.map_or(0, |completed| completed.time);
+        completed.max(operation.invoked.time)
+    });
+    time_limit.min(last.max().unwrap_or(time_limit))
+}
+
+/// How long operations took that ended ok, of those that began before this time, in milliseconds.
+fn latencies(history: &History, end: u64) -> Vec<f64> {
     let ok = history
         .operations()
         .filter(|operation| operation.outcome == Outcome::Ok);
-    let ok = ok.filter(|operation| wanted(operation.invoked.time));
+    let ok = ok.filter(|operation| operation.invoked.time < end);
     ok.filter_map(|operation| {
         let completed = operation.completed?;
         Some(completed.time.saturating_sub(operation.invoked.time) as f64 / 1e6)
@@ -157,15 +186,81 @@ fn quantiles(values: &mut [f64]) -> Option<(f64, f64)> {
     Some((at(0.5)?, at(0.99)?))
 }
 
-/// The longest time in which nothing ended ok.
-fn longest_gap_ms(history: &History) -> f64 {
+/// The longest time in which nothing ended ok, from the beginning of the load to its end.
+fn longest_gap_ms(history: &History, end: u64) -> f64 {
     let ok = history
         .operations()
         .filter(|operation| operation.outcome == Outcome::Ok);
     let mut times: Vec<u64> = ok
         .filter_map(|operation| Some(operation.completed?.time))
+        .filter(|time| *time < end)
+        .chain([0, end])
         .collect();
     times.sort_unstable();
     let gaps = times.windows(2).map(|pair| pair[1] - pair[0]);
     gaps.max().unwrap_or(0) as f64 / 1e6
+}
+
+#[cfg(test)]
+mod tests {
+    use partita_history::{Event, EventType, OpEvent, Value};
+
+    use super::*;
+
+    /// Writes that are invoked at one time, in milliseconds, and end ok at another.
+    fn history(writes: &[(u64, u64)]) -> History {
+        let mut history = History::default();
+        for &(invoked, completed) in writes {
+            for (kind, ms) in [(EventType::Invoke, invoked), (EventType::Ok, completed)] {
+                let event = OpEvent {
+                    index: 0,
+                    time: ms * 1_000_000,
+                    process: 0,
+                    kind,
+                    f: "write".into(),
+                    key: None,
+                    value: Value::Null,
+                    observed: None,
+                    node: None,
+                    error: None,
+                };
+                history.push(Event::Op(event)).unwrap();
+            }
+        }
+        history
+    }
+
+    #[test]
+    fn the_longest_time_without_an_answer_is_that_of_the_whole_load() {
+        let ms = 1_000_000;
+        assert_eq!(longest_gap_ms(&history(&[]), 5_000 * ms), 5_000.0);
+        assert_eq!(longest_gap_ms(&history(&[(4_000, 4_500)]), 5_000 * ms), 4_500.0);
+        // The last was a read after the recovery.
+        let whole = history(&[(0, 100), (200, 300), (9_000, 9_100)]);
+        let end = load_end(&whole, 5_000 * ms);
+        assert_eq!((end, longest_gap_ms(&whole, end)), (5_000 * ms, 4_700.0));
+        assert_eq!(latencies(&whole, end), [100.0, 100.0]);
+        assert_eq!(load_end(&history(&[(0, 100)]), 5_000 * ms), 100 * ms);
+    }
+
+    #[test]
+    fn what_broke_is_no_trial_and_needs_no_history() {
+        let mut side = Side::new("a");
+        let broken = child::Outcome {
+            verdict: Verdict::HarnessFailure,
+            ..child::Outcome::default()
+        };
+        side.add_run("seed 1", &broken).unwrap();
+        side.add_broken();
+        for verdict in [
+            Verdict::Unknown,
+            Verdict::NotExercised,
+            Verdict::Valid,
+            Verdict::Invalid,
+        ] {
+            side.judged(verdict);
+        }
+        assert_eq!((side.trials, side.found), (2, 1));
+        assert_eq!(side.verdicts["harness failure"], 2);
+    }
 }

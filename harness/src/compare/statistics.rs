@@ -10,20 +10,54 @@ const T: [f64; 30] = [
 /// For more degrees of freedom: that of 30, which is a little too careful.
 const T_MANY: f64 = 2.042;
 
-/// How many times as large `b` is as `a`, over all pairs: the geometric mean of the ratios, and its interval of 95 %.
-/// None for fewer than two pairs of positive numbers.
-pub(crate) fn ratio(pairs: &[(f64, f64)]) -> Option<(f64, f64, f64)> {
-    let positive = pairs.iter().filter(|(a, b)| *a > 0.0 && *b > 0.0);
-    let logs: Vec<f64> = positive.map(|(a, b)| (b / a).ln()).collect();
-    let n = logs.len();
+/// A mean, and its interval of 95 %.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Interval {
+    pub(crate) mean: f64,
+    pub(crate) low: f64,
+    pub(crate) high: f64,
+}
+
+/// How a measure changes from `a` to `b`, over all pairs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Change {
+    /// How many times as large it is: the geometric mean of the ratios.
+    Ratio(Interval),
+    /// By how much it is larger. So where there is a 0, such as of who served nothing: then there is no ratio, and to
+    /// leave such pairs out would hide the greatest difference of all.
+    Difference(Interval),
+}
+
+/// How `b` differs from `a`. None for fewer than two pairs.
+pub(crate) fn change(pairs: &[(f64, f64)]) -> Option<Change> {
+    if pairs.iter().all(|(a, b)| *a > 0.0 && *b > 0.0) {
+        let logs: Vec<f64> = pairs.iter().map(|(a, b)| (b / a).ln()).collect();
+        let Interval { mean, low, high } = interval(&logs)?;
+        return Some(Change::Ratio(Interval {
+            mean: mean.exp(),
+            low: low.exp(),
+            high: high.exp(),
+        }));
+    }
+    let differences: Vec<f64> = pairs.iter().map(|(a, b)| b - a).collect();
+    interval(&differences).map(Change::Difference)
+}
+
+/// Student's interval for the mean.
+fn interval(values: &[f64]) -> Option<Interval> {
+    let n = values.len();
     if n < 2 {
         return None;
     }
-    let mean = logs.iter().sum::<f64>() / n as f64;
-    let variance = logs.iter().map(|log| (log - mean).powi(2)).sum::<f64>() / (n - 1) as f64;
+    let mean = values.iter().sum::<f64>() / n as f64;
+    let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (n - 1) as f64;
     let t = T.get(n - 2).copied().unwrap_or(T_MANY);
     let spread = t * (variance / n as f64).sqrt();
-    Some((mean.exp(), (mean - spread).exp(), (mean + spread).exp()))
+    Some(Interval {
+        mean,
+        low: mean - spread,
+        high: mean + spread,
+    })
 }
 
 /// By how much the chance of a hit is higher with `b` than with `a`, from and to, with 95 % confidence: Newcombe's
@@ -47,11 +81,25 @@ mod tests {
 
     #[test]
     fn ratios_of_pairs() {
-        assert_eq!(ratio(&[(1.0, 2.0)]), None);
-        let (mean, low, high) = ratio(&[(100.0, 200.0), (10.0, 20.0), (0.0, 5.0)]).unwrap();
+        let ratio = |pairs: &[(f64, f64)]| match change(pairs).unwrap() {
+            Change::Ratio(it) => it,
+            Change::Difference(it) => panic!("{it:?}"),
+        };
+        assert_eq!(change(&[(1.0, 2.0)]), None);
+        assert_eq!(change(&[]), None);
+        let Interval { mean, low, high } = ratio(&[(100.0, 200.0), (10.0, 20.0)]);
         assert!((mean - 2.0).abs() < 1e-9 && (low - 2.0).abs() < 1e-9 && (high - 2.0).abs() < 1e-9);
-        let (mean, low, high) = ratio(&[(100.0, 110.0), (100.0, 90.0), (100.0, 101.0)]).unwrap();
+        let Interval { mean, low, high } = ratio(&[(100.0, 110.0), (100.0, 90.0), (100.0, 101.0)]);
         assert!(low < 1.0 && 1.0 < high && (mean - 1.0).abs() < 0.01);
+    }
+
+    #[test]
+    fn who_served_nothing_differs() {
+        let Some(Change::Difference(it)) = change(&[(400.0, 0.0), (390.0, 0.0), (410.0, 0.0)]) else {
+            panic!("there is no ratio to 0");
+        };
+        // Mean 400, standard deviation 10, t 4.303: 4.303 * 10 / sqrt 3 = 24.84.
+        assert!((it.mean + 400.0).abs() < 1e-9 && (it.high + 375.16).abs() < 0.01);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::side::Side;
-use super::statistics::{difference, ratio};
+use super::statistics::{Change, Interval, change, difference};
 
 /// What was measured of both, and what follows.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,26 +32,11 @@ pub(crate) fn lines(a: &Side, b: &Side) -> Vec<Line> {
             mean(|pair| pair.0),
             mean(|pair| pair.1)
         );
-        let (text, differs) = match ratio(&pairs) {
-            None => (
-                format!("{means}; too few pairs ({}) to say more", pairs.len()),
-                false,
-            ),
-            Some((mean, low, high)) => {
-                let differs = low > 1.0 || high < 1.0;
-                let said = if differs {
-                    format!("differs by {}", percent(mean))
-                } else {
-                    "no difference shown".to_owned()
-                };
-                let interval = format!(
-                    "95 %: {} to {}, {} pairs",
-                    percent(low),
-                    percent(high),
-                    pairs.len()
-                );
-                (format!("{said} ({interval}); {means}"), differs)
-            }
+        let (text, differs) = match change(&pairs) {
+            None if pairs.is_empty() => ("nothing that belongs together was measured".to_owned(), false),
+            None => (format!("{means}; a single pair allows no interval"), false),
+            Some(Change::Ratio(it)) => said(it, 1.0, percent, &means, pairs.len()),
+            Some(Change::Difference(it)) => said(it, 0.0, points, &means, pairs.len()),
         };
         lines.push(Line {
             what: (*name).to_owned(),
@@ -60,6 +45,23 @@ pub(crate) fn lines(a: &Side, b: &Side) -> Vec<Line> {
         });
     }
     lines
+}
+
+/// What an interval says, if this is what it would be without a difference; and whether it excludes that.
+fn said(it: Interval, same: f64, told: fn(f64) -> String, means: &str, pairs: usize) -> (String, bool) {
+    let differs = it.low > same || it.high < same;
+    let said = if differs {
+        format!("differs by {}", told(it.mean))
+    } else {
+        "no difference shown".to_owned()
+    };
+    let interval = format!("95 %: {} to {}, {pairs} pairs", told(it.low), told(it.high));
+    (format!("{said} ({interval}); {means}"), differs)
+}
+
+/// A difference.
+fn points(difference: f64) -> String {
+    format!("{difference:+.1}")
 }
 
 /// How often something was found.
@@ -138,7 +140,10 @@ mod tests {
         let old = side("old", 0, &[400.0, 390.0, 410.0]);
         let new = side("new", 9, &[200.0, 196.0, 204.0]);
         insta::assert_snapshot!(
-            text(&old, &new) + &text(&old, &old) + &text(&old, &side("one", 1, &[300.0]))
+            text(&old, &new)
+                + &text(&old, &old)
+                + &text(&old, &side("one", 1, &[300.0]))
+                + &text(&old, &side("dead", 0, &[0.0, 0.0, 0.0]))
         );
     }
 }

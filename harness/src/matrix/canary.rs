@@ -26,6 +26,8 @@ use crate::plan::unknown;
 const RUNS: u64 = 4;
 /// In virtual time much more can be tried.
 const SEEDS: u64 = 400;
+/// More runs than this no night has time for.
+const RUNS_MAX: u64 = 1_000;
 /// How long one run may look for a bug, if nothing is said.
 const TIME_LIMIT: &str = "25s";
 /// What a simulated seed takes at most, in milliseconds, on a busy machine.
@@ -78,10 +80,11 @@ pub(super) fn of_every_night(cells: &[Cell], seed: u64) -> Vec<Cell> {
     canaries
 }
 
-/// Those that a file asks for.
+/// Those that a table of a file asks for, by the table's number.
 pub(super) fn of_file(
     source: &Source<'_>,
     canaries: &Spanned<Canaries>,
+    number: usize,
     seed: u64,
     cells: &mut Vec<Cell>,
 ) -> anyhow::Result<()> {
@@ -114,17 +117,32 @@ pub(super) fn of_file(
     if draw == 0 || tries == 0 {
         return Err(source.error(span, "with `draw` or `tries` 0 nothing has to be found"));
     }
-    defects.shuffle(&mut random(seed, "canaries"));
+    if !it.simulated && tries > RUNS_MAX {
+        let told = format!("`tries` in processes must be 1 to {RUNS_MAX}");
+        return Err(source.error(span, &told));
+    }
+    // Each table draws for itself, so that they don't all have the same.
+    defects.shuffle(&mut random(seed, &format!("canaries {number}")));
     for defect in defects.into_iter().take(draw) {
-        let cell = if it.simulated {
+        let mut cell = if it.simulated {
             simulation(protocol, defect, tries, &it.options, seed)
         } else {
             run(protocol, defect, tries, &it.options, seed)
         };
         check(&cell).map_err(|error| source.error(span.clone(), &format!("{error:#}")))?;
+        // Whether two tables draw the same must not decide whether the file is good.
+        if cells.iter().any(|other| other.name == cell.name) {
+            cell.group += &format!(" (table {number})");
+            cell.name = cell.group.clone();
+        }
         cells.push(cell);
     }
     Ok(())
+}
+
+/// A name with the options, as those of other cells have them.
+fn named(name: &str, options: &str) -> String {
+    format!("{name} {}", options.trim()).trim_end().to_owned()
 }
 
 /// Could it be started?
@@ -156,9 +174,10 @@ fn run(protocol: &str, defect: &'static Defect, tries: u64, options: &str, seed:
         );
         line.split_whitespace().map(str::to_owned).collect()
     };
+    let name = named(&format!("canary {protocol} {}", defect.name), options);
     Cell {
-        name: format!("canary {protocol} {}", defect.name),
-        group: format!("canary {protocol} {}", defect.name),
+        group: name.clone(),
+        name,
         kind: Kind::Run,
         target: protocol.to_owned(),
         tries: (0..tries).map(one_try).collect(),
@@ -177,7 +196,7 @@ fn simulation(protocol: &str, defect: &'static Defect, seeds: u64, options: &str
         "simulate {protocol} --defect {} --seeds {seeds} --first {first} {options}",
         defect.name
     );
-    let name = format!("canary simulated {protocol} {}", defect.name);
+    let name = named(&format!("canary simulated {protocol} {}", defect.name), options);
     Cell {
         group: name.clone(),
         name,

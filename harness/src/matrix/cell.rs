@@ -62,6 +62,9 @@ pub(crate) struct Done {
     pub(crate) attempts: Vec<Attempt>,
     /// How long it took, in seconds.
     pub(crate) seconds: f64,
+    /// Is it still to be tried again? So it is while a retry goes on, and if that is broken off.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) unfinished: bool,
 }
 
 /// One attempt at a cell.
@@ -115,6 +118,7 @@ impl Cell {
             reason,
             attempts,
             seconds,
+            unfinished: false,
         }
     }
 }

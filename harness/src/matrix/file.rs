@@ -154,8 +154,8 @@ fn parse(path: &Path, text: &str, seed: u64, shard: Option<Shard>) -> anyhow::Re
         canary::of_every_night(&mine, canary_seed)
     } else {
         let mut canaries = Vec::new();
-        for it in &contents.canaries {
-            canary::of_file(&source, it, canary_seed, &mut canaries)?;
+        for (number, it) in (1..).zip(&contents.canaries) {
+            canary::of_file(&source, it, number, canary_seed, &mut canaries)?;
         }
         canaries
     };

@@ -88,6 +88,19 @@ fn a_matrix_without_canaries_gets_some() {
 }
 
 #[test]
+fn tables_of_canaries_may_overlap_on_every_seed() {
+    let table = "[[canaries]]\nprotocol = \"raft\"\ndefects = [\"stale-reads\", \"early-acks\"]\n";
+    let other = format!("{table}options = \"--nodes 3\"\n");
+    for seed in 0..10 {
+        let matrix = cells(&format!("{GOOD}{table}{other}"), seed, None).unwrap();
+        let canaries = matrix.cells.iter().filter(|cell| cell.canary.is_some());
+        let names: Vec<_> = canaries.map(|cell| cell.name.as_str()).collect();
+        assert_eq!(names.len(), 3, "seed {seed}: {names:?}");
+        assert!(names[2].ends_with(" --nodes 3"), "seed {seed}: {names:?}");
+    }
+}
+
+#[test]
 fn all_workloads_are_those_that_fit() {
     let text = "[[runs]]\ntargets = [\"etcd\"]\nworkloads = [\"all\"]\nfaults = [\"none\"]\n";
     let matrix = cells(text, 3, None).unwrap();
@@ -143,6 +156,10 @@ fn mistakes_are_told_with_their_line() {
         (
             GOOD.replace("draw = 1", "draw = 0"),
             "nightly.toml:16: with `draw` or `tries` 0",
+        ),
+        (
+            GOOD.replace("draw = 1", "tries = 1001"),
+            "nightly.toml:16: `tries` in processes must be 1 to 1000",
         ),
         (
             GOOD.replace("10m", "10 minutes"),

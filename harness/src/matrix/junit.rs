@@ -9,7 +9,7 @@ use super::night::Place;
 use super::tally::{Tally, telling};
 
 /// `junit.xml`. A violation and a cell that did too little are failures; an unknown verdict, a failure of the harness
-/// and a canary that was not caught are errors; what was not begun in time is skipped. One more case, `night`, says
+/// and a canary that was not caught are errors; what was not done is skipped. One more case, `night`, says
 /// whether the night is green: it is never lost that nothing was done.
 pub(crate) fn junit(place: &Place, tally: &Tally) -> String {
     let night = &place.night;
@@ -46,7 +46,7 @@ pub(crate) fn junit(place: &Place, tally: &Tally) -> String {
         let name = escaped(&cell.name);
         let case = format!("    <testcase classname=\"{class}\" name=\"{name}\"");
         let Some(it) = place.done.get(&number) else {
-            let _ = writeln!(out, "{case}><skipped message=\"not begun in time\"/></testcase>");
+            let _ = writeln!(out, "{case}><skipped message=\"not done\"/></testcase>");
             continue;
         };
         let _ = write!(out, "{case} time=\"{:.3}\"", it.seconds);

@@ -71,7 +71,7 @@ pub(crate) fn markdown(place: &Place, tally: &Tally) -> String {
                     done.seconds
                 )
             }
-            None => writeln!(out, "| {} | not begun | - | - |", inline(&cell.name)),
+            None => writeln!(out, "| {} | not done | - | - |", inline(&cell.name)),
         };
     }
     out.push_str("\n</details>\n");

@@ -23,6 +23,8 @@ use crate::run::directory;
 const FORMAT: u32 = 1;
 /// What is to be done.
 pub(crate) const FILE: &str = "night.json";
+/// What came of it: there only when it is over.
+pub(crate) const RESULT: &str = "result.json";
 
 /// `night.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -109,6 +111,13 @@ impl Place {
         for run in directory::killed(&directory.join("runs")) {
             directory::remove_data(&run).with_context(|| format!("`{}`", run.display()))?;
         }
+        // What it came to is not known again until it is over: nobody must take it for over in the meantime.
+        match fs::remove_file(directory.join(RESULT)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(error).with_context(|| format!("`{}`", directory.join(RESULT).display()));
+            }
+            _ => {}
+        }
         place._lock = Some(file);
         Ok(place)
     }
@@ -167,6 +176,14 @@ impl Place {
         Ok(())
     }
 
+    /// The cells that are still to be done, or to be tried again, by their position.
+    pub(crate) fn to_do(&self) -> Vec<usize> {
+        let is_done = |number: &usize| self.done.get(number).is_some_and(|done| !done.unfinished);
+        (0..self.night.cells.len())
+            .filter(|number| !is_done(number))
+            .collect()
+    }
+
     /// Where run directories are made.
     pub(crate) fn runs(&self) -> PathBuf {
         self.directory.join("runs")
@@ -218,12 +235,22 @@ pub(crate) mod tests {
             .unwrap();
         let error = Place::resume(&directory).err().unwrap().to_string();
         assert!(error.contains("goes on"), "{error}");
+        assert_eq!(place.to_do(), [0]);
+        let half = Done {
+            unfinished: true,
+            ..cells[0].judge(vec![attempt(Verdict::Invalid, "stale read")], 0.0)
+        };
+        place.keep(0, half).unwrap();
         let done = place.done.clone();
         drop(place);
+        fs::write(directory.join(RESULT), "{}").unwrap();
         // What a killed writer leaves is no result.
         fs::write(directory.join("cells/.00000.json"), "{\"na").unwrap();
         let place = Place::resume(&directory).unwrap();
         assert_eq!((&place.night.cells, &place.done), (&cells, &done));
+        assert_eq!(place.to_do(), [0], "it is to be tried again");
+        assert_eq!(place.done[&0].verdict, Verdict::Invalid, "and has failed");
+        assert!(!directory.join(RESULT).exists(), "it is not over");
         assert_eq!(place.time_left(), Some(Duration::from_secs(40)));
         assert!(Place::create(&directory, night(cells)).is_err());
         assert!(Place::resume(home.path()).is_err());

@@ -71,7 +71,7 @@ fn row(out: &mut String, place: &Place, number: usize) {
     let Some(done) = place.done.get(&number) else {
         let _ = writeln!(
             out,
-            "<tr><th scope=\"row\">{}<td colspan=\"5\">not begun in time",
+            "<tr><th scope=\"row\">{}<td colspan=\"5\">not done",
             escaped(&cell.name)
         );
         return;

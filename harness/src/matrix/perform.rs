@@ -7,12 +7,9 @@ use partita_checker::Verdict;
 use serde::Deserialize;
 
 use super::cell::{Attempt, Cell, Done, Kind};
-use crate::child::{self, Outcome};
+use crate::child::{self, INTERRUPTED, Outcome};
 use crate::plan::quoted;
 use crate::run::directory;
-
-/// How a run ended that somebody broke off.
-const INTERRUPTED: &str = "interrupted";
 
 /// What is of interest in the JSON of `partita simulate`.
 #[derive(Deserialize)]
@@ -30,13 +27,23 @@ struct Violation {
     what: String,
 }
 
-/// Does what the cell says; none if somebody broke it off, so that it is still to be done.
+/// Does what the cell says; none if somebody broke it off before anything came of it.
 ///
-/// What failed is tried again as often as that is asked for, to tell how often it fails. A canary is tried until it
-/// is caught.
-pub(crate) fn perform(cell: &Cell, runs: &Path, retries: u32) -> Option<Done> {
+/// What failed is tried again as often as that is asked for, to tell how often it fails; `keep` hears of it before,
+/// and `before` is what it heard of a cell that was broken off then. A canary is tried until it is caught.
+pub(crate) fn perform(
+    cell: &Cell,
+    runs: &Path,
+    retries: u32,
+    before: Option<Done>,
+    keep: &dyn Fn(Done),
+) -> Option<Done> {
     let began = Instant::now();
-    let mut attempts = Vec::new();
+    let (mut attempts, spent) = before.map_or((Vec::new(), 0.0), |it| (it.attempts, it.seconds));
+    let judge = |attempts: &[Attempt], unfinished: bool| Done {
+        unfinished,
+        ..cell.judge(attempts.to_vec(), spent + began.elapsed().as_secs_f64())
+    };
     if let Some(expected) = &cell.canary {
         for words in &cell.tries {
             let attempt = attempt(cell, words, runs)?;
@@ -47,15 +54,42 @@ pub(crate) fn perform(cell: &Cell, runs: &Path, retries: u32) -> Option<Done> {
             }
         }
     } else if let Some(words) = cell.tries.first() {
-        attempts.push(attempt(cell, words, runs)?);
-        for _ in 0..retries {
+        let whole = try_again(
+            &mut attempts,
+            retries,
+            || attempt(cell, words, runs),
+            |so_far| {
+                keep(judge(so_far, true));
+            },
+        );
+        if !whole {
+            return (!attempts.is_empty()).then(|| judge(&attempts, true));
+        }
+    }
+    Some(judge(&attempts, false))
+}
+
+/// Tries once, and once more for each retry while anything failed. Whoever is killed in a retry must not forget what
+/// made it necessary, so that is told before. False if a try was broken off.
+fn try_again(
+    attempts: &mut Vec<Attempt>,
+    retries: u32,
+    mut attempt: impl FnMut() -> Option<Attempt>,
+    failed: impl Fn(&[Attempt]),
+) -> bool {
+    while attempts.len() <= retries as usize {
+        if !attempts.is_empty() {
             if attempts.iter().all(|attempt| attempt.verdict == Verdict::Valid) {
                 break;
             }
-            attempts.push(attempt(cell, words, runs)?);
+            failed(attempts);
+        }
+        match attempt() {
+            Some(it) => attempts.push(it),
+            None => return false,
         }
     }
-    Some(cell.judge(attempts, began.elapsed().as_secs_f64()))
+    true
 }
 
 /// The command that repeats an attempt.
@@ -79,18 +113,16 @@ fn attempt(cell: &Cell, words: &[String], runs: &Path) -> Option<Attempt> {
     })
 }
 
-fn patience(cell: &Cell) -> Duration {
-    child::patience(Duration::from_millis(cell.load_ms))
-}
-
 fn run(cell: &Cell, words: &[String], runs: &Path) -> anyhow::Result<Option<Attempt>> {
     let mut child = child::partita()?;
     child
         .args(words)
         .args(["--json", "--quiet", "--runs-dir"])
         .arg(runs);
-    let outcome: Outcome = child::json(child, patience(cell))?;
-    if outcome.ended == INTERRUPTED {
+    let plan = crate::cli::run::plan(words)?;
+    let outcome: Outcome = child::json(child, child::patience_with(&plan))?;
+    // What was found until then was found.
+    if outcome.ended == INTERRUPTED && outcome.verdict != Verdict::Invalid {
         return Ok(None);
     }
     // What nodes stored is of use where a bug is to be found, and is much.
@@ -118,7 +150,8 @@ fn run(cell: &Cell, words: &[String], runs: &Path) -> anyhow::Result<Option<Atte
 fn simulation(cell: &Cell, words: &[String]) -> anyhow::Result<Attempt> {
     let mut child = child::partita()?;
     child.args(words).args(["--json", "--quiet"]);
-    let simulated: Simulated = child::json(child, patience(cell))?;
+    let patience = child::patience(Duration::from_millis(cell.load_ms));
+    let simulated: Simulated = child::json(child, patience)?;
     let mut findings: Vec<_> = simulated
         .violations
         .iter()
@@ -171,7 +204,42 @@ fn of_seed(words: &[String], seed: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+
+    use super::super::cell::tests::attempt;
     use super::*;
+
+    #[test]
+    fn a_failure_is_told_before_it_is_tried_again_and_outlives_a_retry_that_was_broken_off() {
+        let told = RefCell::new(Vec::new());
+        let tried = |before: Vec<Attempt>, results: Vec<Option<Verdict>>| {
+            told.borrow_mut().clear();
+            let (mut attempts, mut results) = (before, results.into_iter());
+            let whole = try_again(
+                &mut attempts,
+                2,
+                || results.next().unwrap().map(|verdict| attempt(verdict, "")),
+                |so_far| told.borrow_mut().push(so_far.len()),
+            );
+            assert_eq!(results.next(), None, "all are asked for");
+            let verdicts: Vec<_> = attempts.iter().map(|attempt| attempt.verdict).collect();
+            (whole, verdicts)
+        };
+        let (red, green) = (Verdict::Invalid, Verdict::Valid);
+        assert_eq!(tried(vec![], vec![Some(green)]), (true, vec![green]));
+        assert!(told.borrow().is_empty());
+        assert_eq!(tried(vec![], vec![None]), (false, vec![]));
+        assert_eq!(tried(vec![], vec![Some(red), None]), (false, vec![red]));
+        assert_eq!(*told.borrow(), [1]);
+        let all = vec![Some(red), Some(green), Some(green)];
+        assert_eq!(tried(vec![], all), (true, vec![red, green, green]));
+        assert_eq!(*told.borrow(), [1, 2]);
+        let before = vec![attempt(red, "")];
+        assert_eq!(
+            tried(before, vec![Some(green), Some(green)]),
+            (true, vec![red, green, green])
+        );
+    }
 
     #[test]
     fn one_of_many_seeds_is_repeated_by_itself() {

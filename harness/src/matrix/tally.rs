@@ -21,7 +21,7 @@ pub(crate) struct Tally {
     pub(crate) verdicts: BTreeMap<String, usize>,
     /// Canaries that were caught, and all of them.
     pub(crate) canaries: (usize, usize),
-    /// Cells that were not begun in time.
+    /// Cells of which nothing is known: they were not begun in time, or broken off.
     pub(crate) left_out: usize,
     /// Operations that ended ok, in processes.
     pub(crate) ok_operations: u64,
@@ -82,6 +82,11 @@ impl Tally {
             );
         }
 
+        let left_out = cells.len() - place.done.len();
+        if left_out > 0 && place.night.time_budget_ms.is_none() {
+            worse(Verdict::NotExercised, format!("{left_out} cells were broken off"));
+        }
+
         let mut verdicts = BTreeMap::new();
         let mut faults = BTreeMap::new();
         let mut ok_operations = 0;
@@ -109,7 +114,7 @@ impl Tally {
             cells: all,
             verdicts,
             canaries: (caught, canaries_all),
-            left_out: cells.len() - place.done.len(),
+            left_out,
             ok_operations,
             seeds,
             faults,
@@ -128,7 +133,7 @@ impl Tally {
             self.canaries.0, self.canaries.1
         ));
         if self.left_out > 0 {
-            parts.push(format!("{} not begun in time", self.left_out));
+            parts.push(format!("{} not done", self.left_out));
         }
         parts.push(format!("{} ok operations", self.ok_operations));
         if self.seeds > 0 {
@@ -187,7 +192,7 @@ pub(crate) mod tests {
         assert_eq!((tally.cells, tally.canaries, tally.left_out), (3, (1, 1), 1));
         assert_eq!(
             tally.work(),
-            "1 invalid, 1 valid, 1 of 1 canaries caught, 1 not begun in time, 0 ok operations, 0 faults took effect"
+            "1 invalid, 1 valid, 1 of 1 canaries caught, 1 not done, 0 ok operations, 0 faults took effect"
         );
     }
 
@@ -209,6 +214,11 @@ pub(crate) mod tests {
         let passed = place.night.cells[2].judge(vec![attempt(Verdict::Valid, "")], 1.0);
         place.keep(2, passed).unwrap();
         assert_eq!(Tally::of(&place).verdict, Verdict::Valid, "seeds may be left out");
+        place.night.time_budget_ms = None;
+        let tally = Tally::of(&place);
+        assert_eq!(tally.verdict, Verdict::NotExercised);
+        assert_eq!(tally.reason, "1 cells were broken off");
+        place.night.time_budget_ms = Some(60_000);
         place.done.remove(&2);
         let tally = Tally::of(&place);
         assert_eq!(tally.verdict, Verdict::NotExercised);

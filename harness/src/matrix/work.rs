@@ -29,9 +29,7 @@ pub(crate) fn work(place: &mut Place, tell: &dyn Fn(usize, &Cell, &Done)) -> any
     let deadline = place
         .time_left()
         .and_then(|left| Instant::now().checked_add(left));
-    let mut to_do: VecDeque<usize> = (0..place.night.cells.len())
-        .filter(|number| !place.done.contains_key(number))
-        .collect();
+    let mut to_do: VecDeque<usize> = place.to_do().into();
     while let Some(&first) = to_do.front() {
         let kind = place.night.cells[first].kind;
         let alike = to_do
@@ -58,11 +56,12 @@ fn side_by_side(
     let queue = Mutex::new(batch);
     let (runs, retries) = (place.runs(), place.night.retries);
     let cells = place.night.cells.clone();
+    let before = place.done.clone();
     let (sender, results) = mpsc::channel();
     std::thread::scope(|scope| {
         for _ in 0..jobs.max(1) {
             let sender = sender.clone();
-            let (queue, cells, runs) = (&queue, &cells, &runs);
+            let (queue, cells, runs, before) = (&queue, &cells, &runs, &before);
             scope.spawn(move || {
                 loop {
                     let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
@@ -72,19 +71,22 @@ fn side_by_side(
                     if !is_canary && deadline.is_some_and(|deadline| Instant::now() >= deadline) {
                         continue;
                     }
-                    let done = perform(&cells[number], runs, retries);
-                    if sender.send((number, done)).is_err() {
-                        return;
+                    // Who would keep it may be gone.
+                    let keep = |done| drop(sender.send((number, done)));
+                    if let Some(done) =
+                        perform(&cells[number], runs, retries, before.get(&number).cloned(), &keep)
+                    {
+                        keep(done);
                     }
                 }
             });
         }
         drop(sender);
         for (number, done) in results {
-            if let Some(done) = done {
+            if !done.unfinished {
                 tell(number, &cells[number], &done);
-                place.keep(number, done)?;
             }
+            place.keep(number, done)?;
         }
         Ok(())
     })

@@ -117,6 +117,9 @@ pub(super) fn draw(seed: u64, asked: &[Track], ground: &Ground<'_>, load_ms: u64
             Some(Length::Exactly(time)) => Some(time..=time),
             None => None,
         };
+        if for_ms.as_ref().is_some_and(|range| *range.end() == 0) {
+            bail!("{}: for_ms must be more than 0", in_table());
+        }
         if let Some(most) = for_ms.as_ref().map(|range| *range.end())
             && most > until_ms - at_ms
         {
@@ -220,6 +223,11 @@ mod tests {
             ),
             ("faults = [\"kill\"]\nfor_ms = [2, 1]", "the least and the most"),
             ("faults = [\"kill\"]\nevery_ms = 0", "more than 0"),
+            ("faults = [\"kill\"]\nfor_ms = 0", "for_ms must be more than 0"),
+            (
+                "faults = [\"kill\"]\nfor_ms = [0, 0]",
+                "for_ms must be more than 0",
+            ),
             ("faults = [\"kill\"]\nwhen = \"rain\"", "unknown condition `rain`"),
             (
                 "faults = [\"kill\"]\nprobability = 2",

@@ -101,11 +101,11 @@ pub(crate) fn size(directory: &Path) -> io::Result<u64> {
 /// How long a controller that was killed may take to be gone: the kernel lets go of its lock only then.
 const DYING: Duration = Duration::from_secs(2);
 
-/// The runs that began and were killed before they had a verdict.
+/// The runs that began and were killed before they had a verdict. A plan alone is no run.
 pub(crate) fn killed(runs: &Path) -> Vec<PathBuf> {
     let deadline = Instant::now() + DYING;
     let dead = |run: &PathBuf| {
-        if run.join("verdict.json").exists() {
+        if run.join("verdict.json").exists() || !run.join("nodes").is_dir() {
             return false;
         }
         let Ok(plan) = File::open(run.join("plan.toml")) else {
@@ -132,4 +132,23 @@ pub(crate) fn write(run: &Path, name: &str, contents: &str) -> anyhow::Result<()
     fs::write(&new, contents)
         .and_then(|()| fs::rename(&new, run.join(name)))
         .with_context(|| format!("`{}` can't be written", run.join(name).display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plan_beside_runs_is_no_run_that_was_killed() {
+        let home = tempfile::tempdir().unwrap();
+        for name in ["shrinking", "run"] {
+            fs::create_dir(home.path().join(name)).unwrap();
+            fs::write(home.path().join(name).join("plan.toml"), "").unwrap();
+        }
+        let data = home.path().join("run/nodes/n1/data");
+        fs::create_dir_all(&data).unwrap();
+        assert_eq!(killed(home.path()), [home.path().join("run")]);
+        remove_data(&home.path().join("run")).unwrap();
+        assert!(!data.exists());
+    }
 }

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use partita_checker::{Analysis, Verdict};
+use partita_generator::faults::PlannedFault;
 use partita_history::{FaultOutcome, FaultPhase, History, Outcome};
 use partita_reports::run::{Outcomes, Rate, Summary, count_faults};
 use partita_workloads::Workload;
@@ -121,12 +122,21 @@ fn not_exercised(
     observed: &Observed,
 ) -> Vec<String> {
     let mut missing = partita_workloads::shortfalls(workload, history);
-    for (name, shape) in plan.asked() {
+    let is_of = |fault: &PlannedFault, (name, shape): (&str, Option<&str>)| {
+        fault.fault == name && shape.is_none_or(|shape| fault.shape == shape)
+    };
+    let asked = plan.asked();
+    // Whoever wrote the plan by hand may have planned what its `nemesis` does not ask for.
+    let is_unasked = |fault: &&PlannedFault| !asked.iter().any(|asked| is_of(fault, *asked));
+    let unasked = plan.faults.iter().filter(is_unasked);
+    let unasked = unasked.map(|fault| (fault.fault.as_str(), None));
+    let expected: BTreeSet<_> = asked.iter().copied().chain(unasked).collect();
+    for (name, shape) in expected {
         let asked = shape.map_or(name.to_owned(), |shape| format!("{name}:{shape}"));
         let planned: BTreeSet<u64> = plan
             .faults
             .iter()
-            .filter(|fault| fault.fault == name && shape.is_none_or(|shape| fault.shape == shape))
+            .filter(|fault| is_of(fault, (name, shape)))
             .map(|fault| fault.id)
             .collect();
         let took = history.faults.iter().any(|event| {
@@ -134,7 +144,9 @@ fn not_exercised(
                 && event.value.phase == FaultPhase::Injected
                 && event.value.outcome == Some(FaultOutcome::Took)
         });
-        if planned.is_empty() {
+        if planned.is_empty() && !plan.is_as_drawn() {
+            missing.push(format!("the plan has no `{asked}`"));
+        } else if planned.is_empty() {
             missing.push(format!(
                 "the time limit of {} ms left no time for `{asked}`",
                 plan.time_limit_ms
@@ -317,6 +329,25 @@ mod tests {
             verdict(&calm, &rich_history(), &interrupted, Verdict::Valid).0,
             Verdict::NotExercised
         );
+    }
+
+    #[test]
+    fn a_plan_made_by_hand_must_take_effect_as_well() {
+        let observed = Observed {
+            ended: "time limit".into(),
+            ..Observed::default()
+        };
+        let judged = |plan: &Plan| verdict(plan, &rich_history(), &observed, Verdict::Valid);
+        let mut unasked = plan("kill");
+        unasked.nemesis.clear();
+        let (it, why) = judged(&unasked);
+        assert_eq!(it, Verdict::NotExercised);
+        assert!(why.contains("no `kill` took effect, of "), "{why}");
+        let mut taken_out = plan("kill");
+        taken_out.faults.clear();
+        let (it, why) = judged(&taken_out);
+        assert_eq!(it, Verdict::NotExercised);
+        assert!(why.contains("the plan has no `kill`"), "{why}");
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! A directory as a tar file (POSIX.1-2001, pax), written as it is read.
 
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
-use std::path::Path;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read, Write};
+
+use super::paths::{Found, entries, open_in};
 
 /// Tar files are made of these.
 const BLOCK: usize = 512;
@@ -10,32 +11,37 @@ const BLOCK: usize = 512;
 const NAME_MAX: usize = 100;
 const SIZE_MAX: u64 = 0o77_777_777_777;
 
-/// Writes all files of a directory, which is called `name` in the archive. Links are left out.
+/// Writes all files of a directory, which is called `name` in the archive. Links are left out, and what goes away in the
+/// meantime, as in a run that goes on.
 ///
 /// # Errors
 /// When something can't be read, or not be written.
-pub(super) fn write(directory: &Path, name: &str, out: &mut impl Write) -> io::Result<()> {
+pub(super) fn write(directory: &File, name: &str, out: &mut impl Write) -> io::Result<()> {
     add(directory, name, out)?;
     out.write_all(&[0; 2 * BLOCK])
 }
 
-fn add(directory: &Path, name: &str, out: &mut impl Write) -> io::Result<()> {
-    let mut entries: Vec<_> = fs::read_dir(directory)?.collect::<Result<_, _>>()?;
-    entries.sort_by_key(fs::DirEntry::file_name);
-    for entry in entries {
-        let kind = entry.file_type()?;
-        let name = format!("{name}/{}", entry.file_name().to_string_lossy());
-        if kind.is_dir() {
-            add(&entry.path(), &name, out)?;
-        } else if kind.is_file() {
-            add_file(&entry.path(), &name, out)?;
+fn add(directory: &File, name: &str, out: &mut impl Write) -> io::Result<()> {
+    let entries = match entries(directory) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        read => read?,
+    };
+    for (entry, kind) in entries {
+        if !kind.is_dir() && !kind.is_file() {
+            continue;
+        }
+        let name = format!("{name}/{}", entry.to_string_lossy());
+        match open_in(directory, &entry) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+            Ok(Found::Directory(directory)) => add(&directory, &name, out)?,
+            Ok(Found::File(file)) => add_file(&file, &name, out)?,
         }
     }
     Ok(())
 }
 
-fn add_file(path: &Path, name: &str, out: &mut impl Write) -> io::Result<()> {
-    let file = File::open(path)?;
+fn add_file(file: &File, name: &str, out: &mut impl Write) -> io::Result<()> {
     let metadata = file.metadata()?;
     let size = metadata.len();
     let modified = metadata.modified().ok();
@@ -96,6 +102,7 @@ fn header(name: &str, kind: u8, size: u64, modified: u64) -> [u8; BLOCK] {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::process::{Command, Stdio};
 
     use super::*;
@@ -115,7 +122,7 @@ mod tests {
         fs::write(run.join("empty"), "").unwrap();
         std::os::unix::fs::symlink("/etc/passwd", run.join("link")).unwrap();
         let mut tar = Vec::new();
-        write(&run, "run", &mut tar).unwrap();
+        write(&File::open(&run).unwrap(), "run", &mut tar).unwrap();
         assert_eq!(tar.len() % BLOCK, 0);
         let into = home.path().join("unpacked");
         fs::create_dir(&into).unwrap();

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use partita_reports::escaped;
 
+use super::paths::{Found, as_path, open_beneath};
 use super::query::encode;
 use super::runs::{Row, Runs};
 use super::trend;
@@ -145,7 +146,11 @@ fn line(out: &mut String, runs: &Runs, row: &Row) {
         .iter()
         .map(|(name, count)| format!("{} {name}", count.took))
         .collect();
-    let size = directory::size(&runs.root.join(&row.path)).map_or_else(|_| "?".into(), units::size);
+    let size = open_beneath(&runs.root, &row.path)
+        .ok()
+        .and_then(Found::directory)
+        .and_then(|run| directory::size(&as_path(&run)).ok());
+    let size = size.map_or_else(|| "?".into(), units::size);
     let verdict = row.verdict().map_or_else(|| "none".to_owned(), mark);
     let name = escaped(&row.path);
     let _ = writeln!(

@@ -1,9 +1,8 @@
 //! What there is to see, as rows.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::BufReader;
-use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
@@ -11,6 +10,7 @@ use partita_checker::Verdict;
 use partita_reports::run::{FaultCount, Outcomes, Rate};
 use serde::Deserialize;
 
+use super::paths::{Found, as_path, entries, open_beneath};
 use crate::matrix::night;
 
 /// What of `verdict.json` is of interest here.
@@ -69,13 +69,14 @@ impl Row {
 
 /// All runs below a directory: those in it, and those of the nights in it.
 pub(super) struct Runs {
-    pub(super) root: PathBuf,
-    /// By the path of the verdict, as it was then.
-    read: Mutex<BTreeMap<PathBuf, (SystemTime, Row)>>,
+    /// The directory, open.
+    pub(super) root: File,
+    /// By the path of the run, as it was then.
+    read: Mutex<BTreeMap<String, (SystemTime, Row)>>,
 }
 
 impl Runs {
-    pub(super) fn new(root: PathBuf) -> Runs {
+    pub(super) fn new(root: File) -> Runs {
         Runs {
             root,
             read: Mutex::default(),
@@ -85,12 +86,12 @@ impl Runs {
     /// Every run, the newest first.
     pub(super) fn all(&self) -> Vec<Row> {
         let mut rows = Vec::new();
-        for name in directories(&self.root) {
-            if is_run(&self.root.join(&name)) {
+        for name in directories(&self.root, "") {
+            if is_run(&self.root, &name) {
                 rows.push(self.row(name));
-            } else if self.root.join(&name).join(night::FILE).is_file() {
+            } else if is_night(&self.root, &name) {
                 let within = format!("{name}/runs");
-                for run in directories(&self.root.join(&within)) {
+                for run in directories(&self.root, &within) {
                     rows.push(self.row(format!("{within}/{run}")));
                 }
             }
@@ -101,18 +102,34 @@ impl Runs {
 
     /// The nights, the newest last.
     pub(super) fn nights(&self) -> Vec<(String, night::Place)> {
-        let read = |name: String| Some((name.clone(), night::Place::read(&self.root.join(name)).ok()?));
-        let mut nights: Vec<_> = directories(&self.root).into_iter().filter_map(read).collect();
+        let read = |name: String| Some((name.clone(), self.night(&name)?));
+        let mut nights: Vec<_> = directories(&self.root, "").into_iter().filter_map(read).collect();
         nights.sort_by(|(_, a), (_, b)| a.night.started.cmp(&b.night.started));
         nights
     }
 
-    /// One run, by its path below the root, which must have been looked at before.
+    /// A night, if it is one, in which nothing is but files where files are to be.
+    fn night(&self, name: &str) -> Option<night::Place> {
+        let directory = open_beneath(&self.root, name).ok()?.directory()?;
+        open_beneath(&directory, night::FILE).ok()?.file()?;
+        let cells = open_beneath(&directory, "cells").ok()?.directory()?;
+        let all = entries(&cells).ok()?;
+        if !all.iter().all(|(_, kind)| kind.is_file()) {
+            return None;
+        }
+        night::Place::read(&as_path(&directory)).ok()
+    }
+
+    /// One run, by its path below the root.
     pub(super) fn row(&self, path: String) -> Row {
-        let file = self.root.join(&path).join("verdict.json");
         let name = path.rsplit('/').next().unwrap_or_default().to_owned();
-        let modified = fs::metadata(&file).and_then(|metadata| metadata.modified()).ok();
-        let Some(modified) = modified else {
+        let file = open_beneath(&self.root, &format!("{path}/verdict.json"));
+        let file = file.ok().and_then(Found::file);
+        let found = file.and_then(|file| {
+            let modified = file.metadata().and_then(|metadata| metadata.modified()).ok()?;
+            Some((file, modified))
+        });
+        let Some((file, modified)) = found else {
             return Row {
                 reason: "it came to no verdict: it goes on, or was killed".into(),
                 started: started(&name),
@@ -120,29 +137,26 @@ impl Runs {
                 ..Row::default()
             };
         };
-        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((then, row)) = read.get(&file)
+        let read = || self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((then, row)) = read().get(&path)
             && *then == modified
         {
             return row.clone();
         }
-        let parsed = File::open(&file)
-            .map_err(serde_json::Error::io)
-            .and_then(|file| serde_json::from_reader::<_, Row>(BufReader::new(file)));
-        let row = match parsed {
+        let row = match serde_json::from_reader::<_, Row>(BufReader::new(file)) {
             Ok(row) => Row {
-                path,
+                path: path.clone(),
                 judged: true,
                 ..row
             },
             Err(error) => Row {
                 reason: format!("its verdict.json can't be read: {error}"),
                 started: started(&name),
-                path,
+                path: path.clone(),
                 ..Row::default()
             },
         };
-        read.insert(file, (modified, row.clone()));
+        read().insert(path, (modified, row.clone()));
         row
     }
 }
@@ -165,18 +179,28 @@ fn started(name: &str) -> String {
     parts().unwrap_or_default()
 }
 
-/// Is this the directory of a run?
-pub(super) fn is_run(directory: &Path) -> bool {
-    directory.join("plan.toml").is_file()
+/// Is this path below the root the directory of a run?
+pub(super) fn is_run(root: &File, path: &str) -> bool {
+    has(root, path, "plan.toml")
+}
+
+/// Is it that of a night?
+pub(super) fn is_night(root: &File, path: &str) -> bool {
+    has(root, path, night::FILE)
+}
+
+fn has(root: &File, path: &str, name: &str) -> bool {
+    let directory = open_beneath(root, path).ok().and_then(Found::directory);
+    let file = directory.and_then(|directory| open_beneath(&directory, name).ok()?.file());
+    file.is_some()
 }
 
 /// The directories in a directory, links and names that are no text left out, in order.
-fn directories(directory: &Path) -> Vec<String> {
-    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
-    let entries = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
-    let mut names: Vec<_> = entries
-        .filter_map(|entry| entry.file_name().into_string().ok())
-        .collect();
-    names.sort();
-    names
+fn directories(root: &File, path: &str) -> Vec<String> {
+    let directory = open_beneath(root, path).ok().and_then(Found::directory);
+    let entries = directory.and_then(|directory| entries(&directory).ok());
+    let directories = entries.into_iter().flatten().filter(|(_, kind)| kind.is_dir());
+    directories
+        .filter_map(|(name, _)| name.into_string().ok())
+        .collect()
 }

@@ -2,11 +2,9 @@
 
 use std::convert::Infallible;
 use std::fmt::Write as _;
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
 use std::net::SocketAddr;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,14 +18,13 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use nix::fcntl::OFlag;
 use partita_reports::escaped;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc};
 
-use super::paths::below;
+use super::paths::{Found, entries, open_beneath};
 use super::query::{decode, encode, form};
-use super::runs::{Runs, is_run};
+use super::runs::{Runs, is_night, is_run};
 use super::{archive, index, versus};
 
 /// How long a client may take to send a request.
@@ -44,8 +41,8 @@ type Body = UnsyncBoxBody<Bytes, io::Error>;
 type Response = hyper::Response<Body>;
 
 /// Serves runs until it is ended from outside.
-pub(crate) async fn serve(listener: TcpListener, root: &Path) {
-    let runs = Arc::new(Runs::new(root.to_owned()));
+pub(crate) async fn serve(listener: TcpListener, root: File) {
+    let runs = Arc::new(Runs::new(root));
     let local = listener
         .local_addr()
         .is_ok_and(|address| address.ip().is_loopback());
@@ -133,7 +130,7 @@ fn find(runs: &Runs, path: &str, query: &str) -> Response {
     if path == "/compare" {
         let row = |name: &str| {
             let path = form.get(name)?;
-            is_run(&below(&runs.root, path)?).then(|| runs.row(path.clone()))
+            is_run(&runs.root, path).then(|| runs.row(path.clone()))
         };
         return match (row("a"), row("b")) {
             (Some(a), Some(b)) => html(versus::page(&a, &b)),
@@ -144,8 +141,8 @@ fn find(runs: &Runs, path: &str, query: &str) -> Response {
         .strip_prefix("/archive/")
         .and_then(|name| name.strip_suffix(".tar"))
     {
-        let directory = below(&runs.root, name).filter(|directory| is_run(directory));
-        return directory.map_or_else(nothing, |directory| {
+        let directory = is_run(&runs.root, name).then(|| open_beneath(&runs.root, name).ok()?.directory());
+        return directory.flatten().map_or_else(nothing, |directory| {
             let name = name.rsplit('/').next().unwrap_or(name).to_owned();
             streamed("application/x-tar", move |out| {
                 archive::write(&directory, &name, out)
@@ -155,54 +152,55 @@ fn find(runs: &Runs, path: &str, query: &str) -> Response {
     let Some(path) = path.strip_prefix("/files/") else {
         return nothing();
     };
-    match below(&runs.root, path) {
-        Some(found) if found.is_dir() => listing(&found, path).map_or_else(|_| nothing(), html),
-        Some(found) => open(&found).map_or_else(
-            |_| nothing(),
-            |mut file| streamed(kind(path), move |out| io::copy(&mut file, out).map(|_| ())),
-        ),
-        None => nothing(),
+    match open_beneath(&runs.root, path) {
+        Ok(Found::Directory(directory)) => listing(&directory, path).map_or_else(|_| nothing(), html),
+        Ok(Found::File(mut file)) => streamed(kind(&runs.root, path), move |out| {
+            io::copy(&mut file, out).map(|_| ())
+        }),
+        Err(_) => nothing(),
     }
 }
 
-/// Opens a file that is one, and no link.
-fn open(path: &Path) -> io::Result<File> {
-    // A pipe would wait for a writer.
-    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(flags.bits())
-        .open(path)?;
-    if file.metadata()?.is_file() {
-        Ok(file)
+/// Only our own reports are pages; what a node wrote is text, whatever it looks like and is called.
+fn kind(root: &File, path: &str) -> &'static str {
+    if is_page(root, path) {
+        "text/html; charset=utf-8"
+    } else if path.ends_with(".zst") {
+        "application/zstd"
     } else {
-        Err(io::ErrorKind::InvalidInput.into())
+        "text/plain; charset=utf-8"
     }
 }
 
-/// Only our own reports are pages; what a node wrote is text, whatever it looks like.
-fn kind(path: &str) -> &'static str {
-    let name = path.rsplit('/').next().unwrap_or_default();
+/// Is it the report of a run, or the page of a night, in the place where we put it? Nodes write below that only, where
+/// they may make whatever looks like a run.
+fn is_page(root: &File, path: &str) -> bool {
+    let (home, name) = path.rsplit_once('/').unwrap_or(("", path));
+    let parts: Vec<&str> = home.split('/').collect();
+    let night_around = match parts.as_slice() {
+        [_] => None,
+        ["runs", _] => Some(""),
+        [night, "runs", _] => Some(*night),
+        _ => return false,
+    };
     match name {
-        "report.html" | "index.html" => "text/html; charset=utf-8",
-        _ if name.ends_with(".zst") => "application/zstd",
-        _ => "text/plain; charset=utf-8",
+        "report.html" => is_run(root, home) && night_around.is_none_or(|night| is_night(root, night)),
+        "index.html" => is_night(root, home) && night_around.is_none(),
+        _ => false,
     }
 }
 
 /// The files of a directory.
-fn listing(directory: &Path, path: &str) -> io::Result<String> {
+fn listing(directory: &File, path: &str) -> io::Result<String> {
     let mut names = Vec::new();
-    for entry in fs::read_dir(directory)? {
-        let entry = entry?;
-        let slash = match entry.file_type()? {
+    for (name, kind) in entries(directory)? {
+        let slash = match kind {
             kind if kind.is_dir() => "/",
             kind if kind.is_file() => "",
             _ => continue,
         };
-        names.extend(entry.file_name().into_string().map(|name| name + slash));
+        names.extend(name.into_string().map(|name| name + slash));
     }
-    names.sort();
     let path = path.trim_end_matches('/');
     let mut page = index::head(path);
     let _ = write!(
@@ -211,7 +209,9 @@ fn listing(directory: &Path, path: &str) -> io::Result<String> {
         escaped(path)
     );
     for name in names {
-        let link = escaped(&encode(&format!("{path}/{name}")));
+        let link = format!("{path}/{name}");
+        // That of the root is empty.
+        let link = escaped(&encode(link.trim_start_matches('/')));
         let _ = writeln!(page, "<li><a href=\"/files/{link}\">{}</a>", escaped(&name));
     }
     page.push_str("</ul>\n");
@@ -309,14 +309,37 @@ mod tests {
 
     #[test]
     fn what_a_node_wrote_is_never_a_page() {
-        assert_eq!(kind("a/report.html"), "text/html; charset=utf-8");
+        let home = tempfile::tempdir().unwrap();
+        let make = |directory: &str, name: &str| {
+            let directory = home.path().join(directory);
+            std::fs::create_dir_all(&directory).unwrap();
+            std::fs::write(directory.join(name), "").unwrap();
+        };
+        make("a", "plan.toml");
+        make("night", "night.json");
+        make("night/runs/a", "plan.toml");
+        // Whatever a node makes.
+        for hostile in ["a/nodes/n1/data", "a/nodes/n1/data/runs/b"] {
+            make(hostile, "plan.toml");
+            make(hostile, "night.json");
+        }
+        let root = File::open(home.path()).unwrap();
+        for page in ["a/report.html", "night/index.html", "night/runs/a/report.html"] {
+            assert_eq!(kind(&root, page), "text/html; charset=utf-8", "{page}");
+        }
         for text in [
             "a/nodes/n1/node.log",
+            "a/nodes/n1/data/report.html",
+            "a/nodes/n1/data/index.html",
+            "a/nodes/n1/data/runs/b/report.html",
+            "a/index.html",
             "a/evil.html",
             "a/evil.svg",
             "a/report.html.txt",
+            "night/report.html",
+            "none/report.html",
         ] {
-            assert_eq!(kind(text), "text/plain; charset=utf-8");
+            assert_eq!(kind(&root, text), "text/plain; charset=utf-8", "{text}");
         }
     }
 }

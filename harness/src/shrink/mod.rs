@@ -16,11 +16,11 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use partita_checker::Verdict;
 
 use crate::calibrate::interval::wilson;
-use crate::child::{self, Outcome};
+use crate::child::{self, INTERRUPTED, Outcome};
 use crate::plan::{OnViolation, Plan, quoted};
 
 /// How a plan is tried.
@@ -54,6 +54,8 @@ pub(crate) enum Progress<'a> {
     Final(u64, u64, bool),
     /// There was no time for more.
     OutOfTime,
+    /// A run came to no verdict.
+    Broke(&'a anyhow::Error),
 }
 
 impl fmt::Display for Progress<'_> {
@@ -64,6 +66,9 @@ impl fmt::Display for Progress<'_> {
             Progress::Final(number, of, true) => write!(f, "what is left, run {number} of {of}: fails"),
             Progress::Final(number, of, false) => {
                 write!(f, "what is left, run {number} of {of}: does not fail")
+            }
+            Progress::Broke(error) => {
+                write!(f, "a run broke, so nothing smaller is looked for: {error:#}")
             }
             Progress::OutOfTime => write!(f, "the time is over; what was found so far is told"),
         }
@@ -109,10 +114,11 @@ struct Search<'a> {
     violated_ms: u64,
 }
 
-/// Looks for a smaller plan that fails alike; nothing if the plan itself does not fail again.
+/// Looks for a smaller plan that fails alike; nothing if the plan itself does not fail again. A run that breaks later
+/// ends the search, but what was found until then is kept.
 ///
 /// # Errors
-/// When a run ends without a verdict.
+/// When a run ends without a verdict before the plan has failed again.
 pub(crate) fn shrink(
     plan: &Plan,
     trials: &Trials,
@@ -130,44 +136,74 @@ pub(crate) fn shrink(
     if !search.improves("the run as it was", first)? {
         return Ok(None);
     }
-    let violated_ms = search.violated_ms;
-    search.change("less time", |plan| steps::end_after(plan, violated_ms))?;
-    search.leave_out()?;
-    for nodes in [3, 4] {
-        if search.best.nodes.len() > nodes
-            && search.change(&format!("{nodes} nodes"), |plan| steps::with_nodes(plan, nodes))?
-        {
-            break;
-        }
+    if let Err(error) = search.look() {
+        tell(Progress::Broke(&error));
     }
-    while search.best.concurrency > 1
-        && search.change("half the clients", |plan| {
-            plan.concurrency = plan.concurrency.div_ceil(2)
-        })?
-    {}
-    while search.best.rate > steps::RATE_MIN
-        && search.change("half the operations", |plan| {
-            plan.rate = (plan.rate / 2.0).max(steps::RATE_MIN)
-        })?
-    {}
-    // With the last violation earlier, later faults may be over.
-    let violated_ms = search.violated_ms;
-    search.change("less time", |plan| steps::end_after(plan, violated_ms))?;
-
-    let mut hits = 0;
+    let (mut hits, mut runs) = (0, 0);
     for number in 1..=trials.final_runs {
-        let fails = search.fails(&search.best)?.is_some();
-        hits += u64::from(fails);
-        tell(Progress::Final(number, trials.final_runs, fails));
+        match search.fails(&search.best) {
+            Ok(violated) => {
+                runs += 1;
+                hits += u64::from(violated.is_some());
+                tell(Progress::Final(number, trials.final_runs, violated.is_some()));
+            }
+            Err(error) => {
+                tell(Progress::Broke(&error));
+                break;
+            }
+        }
     }
     Ok(Some(Shrunk {
         plan: search.best,
         hits,
-        runs: trials.final_runs,
+        runs,
     }))
 }
 
+/// When the violation was seen, in milliseconds, if a run failed alike: with an anomaly, if clients saw one.
+///
+/// An anomaly's name depends on who happened to see it: a lost write may be a stale read the next time.
+fn violated_ms(outcome: &Outcome, seen_by_clients: bool) -> anyhow::Result<Option<u64>> {
+    // That nothing was found by what did not look says nothing.
+    if outcome.verdict == Verdict::HarnessFailure {
+        bail!("the harness failed: {}", outcome.reason);
+    }
+    let alike = outcome.verdict == Verdict::Invalid && outcome.anomalies.is_empty() != seen_by_clients;
+    if !alike && outcome.ended == INTERRUPTED {
+        bail!("it was interrupted");
+    }
+    Ok(alike.then_some(outcome.duration_ms))
+}
+
 impl Search<'_> {
+    /// Tries one thing after another.
+    fn look(&mut self) -> anyhow::Result<()> {
+        let violated_ms = self.violated_ms;
+        self.change("less time", |plan| steps::end_after(plan, violated_ms))?;
+        self.leave_out()?;
+        for nodes in [3, 4] {
+            if self.best.nodes.len() > nodes
+                && self.change(&format!("{nodes} nodes"), |plan| steps::with_nodes(plan, nodes))?
+            {
+                break;
+            }
+        }
+        while self.best.concurrency > 1
+            && self.change("half the clients", |plan| {
+                plan.concurrency = plan.concurrency.div_ceil(2)
+            })?
+        {}
+        while self.best.rate > steps::RATE_MIN
+            && self.change("half the operations", |plan| {
+                plan.rate = (plan.rate / 2.0).max(steps::RATE_MIN)
+            })?
+        {}
+        // With the last violation earlier, later faults may be over.
+        let violated_ms = self.violated_ms;
+        self.change("less time", |plan| steps::end_after(plan, violated_ms))?;
+        Ok(())
+    }
+
     fn is_out_of_time(&self) -> bool {
         self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }
@@ -229,15 +265,41 @@ impl Search<'_> {
         let runs_dir = &self.trials.runs_dir;
         let cannot = || format!("`{}` can't be written", runs_dir.display());
         std::fs::create_dir_all(runs_dir).with_context(cannot)?;
-        let file = runs_dir.join("plan.toml");
+        // Others may make something smaller in the same place.
+        let file = runs_dir.join(format!(".candidate-{}.toml", std::process::id()));
         std::fs::write(&file, toml::to_string(plan)?).with_context(cannot)?;
         let mut command = child::partita()?;
         command.args(["run", "--json", "--quiet", "--plan"]).arg(&file);
         command.arg("--runs-dir").arg(runs_dir);
-        let outcome: Outcome = child::json(command, child::patience(plan.time_limit()))?;
-        // An anomaly's name depends on who happened to see it: a lost write may be a stale read the next time.
-        let alike = outcome.verdict == Verdict::Invalid
-            && outcome.anomalies.is_empty() != self.trials.seen_by_clients;
-        Ok(alike.then_some(outcome.duration_ms))
+        let outcome: anyhow::Result<Outcome> = child::json(command, child::patience_with(plan));
+        std::fs::remove_file(&file).with_context(cannot)?;
+        violated_ms(&outcome?, self.trials.seen_by_clients)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::child::Anomaly;
+
+    #[test]
+    fn a_run_that_broke_is_not_one_that_does_not_fail() {
+        let outcome = |verdict, ended: &str, names: &[&str]| Outcome {
+            verdict,
+            ended: ended.into(),
+            duration_ms: 7,
+            anomalies: names
+                .iter()
+                .map(|name| Anomaly { name: (*name).into() })
+                .collect(),
+            ..Outcome::default()
+        };
+        let seen = |verdict, ended, names: &[&str]| violated_ms(&outcome(verdict, ended, names), true);
+        assert_eq!(seen(Verdict::Invalid, "violation", &["cycle"]).unwrap(), Some(7));
+        assert_eq!(seen(Verdict::Invalid, INTERRUPTED, &["cycle"]).unwrap(), Some(7));
+        assert_eq!(seen(Verdict::Invalid, "time limit", &[]).unwrap(), None);
+        assert_eq!(seen(Verdict::Valid, "time limit", &[]).unwrap(), None);
+        assert!(seen(Verdict::HarnessFailure, "", &[]).is_err());
+        assert!(seen(Verdict::NotExercised, INTERRUPTED, &[]).is_err());
     }
 }

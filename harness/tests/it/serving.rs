@@ -68,6 +68,7 @@ fn make_run(directory: &Path, name: &str, verdict: &serde_json::Value) {
     std::fs::write(run.join("verdict.json"), verdict.to_string()).unwrap();
     std::fs::write(run.join("report.html"), "<!doctype html>the report").unwrap();
     std::fs::write(run.join("nodes/n1/node.log"), "<script>alert(1)</script>").unwrap();
+    std::fs::write(run.join("nodes/n1/report.html"), "<script>alert(1)</script>").unwrap();
 }
 
 /// Two runs, one of them hostile, beside a secret.
@@ -134,6 +135,10 @@ fn runs_are_found_filtered_compared_and_downloaded() {
         "{head}"
     );
     assert!(server.get(&format!("/files/{run}/")).1.contains("plan.toml"));
+    let (head, _) = server.get(&format!("/files/{run}/nodes/n1/report.html"));
+    assert!(head.contains("text/plain"), "{head}");
+    let (_, listing) = server.get("/files/");
+    assert!(listing.contains(&format!("\"/files/{run}/\"")), "{listing}");
     let (_, both) = server.get(&format!(
         "/compare?a={run}&b=%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E"
     ));

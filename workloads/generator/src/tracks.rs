@@ -67,6 +67,10 @@ impl Track {
         let mut planned = Vec::new();
         let mut at_ms = self.at_ms;
         while self.every_ms.is_some() || planned.len() < self.kinds.len() {
+            // What takes no time at all would fit even then.
+            if at_ms >= self.until_ms {
+                break;
+            }
             let next = match self.order {
                 Order::Mix => rounds.next(&mut rng),
                 Order::Sequence => {
@@ -92,7 +96,7 @@ impl Track {
                 seed: rng.random::<u64>() >> SEED_SPARE_BITS,
             });
             // Nothing comes endlessly often.
-            at_ms += self.every_ms.unwrap_or(for_ms).max(1);
+            at_ms = at_ms.saturating_add(self.every_ms.unwrap_or(for_ms).max(1));
         }
         planned
     }
@@ -194,6 +198,21 @@ mod tests {
         );
         let partition = both.iter().find(|fault| fault.fault == "partition").unwrap();
         assert_eq!((partition.at_ms, partition.for_ms), (1_000, 5_000));
+    }
+
+    #[test]
+    fn what_takes_no_time_comes_to_an_end_as_well() {
+        let flash = Track {
+            every_ms: Some(1_000),
+            for_ms: Some(0..=0),
+            ..track(vec![kind("kill", &["one"])])
+        };
+        assert_eq!(schedule(1, &[flash]).map(|planned| planned.len()), Ok(9));
+        let once = Track {
+            every_ms: Some(u64::MAX),
+            ..track(vec![kind("kill", &["one"])])
+        };
+        assert_eq!(schedule(1, &[once]).map(|planned| planned.len()), Ok(1));
     }
 
     #[test]
