@@ -41,12 +41,15 @@ pub(crate) fn found(defect: &str, nemesis: &str) {
 
 #[test]
 fn stale_reads_are_found() {
-    found("stale-reads", "partition");
+    found("stale-reads", "partition:isolate-leader,partition:handover");
 }
 
 #[test]
 fn early_acks_are_found() {
-    found("early-acks", "partition");
+    found(
+        "early-acks",
+        "partition:isolate-leader,partition:leader-with-minority",
+    );
 }
 
 #[test]
@@ -84,7 +87,7 @@ fn an_ordinary_user_finds_stale_reads_too() {
                 "--defect",
                 "stale-reads",
                 "--nemesis",
-                "partition",
+                "partition:isolate-leader,partition:handover",
                 "--time-limit",
                 "25s",
             ])
