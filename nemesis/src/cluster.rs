@@ -55,7 +55,7 @@ pub enum ClusterError {
 const CLIENTS: &str = "clients";
 
 /// How long a node that is killed may take to be gone.
-const GONE: Duration = Duration::from_secs(2);
+const GONE: Duration = Duration::from_secs(10);
 
 /// Hosts and network of one run. When it is dropped, its processes are killed and its network vanishes.
 ///

@@ -18,7 +18,7 @@ pub(super) const KILL: NodeFault = NodeFault {
 };
 
 /// How long a killed process may take to be gone.
-const GONE: Duration = Duration::from_secs(2);
+const GONE: Duration = Duration::from_secs(10);
 /// How long a restarted node may take to answer.
 const ANSWERS: Duration = Duration::from_secs(10);
 const ASK_EVERY: Duration = Duration::from_millis(25);
