@@ -95,7 +95,7 @@ fn a_night_that_was_killed_is_taken_up_and_its_run_ends_with_it() {
     let home = tempfile::tempdir().unwrap();
     let file = simulations(home.path(), "\"raft\"", CAUGHT);
     let runs = "\n[[runs]]\ntargets = [\"raft\"]\nworkloads = [\"register\"]\nfaults = [\"kill:one\"]\nseeds = 2\n\
-                options = \"--nodes 3 --time-limit 6s --rate 100 --network proxy\"\n";
+                options = \"--nodes 3 --time-limit 8s --rate 500 --network proxy\"\n";
     let text = std::fs::read_to_string(&file).unwrap() + runs;
     std::fs::write(&file, text).unwrap();
     let night = home.path().join("night");
@@ -173,9 +173,9 @@ fn a_run_comes_again_from_its_plan() {
         "--nodes",
         "3",
         "--time-limit",
-        "6s",
+        "8s",
         "--rate",
-        "100",
+        "500",
         "--nemesis",
         "kill:one",
         "--network",
