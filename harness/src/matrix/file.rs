@@ -1,7 +1,7 @@
 //! The file that says what a night runs.
 //!
 //! ```toml
-//! time-budget = "55m"                  # begin nothing more after that
+//! time-budget = "60m"                  # begin nothing more after that
 //! retries = 1                          # what failed is tried again, to tell how often it does
 //!
 //! [[runs]]                             # every target with every workload, every set of faults, every seed
