@@ -6,8 +6,10 @@
 
 mod etcd;
 mod http;
+mod nats;
 mod own;
 mod redis;
+mod tcp;
 mod zookeeper;
 
 use std::future::Future;
@@ -70,6 +72,20 @@ pub trait Target: Sync {
         data: &Path,
         start: Start,
     ) -> Vec<String>;
+    /// Makes, when the nodes have been started and before anybody else uses them, what clients are to find there.
+    /// It is tried again until it succeeds, so that doing it twice must be as doing it once.
+    ///
+    /// # Errors
+    /// When it is not yet, or not known to be, done.
+    fn found<'a>(
+        &'a self,
+        cluster: &'a [Node],
+        source: Option<IpAddr>,
+        timeout: Duration,
+    ) -> BoxFuture<'a, Result<(), String>> {
+        let _ = (cluster, source, timeout);
+        Box::pin(async { Ok(()) })
+    }
     /// A client that begins at `node` (an index into the cluster). `name` is its own: no other client of this
     /// cluster ever has it.
     ///
@@ -121,6 +137,7 @@ pub const ALL: &[&dyn Target] = &[
     &etcd::Etcd,
     &zookeeper::ZooKeeper,
     &redis::RedisSentinel,
+    &nats::Nats,
 ];
 
 /// The target of this name.
@@ -366,6 +383,21 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+
+    /// Three nodes, each with an address of its own.
+    pub(crate) fn cluster() -> [Node; 3] {
+        [1, 2, 3].map(|n| {
+            let address = |port| SocketAddr::from(([10, 0, 0, n], port));
+            Node {
+                name: format!("n{n}"),
+                peer_listen: address(7000),
+                client_listen: address(8000),
+                peer: address(7000),
+                client: address(8000),
+                control: address(8000),
+            }
+        })
+    }
 
     #[test]
     fn names_are_unique_kebab_case_and_explained() {

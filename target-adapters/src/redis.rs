@@ -206,23 +206,8 @@ fn common(data: &Path) -> [String; 3] {
 
 #[cfg(test)]
 mod tests {
-    use std::net::SocketAddr;
-
     use super::*;
-
-    pub(super) fn cluster() -> [Node; 3] {
-        [1, 2, 3].map(|n| {
-            let address = |port| SocketAddr::from(([10, 0, 0, n], port));
-            Node {
-                name: format!("n{n}"),
-                peer_listen: address(7000),
-                client_listen: address(8000),
-                peer: address(7000),
-                client: address(8000),
-                control: address(8000),
-            }
-        })
-    }
+    use crate::tests::cluster;
 
     #[test]
     fn the_first_is_the_master_and_the_others_follow_it() {

@@ -13,10 +13,10 @@ use std::time::Duration;
 
 use client::ZooKeeperClient;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpSocket;
 
 use crate::{
     BoxFuture, Client, ClientError, ClientOptions, Node, Observer, Options, Program, Start, Status, Target,
+    tcp,
 };
 
 /// Apache ZooKeeper.
@@ -205,11 +205,7 @@ impl ZooKeeperObserver {
 
     /// The answer to the four letters `srvr`.
     async fn ask(&self, at: SocketAddr) -> io::Result<String> {
-        let socket = TcpSocket::new_v4()?;
-        if let Some(source) = self.source {
-            socket.bind((source, 0).into())?;
-        }
-        let mut stream = socket.connect(at).await?;
+        let mut stream = tcp::connect(at, self.source).await?;
         stream.write_all(b"srvr").await?;
         let mut answer = String::new();
         stream.take(ANSWER_BYTES_MAX).read_to_string(&mut answer).await?;
@@ -269,18 +265,7 @@ mod tests {
 
     #[test]
     fn each_node_finds_itself_in_its_configuration() {
-        let node = |n: u8| {
-            let address = |port| SocketAddr::from(([10, 0, 0, n], port));
-            Node {
-                name: format!("n{n}"),
-                peer_listen: address(7000),
-                client_listen: address(8000),
-                peer: address(7000),
-                client: address(8000),
-                control: address(8000),
-            }
-        };
-        let cluster = [node(1), node(2), node(3)];
+        let cluster = crate::tests::cluster();
         let data = std::env::temp_dir().join(format!("partita-zookeeper-{}", std::process::id()));
         std::fs::create_dir_all(&data).unwrap();
         ZooKeeper.prepare(&cluster, &cluster[1], &data).unwrap();

@@ -34,7 +34,7 @@ pub trait Workload: Sync {
 
 /// All workloads.
 pub const ALL: &[&dyn Workload] = &[
-    &register::Register,
+    &register::REGISTER,
     &agreement::Agreement,
     &list_append::ListAppend,
     &set::Set,
@@ -42,6 +42,7 @@ pub const ALL: &[&dyn Workload] = &[
     &queue::Queue,
     &lock::Lock,
     &multi_register::MultiRegister,
+    &register::PLAIN,
 ];
 
 /// The workload of this name.

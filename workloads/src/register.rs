@@ -1,4 +1,4 @@
-//! Reads, writes and compare-and-sets on registers.
+//! Reads and writes of registers, and compare-and-sets.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,14 @@ use crate::Workload;
 use crate::keys::Keys;
 
 /// Every write writes a value of its own: what a read returned then tells which write it saw.
-pub(crate) struct Register;
+pub(crate) struct Register {
+    /// Does it also compare and set?
+    compares: bool,
+}
+
+pub(crate) const REGISTER: Register = Register { compares: true };
+/// For targets that can't compare and set, or can't do it well.
+pub(crate) const PLAIN: Register = Register { compares: false };
 
 /// Registers in use at a time.
 const KEYS: usize = 5;
@@ -23,11 +30,19 @@ const WRITES: u32 = 45;
 
 impl Workload for Register {
     fn name(&self) -> &'static str {
-        "register"
+        match self.compares {
+            true => "register",
+            false => "plain-register",
+        }
     }
 
     fn summary(&self) -> &'static str {
-        "reads, writes of unique values and compare-and-sets on several registers; must be linearizable"
+        match self.compares {
+            true => {
+                "reads, writes of unique values and compare-and-sets on several registers; must be linearizable"
+            }
+            false => "reads and writes of unique values on several registers; must be linearizable",
+        }
     }
 
     fn object(&self) -> &'static str {
@@ -35,36 +50,42 @@ impl Workload for Register {
     }
 
     fn functions(&self) -> &'static [&'static str] {
-        &["read", "write", "cas"]
+        match self.compares {
+            true => &["read", "write", "cas"],
+            false => &["read", "write"],
+        }
     }
 
     fn model(&self) -> &'static str {
-        "cas-register"
+        match self.compares {
+            true => "cas-register",
+            false => "register",
+        }
     }
 
     fn generator(&self) -> Box<dyn Generator> {
-        Box::new(Operations::default())
+        Box::new(Operations::new(self.compares))
     }
 }
 
 struct Operations {
+    compares: bool,
     keys: Keys,
     last_value: i64,
     /// The last value that anybody saw or wrote, by key: what a compare-and-set expects.
     seen: BTreeMap<Value, Value>,
 }
 
-impl Default for Operations {
-    fn default() -> Self {
+impl Operations {
+    fn new(compares: bool) -> Self {
         Operations {
+            compares,
             keys: Keys::new('r', KEYS, OPERATIONS_A_KEY),
             last_value: 0,
             seen: BTreeMap::new(),
         }
     }
-}
 
-impl Operations {
     fn unique_value(&mut self) -> Value {
         self.last_value += 1;
         Value::Int(self.last_value)
@@ -84,7 +105,7 @@ impl Generator for Operations {
         let die = rng.random_range(0..100);
         let (f, value) = if client.only_reads() || die < READS {
             ("read", Value::Null)
-        } else if die < READS + WRITES {
+        } else if !self.compares || die < READS + WRITES {
             ("write", self.unique_value())
         } else {
             let from = self.seen.get(&key).cloned().unwrap_or_default();
@@ -126,7 +147,7 @@ mod tests {
 
     #[test]
     fn every_second_client_of_a_node_only_reads() {
-        let mut generator = Register.generator();
+        let mut generator = REGISTER.generator();
         let mut rng = random(7, "operations");
         let reader = Client { process: 5, seat: 1 };
         assert!((0..500).all(|_| generator.next(reader, &mut rng).unwrap().f == "read"));
@@ -135,7 +156,7 @@ mod tests {
 
     #[test]
     fn values_are_unique_and_keys_bounded() {
-        let mut generator = Register.generator();
+        let mut generator = REGISTER.generator();
         let mut rng = random(7, "operations");
         let mut written = BTreeSet::new();
         let mut keys: BTreeMap<_, u32> = BTreeMap::new();
@@ -159,7 +180,7 @@ mod tests {
 
     #[test]
     fn compare_and_sets_expect_what_was_last_seen() {
-        let mut generator = Operations::default();
+        let mut generator = Operations::new(true);
         let event = |key: &str, kind, f: &str, value, observed| OpEvent {
             index: 0,
             time: 0,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -36,6 +37,9 @@ use crate::progress::Progress;
 const START_LIMIT: Duration = Duration::from_secs(30);
 /// How long the cluster has to recover when all faults are healed.
 const RECOVERY_LIMIT: Duration = Duration::from_secs(30);
+/// How long the target has to make what clients are to find, and how long it is left alone if it could not.
+const FOUND_TIMEOUT: Duration = Duration::from_secs(2);
+const FOUND_PAUSE: Duration = Duration::from_millis(50);
 /// How long a node has to say how it is.
 const STATUS_TIMEOUT: Duration = Duration::from_millis(500);
 /// How long killed nodes may take to be gone.
@@ -361,8 +365,12 @@ async fn start(
         cluster.start(node, starter.command(node, Start::Member)?)?;
     }
     let given_up = || exits(cluster).into_iter().next();
+    let founded = async {
+        found(setting.target, &starter.nodes, cluster.control_source(), given_up).await?;
+        watch.ready(START_LIMIT, given_up).await
+    };
     let ready = tokio::select! {
-        ready = watch.ready(START_LIMIT, given_up) => ready,
+        ready = founded => ready,
         () = setting.progress.interrupted() => Err("interrupted".into()),
     };
     if let Err(why) = ready {
@@ -380,6 +388,26 @@ async fn start(
             setting.target.name(),
             tails.join("\n")
         );
+    }
+    Ok(())
+}
+
+/// Has the target make what clients are to find.
+async fn found(
+    target: &dyn Target,
+    nodes: &[Node],
+    source: Option<IpAddr>,
+    given_up: impl Fn() -> Option<String>,
+) -> Result<(), String> {
+    let deadline = Instant::now() + START_LIMIT;
+    while let Err(why) = target.found(nodes, source, FOUND_TIMEOUT).await {
+        if let Some(why) = given_up() {
+            return Err(why);
+        }
+        if Instant::now() >= deadline {
+            return Err(format!("after {} s: {why}", START_LIMIT.as_secs()));
+        }
+        tokio::time::sleep(FOUND_PAUSE).await;
     }
     Ok(())
 }

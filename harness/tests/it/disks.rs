@@ -7,7 +7,7 @@ use std::process::Command;
 use crate::defects::found;
 use crate::support::{json, one_at_a_time, run, skip_unpromised, told};
 
-fn disks_can_fail() -> bool {
+pub(crate) fn disks_can_fail() -> bool {
     let device = std::fs::File::options().read(true).write(true).open("/dev/fuse");
     device.is_ok() && nix::unistd::geteuid().is_root()
 }

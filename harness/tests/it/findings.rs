@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::disks::disks_can_fail;
 use crate::support::{has_netns, json, one_at_a_time, run, skip_unpromised, told};
 
 /// A cut that is longer than Sentinel's patience and its election together.
@@ -10,6 +11,15 @@ const LEADER_ISOLATED: &str = r#"
     faults = ["partition:isolate-leader"]
     at_ms = 2000
     for_ms = 7000
+"#;
+
+/// Far within the two minutes that NATS leaves between one fsync and the next, and late enough that the stream
+/// itself is safe on the disk.
+const POWER_CUT: &str = r#"
+    [[schedule]]
+    faults = ["power-cut:all"]
+    at_ms = 8000
+    for_ms = 1000
 "#;
 
 fn redis_can_be_tested() -> bool {
@@ -54,5 +64,58 @@ fn redis_sentinel_is_linearizable_while_its_master_stays() {
     }
     let runs = tempfile::tempdir().unwrap();
     let output = redis(runs.path(), &["--time-limit", "8s", "--nemesis", "none"]);
+    assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+}
+
+fn nats_can_be_tested() -> bool {
+    let there = Path::new("/usr/sbin/nats-server").is_file();
+    !skip_unpromised("NATS (apt-get install nats-server)", there)
+        && !skip_unpromised("network namespaces", has_netns())
+}
+
+/// Without compare-and-set, which NATS 2.9 gets wrong by itself (nats-server issue 4320).
+fn nats(runs: &Path, arguments: &[&str]) -> std::process::Output {
+    let common = [
+        "nats",
+        "--workload",
+        "plain-register",
+        "--nodes",
+        "3",
+        "--seed",
+        "1",
+        "--rate",
+        "200",
+    ];
+    run(runs, &[&common, arguments].concat())
+}
+
+#[test]
+fn nats_loses_in_a_power_cut_what_it_acknowledged() {
+    let _turn = one_at_a_time();
+    if !nats_can_be_tested() || skip_unpromised("root and /dev/fuse", disks_can_fail()) {
+        return;
+    }
+    let runs = tempfile::tempdir().unwrap();
+    let schedule = runs.path().join("schedule.toml");
+    std::fs::write(&schedule, POWER_CUT).unwrap();
+    let output = nats(
+        runs.path(),
+        &["--time-limit", "20s", "--schedule", schedule.to_str().unwrap()],
+    );
+    assert_eq!(output.status.code(), Some(1), "{}", told(&output));
+    let told = json(&output);
+    assert_eq!(told["faults"]["power-cut"]["took"], 1, "{told}");
+    let version = told["facts"]["target version"].as_str().unwrap();
+    assert!(version.starts_with("NATS "), "{told}");
+}
+
+#[test]
+fn nats_is_linearizable_while_nothing_happens() {
+    let _turn = one_at_a_time();
+    if !nats_can_be_tested() {
+        return;
+    }
+    let runs = tempfile::tempdir().unwrap();
+    let output = nats(runs.path(), &["--time-limit", "8s", "--nemesis", "none"]);
     assert_eq!(output.status.code(), Some(0), "{}", told(&output));
 }

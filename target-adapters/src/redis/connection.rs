@@ -4,9 +4,10 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpStream;
 
 use super::resp::{self, Flaw, Reply};
+use crate::tcp;
 
 /// A longer reply is an error.
 const REPLY_BYTES_MAX: usize = 1 << 20;
@@ -18,15 +19,7 @@ pub(super) struct Connection {
 
 impl Connection {
     pub(super) async fn open(at: SocketAddr, source: Option<IpAddr>) -> io::Result<Connection> {
-        let socket = match at {
-            SocketAddr::V4(_) => TcpSocket::new_v4()?,
-            SocketAddr::V6(_) => TcpSocket::new_v6()?,
-        };
-        if let Some(source) = source {
-            socket.bind((source, 0).into())?;
-        }
-        let stream = socket.connect(at).await?;
-        stream.set_nodelay(true)?;
+        let stream = tcp::connect(at, source).await?;
         Ok(Connection { stream })
     }
 

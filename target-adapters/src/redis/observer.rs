@@ -111,8 +111,8 @@ fn status(
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::cluster;
     use super::*;
+    use crate::tests::cluster;
 
     fn view(flags: &str, ip: &str) -> BTreeMap<String, String> {
         let text = |text: &str| Reply::Text(text.into());
