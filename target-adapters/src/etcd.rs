@@ -1,15 +1,20 @@
 //! etcd, over the JSON gateway of its v3 API (`/v3/kv/...`), which 3.4 and later serve.
+//!
+//! As `etcd-leased` every key that is written hangs on a lease that is kept alive.
+
+mod lease;
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use lease::Kept;
 use partita_history::Value;
 use serde::Deserialize;
 use serde_json::json;
@@ -21,7 +26,17 @@ use crate::{
 };
 
 /// etcd.
-pub(crate) struct Etcd;
+pub(crate) struct Etcd {
+    /// What is known of the lease of the cluster that runs, where keys hang on one.
+    lease: Option<Mutex<Option<Arc<Kept>>>>,
+}
+
+/// Keys stay.
+pub(crate) static PLAIN: Etcd = Etcd { lease: None };
+/// Keys hang on a lease.
+pub(crate) static LEASED: Etcd = Etcd {
+    lease: Some(Mutex::new(None)),
+};
 
 /// Heartbeats and elections as fast as on a network without latency is reasonable: a test of half a minute
 /// must see many elections.
@@ -56,16 +71,26 @@ const REFUSALS: &[(&str, &str)] = &[
         "refused when it was parsed",
     ),
     ("etcdserver: key is not provided", "refused when it was parsed"),
+    (
+        "etcdserver: requested lease not found",
+        "refused when it was applied, before anything was written",
+    ),
     ("etcdserver: not capable", "refused before it was proposed"),
 ];
 
 impl Target for Etcd {
     fn name(&self) -> &'static str {
-        "etcd"
+        match self.lease {
+            None => "etcd",
+            Some(_) => "etcd-leased",
+        }
     }
 
     fn summary(&self) -> &'static str {
-        "etcd 3.4 or later (Debian: apt-get install etcd-server; another version: --binary PATH)"
+        match self.lease {
+            None => "etcd 3.4 or later (Debian: apt-get install etcd-server; another version: --binary PATH)",
+            Some(_) => "etcd, all keys hanging on one lease that is kept alive: none of them may vanish",
+        }
     }
 
     fn has_one_leader_a_term(&self) -> bool {
@@ -132,6 +157,25 @@ impl Target for Etcd {
         command
     }
 
+    /// Grants the lease, and sees to it that it stays.
+    fn found<'a>(
+        &'a self,
+        cluster: &'a [Node],
+        source: Option<IpAddr>,
+        timeout: Duration,
+    ) -> BoxFuture<'a, Result<(), String>> {
+        Box::pin(async move {
+            let Some(lease) = &self.lease else { return Ok(()) };
+            let nodes: Vec<_> = cluster.iter().map(|node| node.control).collect();
+            lease::grant(&nodes, source, timeout).await?;
+            let keeper = lease::keeper(source)?;
+            let kept = Arc::new(Kept::default());
+            tokio::spawn(lease::keep(nodes, keeper, Arc::clone(&kept)));
+            *lease.lock().unwrap_or_else(PoisonError::into_inner) = Some(kept);
+            Ok(())
+        })
+    }
+
     fn client(
         &self,
         cluster: &[Node],
@@ -139,9 +183,17 @@ impl Target for Etcd {
         _name: &str,
         options: ClientOptions,
     ) -> Result<Box<dyn Client>, ClientError> {
+        let lease = match &self.lease {
+            None => None,
+            Some(lease) => {
+                let kept = lease.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                Some(kept.ok_or("there is no lease yet")?)
+            }
+        };
         Ok(Box::new(EtcdClient {
             http: http::client(options.timeout, None)?,
             at: cluster[node].client,
+            lease,
         }))
     }
 
@@ -162,6 +214,8 @@ impl Target for Etcd {
 struct EtcdClient {
     http: reqwest::Client,
     at: SocketAddr,
+    /// The lease on which it hangs what it writes.
+    lease: Option<Arc<Kept>>,
 }
 
 /// Keys and values are JSON texts in etcd, so that an integer comes back as an integer.
@@ -213,11 +267,13 @@ fn held(kvs: &[KeyValue]) -> Option<Value> {
 impl EtcdClient {
     async fn perform_op(&self, request: Request<'_>) -> Completion {
         let key = encode(request.key.unwrap_or(&Value::Null));
+        // Number 0 is no lease.
+        let lease = if self.lease.is_some() { lease::LEASE } else { 0 }.to_string();
         let (path, body) = match (request.f, request.value.as_pair()) {
             ("read", _) => ("/v3/kv/range", json!({ "key": key })),
             ("write", _) => (
                 "/v3/kv/put",
-                json!({ "key": key, "value": encode(request.value) }),
+                json!({ "key": key, "value": encode(request.value), "lease": lease }),
             ),
             ("cas", Some((from, to))) => {
                 let compare = if from.is_null() {
@@ -227,7 +283,7 @@ impl EtcdClient {
                 };
                 let body = json!({
                     "compare": [compare],
-                    "success": [{ "requestPut": { "key": key, "value": encode(to) } }],
+                    "success": [{ "requestPut": { "key": key, "value": encode(to), "lease": lease } }],
                     "failure": [{ "requestRange": { "key": key } }],
                 });
                 ("/v3/kv/txn", body)
@@ -240,12 +296,26 @@ impl EtcdClient {
             Err(NoAnswer::Unknown(why)) => return Completion::unknown(request, why),
         };
         match serde_json::from_slice::<Answer>(&bytes) {
-            Ok(answer) if status == 200 => complete(request, &answer),
+            Ok(answer) if status == 200 => self.vouch(request, complete(request, &answer)),
             Ok(answer) => refuse(request, status, &answer),
             Err(_) => Completion::unknown(
                 request,
                 format!("HTTP {status} with an answer that can't be read"),
             ),
+        }
+    }
+}
+
+impl EtcdClient {
+    /// What was seen in a key counts only if its lease was beyond doubt all the time.
+    fn vouch(&self, request: Request<'_>, completion: Completion) -> Completion {
+        let tells_what_was_seen = request.f == "read" || completion.observed.is_some();
+        match &self.lease {
+            Some(kept) if tells_what_was_seen && !kept.vouches(Instant::now()) => Completion::refused(
+                request,
+                "the lease may have run out, as no keepalive was answered",
+            ),
+            _ => completion,
         }
     }
 }

@@ -128,13 +128,14 @@ pub trait Target: Sync {
 }
 
 /// All targets.
-pub const ALL: &[&dyn Target] = &[
+pub static ALL: &[&dyn Target] = &[
     &own::RAFT,
     &own::PAXOS,
     &own::MULTI_PAXOS,
     &own::VIEWSTAMPED,
     &own::ZAB,
-    &etcd::Etcd,
+    &etcd::PLAIN,
+    &etcd::LEASED,
     &zookeeper::ZooKeeper,
     &redis::RedisSentinel,
     &nats::Nats,

@@ -22,6 +22,15 @@ const POWER_CUT: &str = r#"
     for_ms = 1000
 "#;
 
+/// For so long the leader can't write that the others elect another, and that what it takes for the lease's time
+/// runs out. In the end it writes again, and is heard again.
+const LEADER_STALLED: &str = r#"
+    [[schedule]]
+    faults = ["stuck-fsync:leader"]
+    at_ms = 3000
+    for_ms = 9000
+"#;
+
 fn redis_can_be_tested() -> bool {
     let there = std::process::Command::new("redis-server")
         .arg("--version")
@@ -117,5 +126,47 @@ fn nats_is_linearizable_while_nothing_happens() {
     }
     let runs = tempfile::tempdir().unwrap();
     let output = nats(runs.path(), &["--time-limit", "8s", "--nemesis", "none"]);
+    assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+}
+
+fn etcd_says(version: &str) -> bool {
+    let told = std::process::Command::new("etcd").arg("--version").output();
+    told.is_ok_and(|told| String::from_utf8_lossy(&told.stdout).contains(version))
+}
+
+fn etcd_leased(runs: &Path, arguments: &[&str]) -> std::process::Output {
+    let common = ["etcd-leased", "--nodes", "3", "--seed", "1", "--rate", "200"];
+    run(runs, &[&common, arguments].concat())
+}
+
+#[test]
+fn an_old_leader_of_etcd_3_4_ends_a_lease_that_the_new_one_keeps() {
+    let _turn = one_at_a_time();
+    if skip_unpromised("etcd 3.4", etcd_says("etcd Version: 3.4."))
+        || skip_unpromised("root and /dev/fuse", disks_can_fail())
+    {
+        return;
+    }
+    let runs = tempfile::tempdir().unwrap();
+    let schedule = runs.path().join("schedule.toml");
+    std::fs::write(&schedule, LEADER_STALLED).unwrap();
+    let output = etcd_leased(
+        runs.path(),
+        &["--time-limit", "16s", "--schedule", schedule.to_str().unwrap()],
+    );
+    assert_eq!(output.status.code(), Some(1), "{}", told(&output));
+    let told = json(&output);
+    assert_eq!(told["faults"]["stuck-fsync"]["took"], 1, "{told}");
+    assert_ne!(told["anomalies"], serde_json::json!([]), "{told}");
+}
+
+#[test]
+fn a_lease_of_etcd_stays_while_nothing_happens() {
+    let _turn = one_at_a_time();
+    if skip_unpromised("etcd (apt-get install etcd-server)", etcd_says("etcd Version: ")) {
+        return;
+    }
+    let runs = tempfile::tempdir().unwrap();
+    let output = etcd_leased(runs.path(), &["--time-limit", "8s", "--nemesis", "none"]);
     assert_eq!(output.status.code(), Some(0), "{}", told(&output));
 }
