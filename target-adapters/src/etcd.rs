@@ -68,10 +68,6 @@ impl Target for Etcd {
         "etcd 3.4 or later (Debian: apt-get install etcd-server; another version: --binary PATH)"
     }
 
-    fn has_one_leader_a_term(&self) -> bool {
-        true
-    }
-
     fn functions(&self, object: &str) -> &'static [&'static str] {
         match object {
             "register" => &["read", "write", "cas"],
@@ -340,6 +336,7 @@ impl EtcdObserver {
         let number = |text: &str| text.parse().unwrap_or(0);
         Ok(Status {
             role: role.into(),
+            // That of the last entry applied, and so a new leader's is too low at first: two may tell of one term.
             term: number(&body.raft_term),
             leader,
             commit: number(&body.raft_index),
