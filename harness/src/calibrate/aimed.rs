@@ -21,7 +21,30 @@ macro_rules! aimed {
     };
 }
 
-pub(crate) const ALL: &[Aimed] = aimed! {};
+pub(crate) const ALL: &[Aimed] = aimed! {
+    "raft": [
+        "commit-beyond-match",
+        "forgotten-votes",
+        "recycled-votes",
+    ],
+    "viewstamped": [
+        "commit-on-prepare",
+        "epoch-before-state",
+        "forgotten-view",
+        "longest-log-wins",
+        "old-epoch-counts",
+        "prepare-ok-with-gaps",
+        "primary-resumes",
+    ],
+    "zab": [
+        "commit-before-sync",
+        "early-broadcast",
+        "gaps-in-proposals",
+        "snapshot-ahead-of-state",
+        "sync-without-truncation",
+        "unsaved-accepted-epoch",
+    ],
+};
 
 /// How the line begins that has the command.
 const COMMAND: &str = "# partita run ";
