@@ -30,10 +30,23 @@ pub(crate) struct Oracle<'a> {
     left: Option<Cell<usize>>,
 }
 
+/// How many steps it counts for to keep a state: one with many parts takes the memory of many small ones.
+fn weight(state: &Value) -> usize {
+    const SMALL: usize = 8;
+    fn parts(state: &Value) -> usize {
+        match state {
+            Value::List(items) => items.iter().map(parts).sum(),
+            Value::Str(text) => 1 + text.len() / size_of::<Value>(),
+            Value::Null | Value::Int(_) => 1,
+        }
+    }
+    1 + parts(state) / SMALL
+}
+
 impl<'a> Oracle<'a> {
     /// The most operations that it takes.
     pub(crate) const OPERATIONS_MAX: usize = 64;
-    /// How many steps it makes for an answer before it gives up.
+    /// How many steps it makes for an answer before it gives up: so many small states, or fewer large ones.
     const STEPS_MAX: usize = 2_000_000;
 
     /// With the order that real time demands.
@@ -108,6 +121,7 @@ impl<'a> Oracle<'a> {
     pub(crate) fn is_linearizable(&self) -> Option<bool> {
         let completed = self.completed();
         let steps_max = self.steps_max();
+        let mut steps = 0;
         let mut seen: FxHashSet<(u64, Value)> = FxHashSet::default();
         let mut stack = vec![(0, self.specification.initial())];
         let mut answer = Some(false);
@@ -116,13 +130,14 @@ impl<'a> Oracle<'a> {
                 answer = Some(true);
                 break;
             }
-            if seen.len() >= steps_max {
+            if steps >= steps_max {
                 answer = None;
                 break;
             }
             if seen.contains(&(done, state.clone())) {
                 continue;
             }
+            steps += weight(&state);
             for i in self.next(done) {
                 if let Some(next) = self.step(&state, i) {
                     stack.push((done | 1 << i, next));
@@ -130,7 +145,7 @@ impl<'a> Oracle<'a> {
             }
             seen.insert((done, state));
         }
-        self.account(seen.len());
+        self.account(steps);
         answer
     }
 
@@ -139,16 +154,18 @@ impl<'a> Oracle<'a> {
     pub(crate) fn maximal(&self, at_most: usize) -> Vec<Vec<usize>> {
         let completed = self.completed();
         let steps_max = self.steps_max();
+        let mut steps = 0;
         let mut seen: FxHashSet<(u64, Value)> = FxHashSet::default();
         let mut found: Vec<(u64, Vec<usize>)> = Vec::new();
         let mut stack = vec![(0u64, self.specification.initial(), Vec::new())];
         while let Some((done, state, order)) = stack.pop() {
-            if seen.len() >= steps_max {
+            if steps >= steps_max {
                 break;
             }
             if !seen.insert((done, state.clone())) {
                 continue;
             }
+            steps += weight(&state);
             let mut is_maximal = true;
             for i in self.next(done) {
                 if let Some(next) = self.step(&state, i) {
@@ -162,7 +179,7 @@ impl<'a> Oracle<'a> {
                 found.push((done, order));
             }
         }
-        self.account(seen.len());
+        self.account(steps);
         found.sort_by_key(|(done, order)| (std::cmp::Reverse((done & completed).count_ones()), order.len()));
         let mut kept: Vec<(u64, Vec<usize>)> = Vec::new();
         for (done, order) in found {

@@ -60,13 +60,16 @@ pub(crate) struct Check {
     pub(crate) verdict: Verdict,
 }
 
+/// What can be found by looking at the nodes: properties of safety, whatever a bug is expected to show clients.
+pub(crate) const FOUND_BY_NODES: [&str; 2] = ["replicas disagree", "two leaders in one term"];
+
 impl Check {
     /// The name of what was found by looking at the nodes, and not at what clients saw.
     fn found(&self) -> Option<&'static str> {
         match self.checker.as_str() {
             _ if self.verdict != Verdict::Invalid => None,
-            "replicas" => Some("replicas disagree"),
-            "leaders" => Some("two leaders in one term"),
+            "replicas" => Some(FOUND_BY_NODES[0]),
+            "leaders" => Some(FOUND_BY_NODES[1]),
             _ => None,
         }
     }

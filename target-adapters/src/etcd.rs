@@ -93,10 +93,6 @@ impl Target for Etcd {
         }
     }
 
-    fn has_one_leader_a_term(&self) -> bool {
-        true
-    }
-
     fn functions(&self, object: &str) -> &'static [&'static str] {
         match object {
             "register" => &["read", "write", "cas"],
@@ -410,6 +406,7 @@ impl EtcdObserver {
         let number = |text: &str| text.parse().unwrap_or(0);
         Ok(Status {
             role: role.into(),
+            // That of the last entry applied, and so a new leader's is too low at first: two may tell of one term.
             term: number(&body.raft_term),
             leader,
             commit: number(&body.raft_index),

@@ -16,8 +16,9 @@ use crate::verdict::{Anomaly, Edge, EdgeKind, Partial, Step, Stuck};
 
 /// The most completed operations that the exhaustive checker is asked about.
 const CONFIRMED_MAX: usize = 16;
-/// How many steps the exhaustive checker makes for one explanation; and if the budget was spent before.
-const STEPS_MAX: usize = 2_000_000;
+/// How many steps the exhaustive checker makes for one explanation (some 250 MB at most); and if the budget was spent
+/// before.
+const STEPS_MAX: usize = 1_000_000;
 const STEPS_MAX_HURRIED: usize = 50_000;
 /// The most partial linearizations shown.
 const PARTIALS_MAX: usize = 3;

@@ -13,10 +13,12 @@ use partita_protocols::{Defect, ProtocolKind};
 use partita_simulator::{Options, Simulator};
 
 use super::{Failure, print, say, units};
+use crate::calibrate::aimed::Aimed;
 use crate::calibrate::is_expected_in_simulation;
-use crate::calibrate::processes::{self, Run};
+use crate::calibrate::processes::{self, Faults, Run};
 use crate::calibrate::render::{Calibration, html, markdown};
 use crate::calibrate::trial::{Row, Trial};
+use crate::child;
 
 /// Arguments of `calibrate`.
 #[derive(clap::Args)]
@@ -85,13 +87,15 @@ pub(super) fn main(arguments: &Arguments) -> Result<Verdict, Failure> {
             }
             if arguments.runs > 0 {
                 let kinds = kinds(defect, &fitting);
-                if let Some(defect) = defect.filter(|_| kinds.is_empty()) {
+                let aimed = thought_out(protocol, defect, &fitting);
+                if let Some(defect) = defect.filter(|_| kinds.is_empty() && aimed.is_empty()) {
                     let needed = defect.faults.join(" or ");
                     say(&format!(
                         "{defect} is not tried in processes: it needs {needed}, which real runs do not have"
                     ));
                 }
-                for faults in kinds {
+                let named = kinds.into_iter().map(Faults::Named);
+                for faults in named.chain(aimed.into_iter().map(Faults::Aimed)) {
                     let row = in_processes(arguments, protocol, defect, faults, &directory);
                     tell(arguments, &row, "processes");
                     calibration.processes.push(row);
@@ -175,6 +179,17 @@ fn kinds(defect: Option<&'static Defect>, all: &[&'static Defect]) -> Vec<&'stat
     kinds
 }
 
+/// The schedules that were thought out for a defect; without one, those for all of them.
+fn thought_out(
+    protocol: ProtocolKind,
+    defect: Option<&'static Defect>,
+    all: &[&'static Defect],
+) -> Vec<Aimed> {
+    let defects = defect.map_or_else(|| all.to_vec(), |defect| vec![defect]);
+    let schedule = |defect: &Defect| Aimed::at(protocol.name(), defect.name);
+    defects.into_iter().filter_map(schedule).collect()
+}
+
 /// What came of each trial, in their order; as many go on at once as were asked for.
 fn trials(
     arguments: &Arguments,
@@ -241,7 +256,7 @@ fn in_processes(
     arguments: &Arguments,
     protocol: ProtocolKind,
     defect: Option<&'static Defect>,
-    faults: &str,
+    faults: Faults<'_>,
     directory: &Path,
 ) -> Row {
     let trials = trials(arguments, arguments.runs, |seed| {
@@ -260,11 +275,19 @@ fn in_processes(
         }
         tried
     });
-    let is_expected = |found: &str| defect.is_some_and(|defect| defect.anomalies.contains(&found));
+    let is_expected = |found: &str| {
+        defect
+            .is_some_and(|defect| defect.anomalies.contains(&found) || child::FOUND_BY_NODES.contains(&found))
+    };
+    let label = match (faults, defect) {
+        (Faults::Named(names), _) => names.to_owned(),
+        (Faults::Aimed(_), Some(_)) => "its own schedule".to_owned(),
+        (Faults::Aimed(aimed), None) => format!("schedule of {}", aimed.defect),
+    };
     Row::new(
         protocol.name(),
         defect.map(|defect| defect.name),
-        faults,
+        &label,
         trials,
         is_expected,
     )

@@ -114,7 +114,8 @@ pub(crate) const SEED_SPARE_BITS: u32 = 12;
 /// Draws a schedule that fits into `load_ms` milliseconds.
 ///
 /// Every combination of fault and shape is used once before any is used again, fault by fault in turn, so that
-/// a short run sees as many different ones as it can. Faults of the same name never overlap.
+/// a short run sees as many different ones as it can; and of a fault's shapes every other one is named after the leader
+/// while there are such, because most bugs show when a leader is hit. Faults of the same name never overlap.
 pub fn schedule(seed: u64, kinds: &[FaultKind], load_ms: u64) -> Vec<PlannedFault> {
     let mut rng = random(seed, "faults");
     let mut rounds = Rounds::new(kinds);
@@ -179,9 +180,21 @@ impl<'a> Rounds<'a> {
         if self.shapes[kind].is_empty() {
             self.shapes[kind].clone_from(&self.kinds[kind].shapes);
             self.shapes[kind].shuffle(rng);
+            leaders_first(&mut self.shapes[kind]);
         }
         self.shapes[kind].pop()
     }
+}
+
+/// Has every other shape be one that is named after the leader, beginning with the last, until there are no more.
+fn leaders_first(shapes: &mut Vec<String>) {
+    let (mut leaders, mut others): (Vec<String>, Vec<String>) =
+        shapes.drain(..).partition(|shape| shape.contains("leader"));
+    while !(leaders.is_empty() && others.is_empty()) {
+        shapes.extend(leaders.pop());
+        shapes.extend(others.pop());
+    }
+    shapes.reverse();
 }
 
 #[cfg(test)]
@@ -224,6 +237,37 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn leaders_are_hit_early_and_every_shape_still_comes_once_a_round() {
+        let shapes = [
+            "halves",
+            "isolate-leader",
+            "bridge",
+            "one",
+            "leader-with-minority",
+            "ring",
+        ];
+        let kinds = [FaultKind {
+            name: "partition".into(),
+            shapes: shapes.map(String::from).into(),
+            lengths_ms: vec![500..=500],
+        }];
+        let mut firsts = BTreeSet::new();
+        for seed in 0..50 {
+            let planned = schedule(seed, &kinds, 60_000);
+            for round in planned.chunks_exact(shapes.len()) {
+                let names: Vec<&str> = round.iter().map(|p| p.shape.as_str()).collect();
+                assert!(
+                    names[0].contains("leader") && names[2].contains("leader"),
+                    "seed {seed}: {names:?}"
+                );
+                assert_eq!(BTreeSet::from_iter(names), BTreeSet::from(shapes), "seed {seed}");
+            }
+            firsts.insert(planned[0].shape.clone());
+        }
+        assert_eq!(firsts.len(), 2, "which one is first is drawn");
     }
 
     #[test]

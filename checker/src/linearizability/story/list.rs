@@ -1,7 +1,7 @@
 //! Lists that are appended to and read as a whole: reads that no one order of the items explains.
 
 use partita_history::Value;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{Teller, Told, precedes};
 use crate::linearizability::entry::Entry;
@@ -31,6 +31,7 @@ pub(super) fn tell(teller: &Teller<'_>) -> Option<Told> {
         .or_else(|| first(&|entry| incompatible(teller, entry, &suspects)))
         .or_else(|| first(&|entry| shrank(teller, entry, &suspects)))
         .or_else(|| first(&|entry| out_of_order(teller, &origins, entry)))
+        .or_else(|| first(&|entry| missing(teller, &origins, entry)))
 }
 
 /// The list that a completed read found.
@@ -155,4 +156,36 @@ fn out_of_order(teller: &Teller<'_>, origins: &Origins<'_>, entry: &Entry) -> Op
         shown_first.0,
     );
     Some(Told::new("append order inversion", text).proved_by(teller.with_mutators(&[entry])))
+}
+
+/// A read without an item whose append had been acknowledged before the read began.
+fn missing(teller: &Teller<'_>, origins: &Origins<'_>, entry: &Entry) -> Option<Told> {
+    let shown: FxHashSet<&Value> = read(teller, entry)?.iter().collect();
+    // The one that was acknowledged first is missed the longest.
+    let (item, append) = origins
+        .iter()
+        .filter(|(item, _)| !shown.contains(*item))
+        .flat_map(|(item, (appends, _))| appends.iter().map(move |append| (*item, *append)))
+        .filter(|(_, append)| precedes(append, entry))
+        .min_by_key(|(_, append)| append.deadline)?;
+    let shows = |other: &Entry| read(teller, other).is_some_and(|items| items.contains(item));
+    let (name, ending) = match teller.object.entries.iter().find(|other| shows(other)) {
+        Some(other) => {
+            let seen = format!("{} saw it {}", teller.who(&other), teller.when(&other));
+            (
+                "stale read",
+                format!("{seen}, so it was not lost, but this read is old"),
+            )
+        }
+        None => ("lost write", "no read ever showed it: it was lost".to_owned()),
+    };
+    let text = format!(
+        "{}, without {item}; but {} (by {}) had been acknowledged {}, {} this read began, and {ending}.",
+        sentence(&claim(teller, entry)),
+        teller.object.specification.describe(&teller.operation(append)),
+        teller.who(append),
+        teller.when(append),
+        teller.lead(append, entry),
+    );
+    Some(Told::new(name, text).proved_by(teller.with_mutators(&[entry])))
 }

@@ -122,8 +122,9 @@ impl<'a> Teller<'a> {
         self.object.specification.access(self.class(entry))
     }
 
-    /// The entries of the counterexample as they look in the prefix: the culprit first, and no more than a few, for
-    /// a counterexample that could not be made small has no simple name.
+    /// The entries of the counterexample as they look in the prefix: the culprit first, then what others saw, for these
+    /// contradict each other; and no more than a few, for a counterexample that could not be made small has no
+    /// simple name.
     fn suspects(&self) -> Vec<&Entry> {
         let in_prefix = |entry: &Entry| {
             let at = self
@@ -133,7 +134,10 @@ impl<'a> Teller<'a> {
             Some(&self.prefix[at])
         };
         let mut suspects: Vec<&Entry> = self.core.iter().filter_map(in_prefix).collect();
-        suspects.sort_by_key(|entry| entry.id != self.violation.culprit);
+        suspects.sort_by_key(|entry| {
+            let is_culprit = entry.id == self.violation.culprit;
+            (!is_culprit, !self.object.classes.is_observer(entry.class))
+        });
         suspects.truncate(SUSPECTS_MAX);
         suspects
     }

@@ -134,6 +134,7 @@ impl Protocol for Viewstamped {
             handing_over: None,
         };
         node.draw_patience();
+        node.end_waiting(effects);
         if recovered.started || recovered.nonce.is_some() {
             // Of what was committed it only knows what lies before its epoch; and must, as it may be the one
             // that others learn it from.

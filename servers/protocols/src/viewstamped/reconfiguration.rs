@@ -11,6 +11,8 @@
 
 use std::collections::BTreeSet;
 
+use rand::seq::IndexedRandom;
+
 use super::defects;
 use super::disk::Promise;
 use super::log::Operation;
@@ -238,12 +240,7 @@ impl Viewstamped {
         }
         self.group = group;
         self.wanted_by.clear();
-        if let Some(nonce) = self.nonce
-            && self.group.admits(self.config.me, nonce)
-        {
-            self.nonce = None;
-            self.disk.persist(&Record::Waits(None), effects);
-        }
+        self.end_waiting(effects);
         if self.view < first {
             self.move_to(first, effects);
         }
@@ -263,6 +260,16 @@ impl Viewstamped {
         }
         if self.view == first {
             self.take_part_in_view(effects);
+        }
+    }
+
+    /// If the group has given this life of the node its vote, it waits for none any more.
+    pub(super) fn end_waiting(&mut self, effects: &mut Effects) {
+        if let Some(nonce) = self.nonce
+            && self.group.admits(self.config.me, nonce)
+        {
+            self.nonce = None;
+            self.disk.persist(&Record::Waits(None), effects);
         }
     }
 
@@ -325,9 +332,9 @@ impl Viewstamped {
         }
         self.have_all_begin(effects);
         if self.normal_view.epoch < self.view.epoch && self.fetch.is_none() {
-            // Nobody it asked has answered. Any of those it knows may.
-            let others = self.others();
-            if let Some(&other) = others.get(self.now as usize / 7 % others.len().max(1)) {
+            // Nobody it asked has answered. Any of those it knows may; by lot, for in turn it could keep step with its own
+            // patience and come back to the same dead node each time.
+            if let Some(&other) = self.others().choose(&mut self.random) {
                 self.want_state(other, effects);
             }
         }

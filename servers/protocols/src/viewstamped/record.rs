@@ -67,10 +67,11 @@ impl Recovered {
             recovered.repeat(number, record)?;
         }
         recovered.find_group();
-        // A snapshot may be of an epoch of which no view was written yet.
+        // A snapshot may be of an epoch of which nothing else was written yet. It has all that was before the epoch,
+        // and so this node has begun it.
         let epoch = recovered.group.as_ref().map_or(0, |group| group.epoch);
-        let known = recovered.normal_view.max(View::first_of(epoch));
-        recovered.view = recovered.view.max(known);
+        recovered.normal_view = recovered.normal_view.max(View::first_of(epoch));
+        recovered.view = recovered.view.max(recovered.normal_view);
         Ok(recovered)
     }
 

@@ -134,8 +134,9 @@ impl Zab {
         let Some(peer) = leading.peers.get_mut(&from) else {
             return;
         };
-        if accepted.epoch < leading.epoch && peer.step >= Step::Promised {
-            // It has promised this epoch since, durably: the message is a late one.
+        if voter && accepted.epoch < leading.epoch && peer.step >= Step::Promised {
+            // It has promised this epoch since, durably: the message is a late one. (One that is no member may have
+            // lost its disk, with what it promised; nothing rests on that.)
             return;
         }
         peer.inform(accepted.epoch);

@@ -8,6 +8,8 @@
 //! one knows that the reconfiguration is committed, even if the activation is not. One change at a time. A new
 //! member is first synchronized as an observer, so that it counts from the moment it is one.
 
+use std::collections::btree_map::Entry;
+
 use super::defects;
 use super::history::Payload;
 use super::lead::Stage;
@@ -60,7 +62,7 @@ impl Zab {
             return;
         }
         match what {
-            Administration::AddMember(node) => self.begin_adding(request, node),
+            Administration::AddMember(node) => self.begin_adding(request, node, effects),
             Administration::RemoveMember(node) => {
                 let mut members = self.ensemble().members.clone();
                 members.retain(|&member| member != node);
@@ -85,15 +87,27 @@ impl Zab {
         }
     }
 
-    fn begin_adding(&mut self, request: RequestId, node: NodeId) {
-        if let State::Leading(leading) = &mut self.state {
-            leading.peers.entry(node).or_insert_with(Peer::new);
-            leading.change = Some(Change::CatchingUp {
-                request,
-                node,
-                ticks_left: self.config.election_ticks.saturating_mul(CATCH_UP_ELECTIONS),
-            });
+    fn begin_adding(&mut self, request: RequestId, node: NodeId, effects: &mut Effects) {
+        let ticks_left = self.config.election_ticks.saturating_mul(CATCH_UP_ELECTIONS);
+        let Some((leading, source)) = self.leading() else {
+            return;
+        };
+        match leading.peers.entry(node) {
+            Entry::Vacant(vacant) => {
+                vacant.insert(Peer::new());
+            }
+            // It was a member a moment ago, and may have lost its disk since: what is known of it counts for nothing.
+            Entry::Occupied(mut known) => {
+                let peer = known.get_mut();
+                peer.inform(source.epoch);
+                peer.propose_epoch(node, &source, effects);
+            }
         }
+        leading.change = Some(Change::CatchingUp {
+            request,
+            node,
+            ticks_left,
+        });
     }
 
     fn reconfigure(&mut self, request: RequestId, members: Vec<NodeId>, effects: &mut Effects) {

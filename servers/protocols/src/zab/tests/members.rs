@@ -53,6 +53,45 @@ fn a_new_member_is_synchronized_first_and_both_quorums_commit_the_change() {
     assert!(done(&acknowledge(&mut zab, 4, z(2, 2)), 1));
 }
 
+/// It was synchronized in its earlier life, with a disk that it has no more.
+#[test]
+fn who_was_removed_and_comes_back_at_once_with_an_empty_disk_is_synchronized_anew() {
+    let mut zab = leader(&[(1, 1)], None);
+    join(&mut zab, 1);
+    step(&mut zab, administer(1, Administration::RemoveMember(n(1))));
+    persist_all(&mut zab);
+    acknowledge(&mut zab, 1, z(2, 1));
+    acknowledge(&mut zab, 2, z(2, 1));
+    persist_all(&mut zab);
+    assert!(done(&acknowledge(&mut zab, 2, z(2, 2)), 1));
+    assert_eq!(
+        step(&mut zab, administer(2, Administration::AddMember(n(1)))),
+        [send(1, 2, Body::NewEpoch)],
+        "what it had held before does not make it a member"
+    );
+    assert_eq!(
+        step(&mut zab, from(1, current_epoch(0, None))),
+        [send(1, 2, Body::NewEpoch)]
+    );
+    let effects = join(&mut zab, 1);
+    let reconfigure = made(z(2, 3), Payload::Reconfigure(vec![n(1), n(2), n(3)]));
+    assert_eq!(zab.history().get(4), Some(&reconfigure), "{effects:?}");
+}
+
+#[test]
+fn who_was_removed_and_has_lost_its_disk_is_led_though_it_had_promised_the_epoch() {
+    let mut zab = leader(&[(1, 1)], None);
+    join(&mut zab, 1);
+    step(&mut zab, administer(1, Administration::RemoveMember(n(1))));
+    persist_all(&mut zab);
+    acknowledge(&mut zab, 1, z(2, 1));
+    acknowledge(&mut zab, 2, z(2, 1));
+    assert_eq!(
+        step(&mut zab, from(1, current_epoch(0, None))),
+        [send(1, 2, Body::NewEpoch)]
+    );
+}
+
 #[test]
 fn a_new_leader_says_that_the_reconfiguration_it_found_is_committed() {
     let mut zab = node(3, 3, &[(1, 1)], None);
