@@ -96,14 +96,14 @@ function historyView(meta) {
     make("p", { class: "lead" }, historyCaption(meta)), holder);
   return {
     view,
-    fail: (why) => holder.replaceChildren(make("p", {}, `The operations can't be shown: ${why}. They are in history.jsonl.`)),
+    fail: (why) => holder.replaceChildren(make("p", {}, `The operations can't be shown: ${why}. They are in the history itself.`)),
     use: (operations) => holder.replaceChildren(...historyBrowser(operations)),
   };
 }
 
 function historyCaption(meta) {
   const parts = [];
-  if (meta.kept < meta.operations) parts.push(`${whole(meta.kept)} of ${whole(meta.operations)} operations: all of those around the violations, and of the others one in ${whole(meta.one_in)}. The rest is in history.jsonl.`);
+  if (meta.kept < meta.operations) parts.push(`${whole(meta.kept)} of ${whole(meta.operations)} operations: all of those around the violations, and of the others one in ${whole(meta.one_in)}. The rest is in the history itself.`);
   else parts.push(meta.operations === 1 ? "The one operation there is." : `All ${whole(meta.operations)} of them.`);
   if (meta.timed && meta.tick > 1e-6) parts.push(`Times are rounded to ${span(meta.tick)}.`);
   if (!meta.timed) parts.push("The history has no times: events in their order.");

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use partita_checker::Verdict;
 use partita_history::{History, Operation, Outcome, ReadError, jsonl};
 
+use crate::lines::{self, Lines};
 use crate::recover;
 use crate::run::{Metric, Summary};
 use crate::words;
@@ -87,7 +88,7 @@ pub enum LoadError {
 }
 
 /// Reads a run directory. Files that a killed run had not yet written may be missing, and the last line of a
-/// `.jsonl` file may be cut short; [`Run::notes`] then says so.
+/// `.jsonl` file may be cut short; [`Run::notes`] then says so. Those files may be packed ([`lines`]).
 ///
 /// # Errors
 /// When the directory holds no run, or one of its files can't be read or does not parse.
@@ -95,7 +96,7 @@ pub fn load(directory: &Path) -> Result<Run, LoadError> {
     let at = |name: &str| directory.join(name);
     if !["plan.toml", "history.jsonl", "verdict.json"]
         .iter()
-        .any(|name| at(name).is_file())
+        .any(|name| lines::find(&at(name)).is_some())
     {
         return Err(LoadError::NotARun(directory.to_owned()));
     }
@@ -133,6 +134,14 @@ pub fn load(directory: &Path) -> Result<Run, LoadError> {
     })
 }
 
+/// The history of a run, whole or cut short; none if there is none.
+///
+/// # Errors
+/// When it can't be read or does not parse.
+pub fn history(directory: &Path) -> Result<Option<History>, LoadError> {
+    read_history(&directory.join("history.jsonl"), &mut Vec::new())
+}
+
 /// Whether it says that there is no such file, or something else in its place.
 fn is_absent(error: &io::Error) -> bool {
     use io::ErrorKind::{IsADirectory, NotADirectory, NotFound};
@@ -154,9 +163,12 @@ fn open(path: &Path) -> Result<Option<File>, LoadError> {
 }
 
 fn read_text(path: &Path) -> Result<Option<String>, LoadError> {
-    let Some(file) = open(path)? else { return Ok(None) };
+    let Some(lines) = open_lines(path)? else {
+        return Ok(None);
+    };
     let mut bytes = Vec::new();
-    file.take(TEXT_BYTES_MAX)
+    lines
+        .take(TEXT_BYTES_MAX)
         .read_to_end(&mut bytes)
         .map_err(|source| LoadError::Io {
             path: path.to_owned(),
@@ -165,41 +177,33 @@ fn read_text(path: &Path) -> Result<Option<String>, LoadError> {
     Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
 }
 
-fn read_history(path: &Path, notes: &mut Vec<String>) -> Result<Option<History>, LoadError> {
-    let Some(mut file) = open(path)? else {
+/// Opens a file of lines, in either form; none if there is no such file.
+fn open_lines(path: &Path) -> Result<Option<Lines>, LoadError> {
+    let path = lines::find(path).unwrap_or_else(|| path.to_owned());
+    let Some(file) = open(&path)? else {
         return Ok(None);
     };
-    let io_error = |source| LoadError::Io {
-        path: path.to_owned(),
-        source,
+    Lines::of(file)
+        .map(Some)
+        .map_err(|source| LoadError::Io { path, source })
+}
+
+fn read_history(path: &Path, notes: &mut Vec<String>) -> Result<Option<History>, LoadError> {
+    let Some(mut lines) = open_lines(path)? else {
+        return Ok(None);
     };
-    if !ends_with_newline(&mut file).map_err(io_error)? {
-        let name = path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+    let history = jsonl::read(BufReader::with_capacity(1 << 20, &mut lines), true);
+    let history = history.map_err(|source| LoadError::History {
+        path: lines::find(path).unwrap_or_else(|| path.to_owned()),
+        source,
+    })?;
+    if !lines.ended_whole() {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
         notes.push(format!(
             "The last line of {name} may have been cut short. If so, it is left out."
         ));
     }
-    jsonl::read(BufReader::with_capacity(1 << 20, file), true)
-        .map(Some)
-        .map_err(|source| LoadError::History {
-            path: path.to_owned(),
-            source,
-        })
-}
-
-/// Whether a file is empty or ends with a newline. Leaves the file at its beginning.
-fn ends_with_newline(file: &mut File) -> io::Result<bool> {
-    let mut last = [b'\n'];
-    if file.seek(SeekFrom::End(0))? > 0 {
-        file.seek(SeekFrom::End(-1))?;
-        file.read_exact(&mut last)?;
-    }
-    file.rewind()?;
-    Ok(last == *b"\n")
+    Ok(Some(history))
 }
 
 /// Metrics only add to what is known: a line that does not parse is noted, and left out.

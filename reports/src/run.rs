@@ -10,6 +10,8 @@
 //! nodes/<name>/    the node's log (node.log) and files
 //! report.html      made from the above, as are junit.xml and, of a violation, anomaly.svg
 //! ```
+//!
+//! When a run is over, `history.jsonl` and `metrics.jsonl` are packed ([`crate::lines`]).
 
 use std::collections::BTreeMap;
 

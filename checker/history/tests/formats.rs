@@ -1,11 +1,14 @@
 //! All formats, on recorded histories and on what is not one.
 
+mod support;
+
 use std::io::{BufRead, BufReader, Read, repeat};
 use std::path::{Path, PathBuf};
 
 use partita_history::format::{self, ALL, Format, LINE_BYTES_MAX, Options, detect, edn, find};
 use partita_history::{Event, EventType, History, Moment, OpEvent, Operation, Outcome, Value, jsonl};
 use proptest::prelude::*;
+use support::gzip;
 
 /// Where the public corpora are: beside the clone, or where `PARTITA_CORPORA` says.
 fn corpora() -> Option<PathBuf> {
@@ -96,6 +99,11 @@ fn every_form_of_a_recorded_history_is_the_same_history() {
             assert_eq!(essence(&found), essence(&expected), "{shown}");
             let compressed = zstd::encode_all(&original[..], 3).unwrap();
             assert_eq!(essence(&read(&compressed, None)), essence(&expected), "{shown}");
+            assert_eq!(
+                essence(&read(&gzip(&original), None)),
+                essence(&expected),
+                "{shown}"
+            );
             let named = read(&compressed, find(expected_format));
             assert_eq!(essence(&named), essence(&expected), "{shown}");
 
@@ -311,24 +319,27 @@ fn compressed_input_is_refused_where_it_breaks() {
             )
         })
         .collect();
-    let compressed = zstd::encode_all(text.as_bytes(), 3).unwrap();
-    let whole = format::read(&compressed[..], None, &Options::default()).unwrap();
+    let read = |bytes: &[u8]| format::read(bytes, None, &Options::default());
+    let whole = read(text.as_bytes()).unwrap();
     assert_eq!(whole.len(), 20_000);
-    // Two frames, one after the other, are one file.
-    let (first, second) = text.split_at(text.find("{:process 7,").unwrap());
-    let frames = [first, second].map(|part| zstd::encode_all(part.as_bytes(), 3).unwrap());
-    assert_eq!(
-        format::read(&frames.concat()[..], None, &Options::default()).unwrap(),
-        whole
-    );
-    for cut in [5, compressed.len() / 2, compressed.len() - 1] {
-        let error = format::read(&compressed[..cut], None, &Options::default()).unwrap_err();
-        assert!(error.message.contains("can't be read"), "{error}");
+    let zstd = |bytes: &[u8]| zstd::encode_all(bytes, 3).unwrap();
+    for compress in [&zstd as &dyn Fn(&[u8]) -> Vec<u8>, &gzip] {
+        let compressed = compress(text.as_bytes());
+        assert_eq!(read(&compressed).unwrap(), whole);
+        // Two frames, or members, one after the other, are one file.
+        let (first, second) = text.split_at(text.find("{:process 7,").unwrap());
+        let two = [compress(first.as_bytes()), compress(second.as_bytes())].concat();
+        assert_eq!(read(&two).unwrap(), whole);
+        for cut in [5, compressed.len() / 2, compressed.len() - 1] {
+            let error = read(&compressed[..cut]).unwrap_err();
+            assert!(error.message.contains("can't be read"), "{error}");
+        }
+        // What decompresses to 40 MB on one line is not held either.
+        let mut long = LINE.as_bytes().to_vec();
+        long.resize(40 << 20, b'a');
+        let error = read(&compress(&long)).unwrap_err();
+        assert!(error.message.contains("longer than"), "{error}");
     }
-    // What decompresses to 200 MB on one line is not held either.
-    let bomb = zstd::encode_all(LINE.as_bytes().chain(repeat(b'a').take(200 << 20)), 3).unwrap();
-    let error = format::read(&bomb[..], None, &Options::default()).unwrap_err();
-    assert!(error.message.contains("longer than"), "{error}");
 }
 
 #[test]
@@ -446,10 +457,11 @@ proptest! {
         at in any::<prop::sample::Index>(),
         flip in any::<u8>(),
     ) {
-        let mut compressed = zstd::encode_all(&text[..], 1).unwrap();
-        let at = at.index(compressed.len());
-        compressed[at] ^= flip;
-        let _ = format::read(&compressed[..], None, &Options::default());
+        for mut compressed in [zstd::encode_all(&text[..], 1).unwrap(), gzip(&text)] {
+            let at = at.index(compressed.len());
+            compressed[at] ^= flip;
+            let _ = format::read(&compressed[..], None, &Options::default());
+        }
     }
 
     #[test]

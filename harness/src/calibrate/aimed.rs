@@ -27,6 +27,15 @@ pub(crate) const ALL: &[Aimed] = aimed! {
         "forgotten-votes",
         "recycled-votes",
     ],
+    "paxos": [
+        "hasty-accepts",
+    ],
+    "multi-paxos": [
+        "accepts-cut-off",
+        "chosen-mark-trusted",
+        "promises-forgotten",
+        "promises-ignored",
+    ],
     "viewstamped": [
         "commit-on-prepare",
         "epoch-before-state",

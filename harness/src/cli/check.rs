@@ -15,8 +15,8 @@ use crate::plan::quoted;
 /// Arguments of `check`.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// Histories, in any format that there is (see `partita list formats`), compressed with zstd or not; directories
-    /// of runs; `-` is standard input
+    /// Histories, in any format that there is (see `partita list formats`), compressed with gzip or zstd or not;
+    /// directories of runs; `-` is standard input
     #[arg(required = true)]
     files: Vec<PathBuf>,
     #[command(flatten)]

@@ -8,6 +8,7 @@ use anyhow::{Context, anyhow};
 use partita_checker::{FailMeaning, Model, NilReads, Options};
 use partita_history::format::{self, Format};
 use partita_history::{History, Value};
+use partita_reports::lines;
 
 use super::{Failure, say};
 use crate::plan::unknown;
@@ -15,7 +16,7 @@ use crate::plan::unknown;
 /// The name that stands for standard input.
 pub(super) const STDIN: &str = "-";
 
-/// What the history in a directory may be called, by us and by Jepsen.
+/// What the history in a directory may be called, by us and by Jepsen. Each may be packed, with `.gz` after it.
 const HISTORIES: [&str; 5] = [
     "history.jsonl",
     "history.jsonl.zst",
@@ -24,15 +25,14 @@ const HISTORIES: [&str; 5] = [
     "history.txt",
 ];
 
-/// The file itself; of a directory, the history in it.
+/// The file itself, which may have been packed since it was named; of a directory, the history in it.
 fn in_directory(path: &Path) -> anyhow::Result<PathBuf> {
     if !path.is_dir() {
-        return Ok(path.to_owned());
+        return Ok(lines::find(path).unwrap_or_else(|| path.to_owned()));
     }
     HISTORIES
         .iter()
-        .map(|name| path.join(name))
-        .find(|file| file.is_file())
+        .find_map(|name| lines::find(&path.join(name)))
         .ok_or_else(|| {
             anyhow!(
                 "`{}` is a directory without a history ({})",

@@ -353,6 +353,12 @@ fn finish(arguments: &Arguments, directory: &Path, summary: &Summary) -> anyhow:
     }
     let run = partita_reports::load(directory)?;
     partita_reports::write_loaded(&run)?;
+    if let Err(error) = partita_reports::lines::pack(directory) {
+        // It is as good unpacked.
+        say(&format!(
+            "the history stays as it is, as it can't be packed: {error}"
+        ));
+    }
     if arguments.json {
         print(&format!("{}\n", json(summary, directory)));
     } else {

@@ -1,13 +1,11 @@
 //! What is known of a side.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::BufReader;
 use std::path::Path;
 
 use anyhow::Context;
 use partita_checker::Verdict;
-use partita_history::{History, Outcome, jsonl};
+use partita_history::{History, Outcome};
 use partita_reports::run::Summary;
 use serde::Deserialize;
 
@@ -133,10 +131,7 @@ impl Side {
 }
 
 fn read_history(directory: &Path) -> anyhow::Result<History> {
-    let path = directory.join("history.jsonl");
-    let about = || format!("`{}`", path.display());
-    let file = File::open(&path).with_context(about)?;
-    jsonl::read(BufReader::new(file), true).with_context(about)
+    partita_reports::history(directory)?.with_context(|| format!("`{}` has no history", directory.display()))
 }
 
 /// What of a plan is of interest here; another build's may have more in it than this one knows.

@@ -165,6 +165,8 @@ fn find(runs: &Runs, path: &str, query: &str) -> Response {
 fn kind(root: &File, path: &str) -> &'static str {
     if is_page(root, path) {
         "text/html; charset=utf-8"
+    } else if path.ends_with(".gz") {
+        "application/gzip"
     } else if path.ends_with(".zst") {
         "application/zstd"
     } else {

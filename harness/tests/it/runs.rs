@@ -36,9 +36,9 @@ fn raft_survives_kills_and_partitions_through_forwarders() {
     let directory = Path::new(told["run_dir"].as_str().unwrap());
     for file in [
         "plan.toml",
-        "history.jsonl",
+        "history.jsonl.gz",
         "faults.jsonl",
-        "metrics.jsonl",
+        "metrics.jsonl.gz",
         "verdict.json",
         "report.html",
         "junit.xml",
@@ -50,7 +50,9 @@ fn raft_survives_kills_and_partitions_through_forwarders() {
         directory
     );
 
-    // What was recorded can be judged again, and reported again.
+    assert!(!directory.join("history.jsonl").exists());
+
+    // What was recorded can be judged again, whichever way it is named, and reported again.
     let history = directory.join("history.jsonl");
     let checked = partita(&["check"]).arg(&history).output().unwrap();
     assert_eq!(

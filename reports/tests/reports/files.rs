@@ -3,7 +3,7 @@
 use std::fs;
 
 use partita_checker::Verdict;
-use partita_reports::{LoadError, html, junit, load, markdown, text, write};
+use partita_reports::{LoadError, html, junit, lines, load, markdown, text, write};
 
 use crate::{brief, data, sample, written};
 
@@ -72,6 +72,33 @@ fn what_a_killed_run_left_is_still_shown() {
         "a run that was not judged does not pass"
     );
     assert!(data(&html(&loaded)).contains("may have been cut short"));
+}
+
+#[test]
+fn a_packed_run_reads_as_before() {
+    let run = written(&sample::invalid(&brief()));
+    let at = |name: &str| run.directory.join(name);
+    let history = fs::read(at("history.jsonl")).unwrap();
+    for cut in [0, 9] {
+        fs::write(at("history.jsonl"), &history[..history.len() - cut]).unwrap();
+        let before = load(&run.directory).unwrap();
+        lines::pack(&run.directory).unwrap();
+        assert!(!at("history.jsonl").exists() && !at("metrics.jsonl").exists());
+        assert_eq!(load(&run.directory).unwrap(), before);
+        let alone = partita_reports::history(&run.directory).unwrap().unwrap();
+        assert_eq!(alone.len(), before.history.len());
+        // One that was broken off while it was packed has both: the plain one is whole.
+        fs::write(at("history.jsonl"), &history).unwrap();
+        assert!(load(&run.directory).unwrap().notes.is_empty());
+    }
+    let packed = fs::read(at("history.jsonl.gz")).unwrap();
+    fs::remove_file(at("history.jsonl")).unwrap();
+    fs::write(at("history.jsonl.gz"), &packed[..packed.len() / 2]).unwrap();
+    let error = load(&run.directory).unwrap_err().to_string();
+    assert!(
+        error.contains("history.jsonl.gz: line ") && error.contains("can't be read"),
+        "{error}"
+    );
 }
 
 #[test]

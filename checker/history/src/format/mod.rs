@@ -1,7 +1,7 @@
 //! The formats in which histories are read.
 //!
-//! [`read`] finds out by looking which of [`ALL`] it has before it, or is told; compressed input (zstd) is
-//! decompressed on the way. All readers stream, hold one operation at a time beside the history that they
+//! [`read`] finds out by looking which of [`ALL`] it has before it, or is told; compressed input (gzip, zstd)
+//! is decompressed on the way. All readers stream, hold one operation at a time beside the history that they
 //! build, and say the line and column of a mistake. An operation may be [`LINE_BYTES_MAX`] long; decompressing takes at
 //! most 128 MiB (frames that ask for more are refused); a history of more than 2^32 - 1 events is an error.
 
@@ -18,6 +18,7 @@ mod text;
 use std::io::{BufRead, BufReader, Cursor, Read};
 
 pub use error::ReadError;
+use flate2::bufread::MultiGzDecoder;
 
 use crate::History;
 
@@ -32,6 +33,10 @@ pub const DEPTH_MAX: usize = 100;
 const SNIFFED_BYTES: usize = 8 << 10;
 
 const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+
+/// How much of what is decompressed is held, in bytes.
+const DECOMPRESSED_BYTES: usize = 128 << 10;
 
 /// The mark that some editors put before UTF-8.
 const BYTE_ORDER_MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
@@ -41,8 +46,12 @@ const FOREIGN: &[(&[u8], &str)] = &[
     (&[0xff, 0xfe], "is UTF-16, and histories are UTF-8"),
     (&[0xfe, 0xff], "is UTF-16, and histories are UTF-8"),
     (
-        &[0x1f, 0x8b],
-        "is compressed with gzip: of compressed files, only zstd is read",
+        b"\xfd7zXZ\0",
+        "is compressed with xz: of compressed files, only gzip and zstd are read",
+    ),
+    (
+        b"BZh",
+        "is compressed with bzip2: of compressed files, only gzip and zstd are read",
     ),
 ];
 
@@ -100,12 +109,24 @@ pub fn read(input: impl BufRead, format: Option<&Format>, options: &Options) -> 
         column: None,
         message: format!("can't be read: {error}"),
     };
-    let (magic, input) = peek(input, ZSTD_MAGIC.len()).map_err(unreadable)?;
-    if magic != ZSTD_MAGIC {
-        return read_plain(input, format, options);
-    }
-    let decoder = zstd::stream::read::Decoder::with_buffer(input).map_err(unreadable)?;
-    read_plain(BufReader::with_capacity(1 << 17, decoder), format, options)
+    read_plain(decompressed(input).map_err(unreadable)?, format, options)
+}
+
+/// The input itself, or what comes of it if it begins as compressed files do: gzip (RFC 1952, any number of members)
+/// or zstd (RFC 8878, any number of frames).
+///
+/// # Errors
+/// When it can't be read. What is wrong further on is an error of the reader that is given back.
+pub fn decompressed<'a>(input: impl BufRead + 'a) -> std::io::Result<Box<dyn BufRead + 'a>> {
+    let (magic, input) = peek(input, ZSTD_MAGIC.len())?;
+    let decoder: Box<dyn Read + 'a> = if magic.starts_with(&GZIP_MAGIC) {
+        Box::new(MultiGzDecoder::new(input))
+    } else if magic == ZSTD_MAGIC {
+        Box::new(zstd::stream::read::Decoder::with_buffer(input)?)
+    } else {
+        return Ok(Box::new(input));
+    };
+    Ok(Box::new(BufReader::with_capacity(DECOMPRESSED_BYTES, decoder)))
 }
 
 fn read_plain(input: impl BufRead, format: Option<&Format>, options: &Options) -> Result<History, ReadError> {
