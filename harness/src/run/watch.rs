@@ -290,7 +290,11 @@ fn amiss(cluster: &[Node], answers: &[Result<Status, String>], has_leader: bool)
         .map(|(node, status)| (&node.name, &status.leader));
     let (_, first) = leaders.next()?;
     if first.is_none() {
-        return Some("no leader is known".into());
+        let roles = cluster.iter().zip(answers.iter().flatten());
+        let roles: Vec<_> = roles
+            .map(|(node, status)| format!("{}: {}", node.name, status.role))
+            .collect();
+        return Some(format!("no leader is known ({})", roles.join(", ")));
     }
     let (name, other) = leaders.find(|(_, leader)| *leader != first)?;
     let named = |leader: &Option<String>| leader.clone().unwrap_or_else(|| "nobody".into());
@@ -375,6 +379,17 @@ mod tests {
         told(
             [says("n1", all), Err("silent".into()), says("n1", all)],
             "n2 does not answer",
+        );
+        let leaderless = |role: &str| {
+            let role = role.to_owned();
+            Ok(Status {
+                role,
+                ..Status::default()
+            })
+        };
+        told(
+            ["candidate", "follower", "candidate"].map(leaderless),
+            "no leader is known (n1: candidate, n2: follower, n3: candidate)",
         );
     }
 
