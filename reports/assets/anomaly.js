@@ -112,6 +112,7 @@ function anomalyView(anomaly, strips) {
           make("span", { class: "letter" }, letter(i)), make("span", {}, label(edge.before), " came before ", label(edge.after), `: ${edge.why}`)))),
         make("p", { class: "soft small" }, caption(anomaly, strips))),
       attempt),
+    anomaly.ledger && ledgerView(anomaly.ledger),
     anomaly.severity && severityView(anomaly.severity),
     anomaly.cycle.length > 0 && cycleView(anomaly.cycle, label, brief));
   return { view, render };

@@ -14,6 +14,16 @@ function table(kind, caption, heads, rows) {
     make("table", {}, make("thead", {}, make("tr", {}, head)), make("tbody", {}, rows)));
 }
 
+/** Of a set or queue: what became of each item that something is wrong with. */
+function ledgerView(ledger) {
+  const rows = ledger.rows.map((row) => make("tr", {}, make("th", { scope: "row" }, row.item),
+    [row.fate, row.added, row.missed, row.seen].map((text) => make("td", {}, text))));
+  return make("div", { class: "ledger" },
+    make("h3", {}, "What became of the items"),
+    table("items", "Items that something is wrong with", [["item"], ["what became of it"], ["added"], ["against that"], ["last seen"]], rows),
+    ledger.more && make("p", { class: "small soft" }, `And ${ledger.more}.`));
+}
+
 function operationsTable(work) {
   const sum = [0, 1, 2].map((i) => work.operations.reduce((total, [, counts]) => total + counts[i], 0));
   const row = (name, counts, total) => make("tr", { class: total ? "total" : null },

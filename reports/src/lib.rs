@@ -8,7 +8,8 @@
 //! - [`sequence`]: message sequence diagrams of simulated runs, as SVG.
 //! - [`html()`], [`text()`], [`junit()`], [`markdown()`]: the same run for a browser, a terminal, a CI system, a page
 //!   that renders Markdown. [`svg()`]: the anomaly alone.
-//! - `evidence`: what the nodes were at the time of an anomaly; `clock`: logs on the run's clock; `columns`: every operation, small enough for a page.
+//! - `evidence`: what the nodes were at the time of an anomaly; `ledger`: what became of the items of a set or queue;
+//!   `clock`: logs on the run's clock; `columns`: every operation, small enough for a page.
 //!
 //! The page is made of two halves: a view model that this crate computes (so that a million operations become
 //! a small file), and a script in `assets/` that draws it.
@@ -19,6 +20,7 @@ mod columns;
 mod evidence;
 mod html;
 mod junit;
+mod ledger;
 pub mod lines;
 mod load;
 mod markdown;
@@ -34,8 +36,9 @@ mod write;
 pub use clock::TIME_ZERO;
 pub use html::html;
 pub use junit::{escape as escaped, junit};
-pub use load::{LoadError, NodeLog, Run, history, load};
+pub use load::{LoadError, NodeLog, Run, history, leadership, load};
 pub use markdown::markdown;
 pub use picture::svg;
 pub use text::text;
+pub use view::Leadership;
 pub use write::{write, write_loaded};

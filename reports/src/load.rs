@@ -10,6 +10,7 @@ use partita_history::{History, Operation, Outcome, ReadError, jsonl};
 use crate::lines::{self, Lines};
 use crate::recover;
 use crate::run::{Metric, Summary};
+use crate::view::{self, Leadership};
 use crate::words;
 
 /// How many lines of the end of a node's log are kept.
@@ -140,6 +141,15 @@ pub fn load(directory: &Path) -> Result<Run, LoadError> {
 /// When it can't be read or does not parse.
 pub fn history(directory: &Path) -> Result<Option<History>, LoadError> {
     read_history(&directory.join("history.jsonl"), &mut Vec::new())
+}
+
+/// How well the cluster of a run was led until a time, in nanoseconds; none if its nodes tell of no leaders.
+///
+/// # Errors
+/// When its metrics can't be read.
+pub fn leadership(directory: &Path, nodes: usize, end_ns: u64) -> Result<Option<Leadership>, LoadError> {
+    let metrics = read_metrics(&directory.join("metrics.jsonl"), &mut Vec::new())?;
+    Ok(view::leadership(&metrics, nodes, end_ns))
 }
 
 /// Whether it says that there is no such file, or something else in its place.

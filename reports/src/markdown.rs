@@ -2,14 +2,17 @@
 
 use std::fmt::Write as _;
 
-use partita_checker::{Anomaly, Severity, Verdict};
+use partita_checker::{Analysis, Anomaly, Severity, Verdict};
 
 use crate::evidence;
+use crate::ledger::{self, Ledger};
 use crate::load::Run;
 use crate::words;
 
 /// How many violations are told in full.
 const ANOMALIES_MAX: usize = 3;
+/// How many items of a set or queue are told of.
+const ITEMS_MAX: usize = 10;
 
 /// The summary of a run in GitHub's Markdown: verdict and reason, the story of the violation and its evidence, the
 /// command that repeats it, and how hard the run looked.
@@ -27,9 +30,11 @@ pub fn markdown(run: &Run) -> String {
     for note in &run.notes {
         paragraph(&mut out, note);
     }
-    let anomalies: Vec<&Anomaly> = summary.checks.iter().flat_map(|check| &check.anomalies).collect();
-    for anomaly in anomalies.iter().take(ANOMALIES_MAX) {
-        told(&mut out, run, anomaly);
+    let anomalies = summary.checks.iter();
+    let anomalies = anomalies.flat_map(|check| check.anomalies.iter().map(move |anomaly| (check, anomaly)));
+    let anomalies: Vec<_> = anomalies.collect();
+    for (check, anomaly) in anomalies.iter().take(ANOMALIES_MAX) {
+        told(&mut out, run, check, anomaly);
     }
     if anomalies.len() > ANOMALIES_MAX {
         let more = (anomalies.len() - ANOMALIES_MAX) as u64;
@@ -55,7 +60,7 @@ pub fn markdown(run: &Run) -> String {
     out
 }
 
-fn told(out: &mut String, run: &Run, anomaly: &Anomaly) {
+fn told(out: &mut String, run: &Run, check: &Analysis, anomaly: &Anomaly) {
     let key = anomaly
         .key
         .as_ref()
@@ -72,6 +77,29 @@ fn told(out: &mut String, run: &Run, anomaly: &Anomaly) {
     }
     if anomaly.severity.is_some() {
         out.push('\n');
+    }
+    if let Some(ledger) = ledger::ledger(run, check, anomaly, ITEMS_MAX) {
+        items(out, &ledger);
+    }
+}
+
+/// What became of the items of a set or queue.
+fn items(out: &mut String, ledger: &Ledger) {
+    out.push_str("| item | what became of it | added | against that | last seen |\n|---|---|---|---|---|\n");
+    for line in &ledger.rows {
+        let cells = [
+            line.item.as_str(),
+            line.fate,
+            &line.added,
+            &line.missed,
+            &line.seen,
+        ]
+        .map(plain);
+        let _ = writeln!(out, "| {} |", cells.join(" | "));
+    }
+    out.push('\n');
+    if !ledger.more.is_empty() {
+        paragraph(out, &format!("And {}.", ledger.more));
     }
 }
 

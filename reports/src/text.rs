@@ -5,11 +5,14 @@ use std::fmt::Write as _;
 use partita_checker::{Severity, Verdict};
 
 use crate::evidence;
+use crate::ledger;
 use crate::load::Run;
 use crate::words;
 
 /// The narrowest text that is still laid out, in columns.
 const WIDTH_MIN: usize = 40;
+/// How many items of a set or queue are told of.
+const ITEMS_MAX: usize = 5;
 /// How wide a line's name is, with the margin before it, in columns.
 const LABEL: usize = 16;
 
@@ -116,8 +119,10 @@ fn head(page: &mut Sheet, run: &Run) {
         page.paragraph(note, 2);
     }
     page.gap();
-    let anomalies: Vec<_> = summary.checks.iter().flat_map(|check| &check.anomalies).collect();
-    if let Some(anomaly) = anomalies.first() {
+    let anomalies = summary.checks.iter();
+    let anomalies = anomalies.flat_map(|check| check.anomalies.iter().map(move |anomaly| (check, anomaly)));
+    let anomalies: Vec<_> = anomalies.collect();
+    if let Some((check, anomaly)) = anomalies.first() {
         let key = anomaly
             .key
             .as_ref()
@@ -129,6 +134,14 @@ fn head(page: &mut Sheet, run: &Run) {
         page.paragraph(&evidence::evidence(run, anomaly).join(" "), 2);
         for line in anomaly.severity.iter().flat_map(Severity::lines) {
             page.paragraph(&line, 4);
+        }
+        if let Some(ledger) = ledger::ledger(run, check, anomaly, ITEMS_MAX) {
+            for line in &ledger.rows {
+                page.paragraph(&line.sentence(), 4);
+            }
+            if !ledger.more.is_empty() {
+                page.paragraph(&format!("And {}.", ledger.more), 4);
+            }
         }
         if anomalies.len() > 1 {
             let more = anomalies.len() as u64 - 1;

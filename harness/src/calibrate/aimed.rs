@@ -24,7 +24,9 @@ macro_rules! aimed {
 pub(crate) const ALL: &[Aimed] = aimed! {
     "raft": [
         "commit-beyond-match",
+        "eager-truncation",
         "forgotten-votes",
+        "memberless-snapshots",
         "recycled-votes",
     ],
     "paxos": [
@@ -32,6 +34,7 @@ pub(crate) const ALL: &[Aimed] = aimed! {
     ],
     "multi-paxos": [
         "accepts-cut-off",
+        "ballot-led-twice",
         "chosen-mark-trusted",
         "promises-forgotten",
         "promises-ignored",

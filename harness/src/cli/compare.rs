@@ -82,25 +82,7 @@ pub(super) fn main(arguments: &Arguments) -> Result<Verdict, Failure> {
     .map_err(Failure::Usage)?;
     let (base, others) = (&sides[0], &sides[1..]);
     if arguments.json {
-        let told: Vec<_> = others
-            .iter()
-            .map(|side| {
-                let lines = table::lines(base, side);
-                let lines = lines.iter().map(
-                    |line| serde_json::json!({"what": line.what, "text": line.text, "differs": line.differs}),
-                );
-                serde_json::json!({
-                    "a": base.name, "b": side.name,
-                    "verdicts": [base.verdicts, side.verdicts],
-                    "measures": [base.measures, side.measures],
-                    "lines": lines.collect::<Vec<_>>(),
-                })
-            })
-            .collect();
-        print(&format!(
-            "{}\n",
-            serde_json::json!({"format": 1, "comparisons": told})
-        ));
+        print(&format!("{}\n", table::json(base, others)));
     } else {
         for side in others {
             print(&table::text(base, side));

@@ -49,20 +49,24 @@ pub(super) fn main(arguments: &Arguments) -> Result<Verdict, Failure> {
     let findings = lab::probe(&SearchPath::from_environment());
     let faults = abilities();
     if arguments.json {
-        let told = serde_json::json!({
-            "findings": findings.iter().map(|finding| serde_json::json!({
-                "name": finding.name,
-                "ok": finding.ok,
-                "detail": finding.detail,
-                "remedy": finding.remedy,
-            })).collect::<Vec<_>>(),
-            "faults": faults,
-        });
-        print(&format!("{told}\n"));
+        print(&format!("{}\n", json(&findings, &faults)));
     } else {
         print(&text(&findings, &faults));
     }
     Ok(Verdict::Valid)
+}
+
+/// For a program (reports/FORMATS.md).
+fn json(findings: &[Finding], faults: &[Ability]) -> serde_json::Value {
+    let findings = findings.iter().map(|finding| {
+        serde_json::json!({
+            "name": finding.name,
+            "ok": finding.ok,
+            "detail": finding.detail,
+            "remedy": finding.remedy,
+        })
+    });
+    serde_json::json!({ "format": 1, "findings": findings.collect::<Vec<_>>(), "faults": faults })
 }
 
 /// What this user can do here.

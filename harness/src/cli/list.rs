@@ -17,14 +17,19 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn main(arguments: &Arguments) -> Result<Verdict, Failure> {
-    let wanted =
-        |(kind, _): &&(&str, Vec<(String, &str)>)| arguments.kind.as_deref().is_none_or(|only| only == *kind);
-    if arguments.kind.as_deref() == Some("defects") {
-        print(&catalogue());
-        return Ok(Verdict::Valid);
+    match arguments.kind.as_deref() {
+        Some("defects") => print(&catalogue(partita_protocols::Defect::all())),
+        only => print(&text(only)),
     }
+    Ok(Verdict::Valid)
+}
+
+/// All kinds, or only one.
+fn text(only: Option<&str>) -> String {
+    let mut out = String::new();
+    let wanted = |(kind, _): &&(&str, Vec<(String, &str)>)| only.is_none_or(|only| only == *kind);
     for (kind, rows) in registered().iter().filter(wanted) {
-        print(&format!("{kind}\n"));
+        let _ = writeln!(out, "{kind}");
         let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
         for (name, summary) in rows {
             let fault = fault::find(name).filter(|_| *kind == "faults");
@@ -36,10 +41,10 @@ pub(super) fn main(arguments: &Arguments) -> Result<Verdict, Failure> {
                 format!(" Shapes: {shapes}.{networks}{why}")
             });
             let note = note.unwrap_or_default();
-            print(&format!("  {name:width$}  {summary}{note}\n"));
+            let _ = writeln!(out, "  {name:width$}  {summary}{note}");
         }
     }
-    Ok(Verdict::Valid)
+    out
 }
 
 /// Says so if not every network can do the fault.
@@ -52,10 +57,10 @@ fn needed_network(fault: &dyn Fault) -> String {
     format!(" Needs --network {}.", names.join(" or "))
 }
 
-/// All that is known of each defect.
-fn catalogue() -> String {
+/// All that is known of each of these.
+fn catalogue(defects: impl Iterator<Item = &'static partita_protocols::Defect>) -> String {
     let mut out = String::new();
-    for defect in partita_protocols::Defect::all() {
+    for defect in defects {
         let _ = writeln!(
             out,
             "{defect} ({})\n  {}\n  breaks    {}\n  seen      {}\n  shows as  {}, under {}, with the workload {}\n",

@@ -16,6 +16,8 @@ const THROUGHPUT: &str = "ok operations a second";
 const MEDIAN: &str = "median latency, ms";
 const TAIL: &str = "99th percentile of latency, ms";
 const GAP: &str = "longest time without an answer, ms";
+const LEADERLESS: &str = "longest time without a leader, ms";
+const CHANGES: &str = "changes of leader";
 
 /// One side.
 #[derive(Clone, Debug, Default)]
@@ -74,13 +76,18 @@ impl Side {
     /// Adds what was measured while the load went on: recovery and the last reads are no part of it.
     fn measure(&mut self, key: &str, directory: &Path, ok_per_second: f64) -> anyhow::Result<()> {
         let history = read_history(directory)?;
-        let end = load_end(&history, time_limit(directory)?);
+        let load = Load::read(directory)?;
+        let end = load_end(&history, load.time_limit_ms.saturating_mul(1_000_000));
         self.measured(THROUGHPUT, key, ok_per_second);
         if let Some((median, tail)) = quantiles(&mut latencies(&history, end)) {
             self.measured(MEDIAN, key, median);
             self.measured(TAIL, key, tail);
         }
         self.measured(GAP, key, longest_gap_ms(&history, end));
+        if let Some(led) = partita_reports::leadership(directory, load.nodes.len(), end)? {
+            self.measured(LEADERLESS, key, led.longest_without_ns as f64 / 1e6);
+            self.measured(CHANGES, key, led.changes as f64);
+        }
         Ok(())
     }
 
@@ -138,15 +145,16 @@ fn read_history(directory: &Path) -> anyhow::Result<History> {
 #[derive(Deserialize)]
 struct Load {
     time_limit_ms: u64,
+    nodes: Vec<String>,
 }
 
-/// How long the load of a run was to go on, in nanoseconds.
-fn time_limit(directory: &Path) -> anyhow::Result<u64> {
-    let path = directory.join("plan.toml");
-    let about = || format!("`{}`", path.display());
-    let text = std::fs::read_to_string(&path).with_context(about)?;
-    let load: Load = toml::from_str(&text).with_context(about)?;
-    Ok(load.time_limit_ms.saturating_mul(1_000_000))
+impl Load {
+    fn read(directory: &Path) -> anyhow::Result<Load> {
+        let path = directory.join("plan.toml");
+        let about = || format!("`{}`", path.display());
+        let text = std::fs::read_to_string(&path).with_context(about)?;
+        toml::from_str(&text).with_context(about)
+    }
 }
 
 /// When the load ended: at its time limit, or with the last event where a violation ended the run.

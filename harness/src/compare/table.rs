@@ -117,6 +117,23 @@ pub(crate) fn text(a: &Side, b: &Side) -> String {
     out
 }
 
+/// For a program: each of the others beside the first (reports/FORMATS.md).
+pub(crate) fn json(base: &Side, others: &[Side]) -> serde_json::Value {
+    let comparisons = others.iter().map(|side| {
+        let lines = lines(base, side);
+        let lines = lines
+            .iter()
+            .map(|line| serde_json::json!({"what": line.what, "text": line.text, "differs": line.differs}));
+        serde_json::json!({
+            "a": base.name, "b": side.name,
+            "verdicts": [base.verdicts, side.verdicts],
+            "measures": [base.measures, side.measures],
+            "lines": lines.collect::<Vec<_>>(),
+        })
+    });
+    serde_json::json!({"format": 1, "comparisons": comparisons.collect::<Vec<_>>()})
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;

@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use partita_checker::{Anomaly, Edge, Partial, Step, Stuck};
+use partita_checker::{Analysis, Anomaly, Edge, Partial, Step, Stuck};
 use partita_history::{History, OpId, Operation, Outcome};
 use serde::Serialize;
 
 use super::faults::Band;
 use super::{seconds, severity};
 use crate::evidence;
+use crate::ledger::{self, Ledger};
 use crate::load::Run;
 use crate::words;
 
@@ -23,6 +24,8 @@ const PARTIALS_MAX: usize = 12;
 const STEPS_MAX: usize = 100;
 /// The longest state or reason that is shown, in characters.
 const STATE_CHARS_MAX: usize = 300;
+/// How many items of a set or queue are told of.
+const ITEMS_MAX: usize = 50;
 /// How many lanes are drawn, unless the counterexample itself needs more.
 const LANES_MAX: usize = 9;
 
@@ -48,6 +51,9 @@ pub(super) struct Drawing {
     cycle: Vec<Edge>,
     /// How wrong the key is, if that was measured.
     severity: Option<severity::HowWrong>,
+    /// What became of items, of a set or queue.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ledger: Option<Ledger>,
     partials: Vec<Attempt>,
     /// How many operations of the counterexample are not drawn.
     core_left_out: usize,
@@ -107,14 +113,9 @@ struct InForce {
 pub(super) fn drawings(run: &Run, bands: &[Band]) -> Vec<Drawing> {
     let checks = run.summary.checks.iter();
     checks
-        .flat_map(|check| {
-            check
-                .anomalies
-                .iter()
-                .map(move |anomaly| (check.checker.as_str(), anomaly))
-        })
+        .flat_map(|check| check.anomalies.iter().map(move |anomaly| (check, anomaly)))
         .take(ANOMALIES_MAX)
-        .map(|(checker, anomaly)| draw(run, bands, checker, anomaly))
+        .map(|(check, anomaly)| draw(run, bands, check, anomaly))
         .collect()
 }
 
@@ -124,7 +125,7 @@ pub(super) fn left_out(run: &Run) -> usize {
     all.sum::<usize>().saturating_sub(ANOMALIES_MAX)
 }
 
-fn draw(run: &Run, bands: &[Band], checker: &str, anomaly: &Anomaly) -> Drawing {
+fn draw(run: &Run, bands: &[Band], check: &Analysis, anomaly: &Anomaly) -> Drawing {
     let history = &run.history;
     let named = named(history, anomaly);
     let core = core(history, anomaly);
@@ -137,7 +138,7 @@ fn draw(run: &Run, bands: &[Band], checker: &str, anomaly: &Anomaly) -> Drawing 
     let time_of = |position| time_at(history, &core, position);
     let (from, to) = (time_of(window.0), time_of(window.1));
     Drawing {
-        checker: checker.to_owned(),
+        checker: check.checker.clone(),
         name: anomaly.name.clone(),
         key: anomaly.key.as_ref().map(words::key),
         story: words::story(&anomaly.story),
@@ -161,6 +162,7 @@ fn draw(run: &Run, bands: &[Band], checker: &str, anomaly: &Anomaly) -> Drawing 
             .collect(),
         cycle: severity::cycle(anomaly),
         severity: severity::how_wrong(anomaly),
+        ledger: ledger::ledger(run, check, anomaly, ITEMS_MAX),
         partials: anomaly.partials.iter().take(PARTIALS_MAX).map(attempt).collect(),
         core_left_out: named.len() - core.len(),
         left_out,

@@ -17,6 +17,8 @@ use partita_history::Outcome;
 use serde::Serialize;
 
 pub(crate) use anomaly::core;
+pub use quorum::Leadership;
+pub(crate) use quorum::leadership;
 
 use crate::columns::{self, Columns};
 use crate::load::Run;

@@ -36,18 +36,54 @@ struct Election {
     took: f64,
 }
 
+/// How well a cluster was led, in numbers.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Leadership {
+    /// How often another leader was followed by a majority.
+    pub changes: usize,
+    /// How long no leader was followed by a majority, at the longest, in nanoseconds.
+    pub longest_without_ns: u64,
+}
+
+/// Until a time, in nanoseconds; none if its nodes tell of no leaders.
+pub(crate) fn leadership(metrics: &[Metric], nodes: usize, end_ns: u64) -> Option<Leadership> {
+    let samples = samples(metrics)?;
+    let until: Vec<&Metric> = samples
+        .into_iter()
+        .filter(|metric| metric.time < end_ns)
+        .collect();
+    let watch = watch(&until, nodes);
+    let open = watch.without_since.map(|since| (since, end_ns));
+    let without = watch.without.iter().copied().chain(open);
+    Some(Leadership {
+        changes: watch.elections.len(),
+        longest_without_ns: without.map(|(from, to)| to - from).max().unwrap_or(0),
+    })
+}
+
 /// Of a run whose nodes tell of leaders; none of others.
 pub(super) fn quorum(metrics: &[Metric], nodes: usize, end_ns: u64) -> Option<Quorum> {
+    let samples = samples(metrics)?;
+    Some(watch(&samples, nodes).end(end_ns, resolution(&samples)))
+}
+
+/// What nodes said, in its order; none if they never tell of a leader.
+fn samples(metrics: &[Metric]) -> Option<Vec<&Metric>> {
     if metrics.iter().all(|metric| metric.leader.is_none()) {
         return None;
     }
     let mut samples: Vec<&Metric> = metrics.iter().collect();
     samples.sort_by_key(|metric| metric.time);
+    Some(samples)
+}
+
+/// Goes through all that was said.
+fn watch<'a>(samples: &[&'a Metric], nodes: usize) -> Watch<'a> {
     let mut said: BTreeMap<&str, &Metric> = BTreeMap::new();
     let named: BTreeSet<&str> = samples.iter().map(|metric| metric.node.as_str()).collect();
     let majority = nodes.max(named.len()) / 2 + 1;
     let mut watch = Watch::default();
-    for metric in &samples {
+    for metric in samples {
         said.insert(&metric.node, metric);
         let followed = followed(&said, majority);
         // Before every node was asked once, nobody knows that there is none.
@@ -55,7 +91,7 @@ pub(super) fn quorum(metrics: &[Metric], nodes: usize, end_ns: u64) -> Option<Qu
             watch.see(metric.time, followed);
         }
     }
-    Some(watch.end(end_ns, resolution(&samples)))
+    watch
 }
 
 /// The leader that a majority follows, and its term.
@@ -174,6 +210,10 @@ mod tests {
         assert_eq!((election.at.round(), election.took.round()), (4.0, 2.0));
         assert_eq!((quorum.healthy * 10.0).round(), 8.0);
         assert_eq!(quorum.resolution, 1.0);
+        let led = leadership(&metrics, 3, 10 * SECOND).unwrap();
+        assert_eq!((led.changes, led.longest_without_ns / SECOND), (1, 2));
+        let cut = leadership(&metrics, 3, 3 * SECOND + SECOND / 2).unwrap();
+        assert_eq!((cut.changes, cut.longest_without_ns / SECOND), (0, 1));
     }
 
     #[test]

@@ -171,7 +171,7 @@ fn missing(teller: &Teller<'_>, origins: &Origins<'_>, entry: &Entry) -> Option<
     let shows = |other: &Entry| read(teller, other).is_some_and(|items| items.contains(item));
     let (name, ending) = match teller.object.entries.iter().find(|other| shows(other)) {
         Some(other) => {
-            let seen = format!("{} saw it {}", teller.who(&other), teller.when(&other));
+            let seen = format!("{} saw it {}", teller.who(other), teller.when(other));
             (
                 "stale read",
                 format!("{seen}, so it was not lost, but this read is old"),

@@ -192,6 +192,7 @@ impl Tally {
             .map(|(name, count)| (name.to_owned(), count.into()))
             .collect();
         serde_json::json!({
+            "format": 1,
             "verdict": verdict,
             "exit_code": verdict.exit_code(),
             "protocol": protocol,
