@@ -30,12 +30,14 @@ pub(crate) const ALL: &[Aimed] = aimed! {
         "recycled-votes",
     ],
     "paxos": [
+        "adopt-any",
         "hasty-accepts",
     ],
     "multi-paxos": [
         "accepts-cut-off",
         "ballot-led-twice",
         "chosen-mark-trusted",
+        "phase-one-from-last",
         "promises-forgotten",
         "promises-ignored",
     ],
@@ -47,6 +49,7 @@ pub(crate) const ALL: &[Aimed] = aimed! {
         "old-epoch-counts",
         "prepare-ok-with-gaps",
         "primary-resumes",
+        "recovery-without-nonce",
     ],
     "zab": [
         "commit-before-sync",
