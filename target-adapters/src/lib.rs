@@ -182,6 +182,8 @@ pub enum Matter {
     Leadership,
     /// When a node takes a snapshot.
     Snapshots,
+    /// Whether a member comes back with an empty disk, and the others take it back.
+    EmptyDisks,
 }
 
 /// How a client works.

@@ -184,6 +184,15 @@ impl Target for Own {
         if self.protocol == PAXOS.protocol {
             return &[];
         }
+        if self.protocol == VIEWSTAMPED.protocol {
+            return &[
+                Matter::Members,
+                Matter::Leadership,
+                Matter::Snapshots,
+                Matter::EmptyDisks,
+            ];
+        }
+        // Of the others a node that has lost its disk has lost its promises, and does harm.
         &[Matter::Members, Matter::Leadership, Matter::Snapshots]
     }
 

@@ -56,6 +56,7 @@ impl Ground<'_> {
                 Matter::Members => "its members can be changed",
                 Matter::Leadership => "its leader can be told to hand over",
                 Matter::Snapshots => "its nodes can be told to take a snapshot",
+                Matter::EmptyDisks => "its members are taken back when they have lost their disks",
             }),
             _ => None,
         };
@@ -204,7 +205,7 @@ mod tests {
     #[test]
     fn what_a_target_has_no_call_for_is_refused_by_name_and_left_out_of_all() {
         for target in ["etcd", "paxos"] {
-            for fault in ["membership", "membership:replace", "transfer", "snapshot"] {
+            for fault in ["membership", "membership:replace", "transfer", "snapshot", "lost-disk"] {
                 let error = ask(target, &[fault], |_| None).unwrap_err().to_string();
                 let expected = format!("target `{target}` has no call that we know of by which its ");
                 assert!(error.contains(&expected), "{error}");
@@ -215,6 +216,8 @@ mod tests {
             assert!(plan.asked().iter().all(|(name, _)| names(&plan).contains(*name)));
         }
         let plan = ask("zab", &["all"], |_| None).unwrap();
+        assert_eq!(plan.left_out.keys().collect::<Vec<_>>(), ["lost-disk", "upgrade"]);
+        let plan = ask("viewstamped", &["all"], |_| None).unwrap();
         assert_eq!(plan.left_out.keys().collect::<Vec<_>>(), ["upgrade"]);
         assert_eq!(plan.asked().len(), fault::ALL.len() - 1);
         assert!(plan.faults.iter().any(|fault| fault.fault == "membership"));

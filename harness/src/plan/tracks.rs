@@ -155,6 +155,8 @@ pub(super) fn draw(seed: u64, asked: &[Track], ground: &Ground<'_>, load_ms: u64
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::plan::tests::request;
     use crate::plan::{Plan, Request};
@@ -238,6 +240,42 @@ mod tests {
             let error = plan(&format!("[[schedule]]\n{table}")).unwrap_err();
             assert!(format!("{error:#}").contains(expected), "{table}: {error:#}");
         }
+    }
+
+    /// `schedules/PROTOCOL/DEFECT.toml`: each must say how it is run, and fit into that run.
+    #[test]
+    fn the_schedules_that_come_with_us_are_of_defects_and_can_be_carried_out() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("schedules");
+        let mut files = 0;
+        for protocol in std::fs::read_dir(folder).unwrap() {
+            for file in std::fs::read_dir(protocol.unwrap().path()).unwrap() {
+                let file = file.unwrap().path();
+                let text = std::fs::read_to_string(&file).unwrap();
+                let name = |path: &Path| path.file_stem().unwrap().to_str().unwrap().to_owned();
+                let (protocol, defect) = (name(file.parent().unwrap()), name(&file));
+                let said = format!("# partita run {protocol} --defect {defect} ");
+                let command = text.lines().find_map(|line| line.strip_prefix(&said));
+                let words: Vec<_> = command.expect(&said).split_whitespace().collect();
+                let option = |name: &str| {
+                    let at = words.iter().position(|word| *word == name);
+                    at.map(|at| words[at + 1].to_owned())
+                };
+                let seconds = option("--time-limit").map(|text| text.trim_end_matches('s').parse());
+                let plan = Plan::new(Request {
+                    target: protocol,
+                    defect: Some(defect),
+                    nodes: option("--nodes").map_or(5, |text| text.parse().unwrap()),
+                    workload: option("--workload"),
+                    network: "switch".into(),
+                    time_limit: Duration::from_secs(seconds.map_or(30, Result::unwrap)),
+                    schedule: Track::read(&file).unwrap(),
+                    ..request()
+                });
+                assert!(!plan.unwrap().faults.is_empty(), "{}", file.display());
+                files += 1;
+            }
+        }
+        assert!(files > 0);
     }
 
     #[test]

@@ -26,6 +26,7 @@ pub(crate) fn matter(need: Need) -> Matter {
         Need::Members => Matter::Members,
         Need::Leadership => Matter::Leadership,
         Need::Snapshots => Matter::Snapshots,
+        Need::EmptyDisks => Matter::EmptyDisks,
     }
 }
 
@@ -121,6 +122,14 @@ impl Operator {
         })
     }
 
+    fn lose(&self, node: usize) -> anyhow::Result<usize> {
+        let data = self.starter.data(node);
+        let files = files(&data)?;
+        wipe(&data)?;
+        self.starter.prepare(node)?;
+        Ok(files)
+    }
+
     async fn anew(&self, node: usize) -> anyhow::Result<i32> {
         let command = self.starter.command(node, Start::Joining)?;
         // First of all: another fault may start the node at any moment, and must not start a member.
@@ -159,9 +168,27 @@ impl Administrator for Operator {
         self.change(Change::Snapshot(node))
     }
 
+    fn wipe(&self, node: usize) -> BoxFuture<'_, Result<usize, String>> {
+        Box::pin(async move { self.lose(node).map_err(|error| format!("{error:#}")) })
+    }
+
     fn start_anew(&self, node: usize) -> BoxFuture<'_, Result<i32, String>> {
         Box::pin(async move { self.anew(node).await.map_err(|error| format!("{error:#}")) })
     }
+}
+
+/// How many files there are in a directory, and in those in it.
+fn files(directory: &Path) -> io::Result<usize> {
+    let mut files = 0;
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        files += if entry.file_type()?.is_dir() {
+            self::files(&entry.path())?
+        } else {
+            1
+        };
+    }
+    Ok(files)
 }
 
 /// Leaves an empty directory.
@@ -185,6 +212,7 @@ mod tests {
         wipe(&data).unwrap();
         fs::create_dir(data.join("wal")).unwrap();
         fs::write(data.join("wal/segment"), "promises").unwrap();
+        assert_eq!(files(&data).unwrap(), 1);
         wipe(&data).unwrap();
         assert_eq!(fs::read_dir(&data).unwrap().count(), 0);
     }

@@ -11,6 +11,8 @@ pub enum Need {
     Leadership,
     /// Nodes can be told to take a snapshot.
     Snapshots,
+    /// A member that comes back with an empty disk does no harm, and is taken back.
+    EmptyDisks,
 }
 
 /// What came of a change that was asked for.
@@ -38,6 +40,9 @@ pub trait Administrator: Send + Sync {
 
     /// Has a node take a snapshot.
     fn snapshot(&self, node: usize) -> BoxFuture<'_, Changed>;
+
+    /// Takes the data of a node away that does not run. Gives how many files that were.
+    fn wipe(&self, node: usize) -> BoxFuture<'_, Result<usize, String>>;
 
     /// Stops a node that is no member, takes its data away, and starts it anew, to wait until it is added.
     /// Whoever starts it again later starts it so. Gives its pid; the error says what went wrong.

@@ -15,13 +15,14 @@ pub(super) const BIT_ROT: NodeFault = NodeFault {
     name: "bit-rot",
     summary: "Kills nodes, flips a bit in a log or snapshot of each, and starts them; in a run it is always the same \
               minority, so that a majority keeps good copies. Healing flips the bits back.",
-    shapes: SHAPES,
+    shapes: SPOILING_SHAPES,
     harsh: true,
     act: |hit| Box::pin(inject(hit)),
     ..NodeFault::PLAIN
 };
 
-const SHAPES: &[Shape] = &[
+/// Of faults that spoil disks: a majority must keep good ones.
+pub(super) const SPOILING_SHAPES: &[Shape] = &[
     Shape {
         name: "one",
         summary: "one node",
@@ -43,25 +44,10 @@ const LOOK_EVERY: Duration = Duration::from_millis(25);
 async fn inject(hit: Hit<'_>) -> Injected {
     let (context, id, seed) = (hit.context, hit.id, hit.seed);
     let cluster = &context.cluster;
-    let running: Vec<usize> = hit.running().into_keys().collect();
-    if running.is_empty() {
-        return hit.nobody_ran();
-    }
-    let mut victims = cluster.may_be_spoilt(running.clone());
-    // The leader is the leader, and no other; so is a node that was named.
-    let is_certain_node = hit.shape == "leader" || cluster.find(hit.shape).is_some();
-    if is_certain_node && victims != running {
-        victims.clear();
-    }
-    if victims.is_empty() {
-        return hit.skipped(
-            "as many other nodes have been hit before as may be, if a majority is to keep good copies",
-        );
-    }
-    victims.retain(|&node| !kill::is_kept_down(context, node));
-    if victims.is_empty() {
-        return hit.skipped("another fault keeps those down that may be hit");
-    }
+    let victims = match may_be_spoilt(&hit) {
+        Ok(victims) => victims,
+        Err(skipped) => return skipped,
+    };
     let killed = kill::strike(context, &victims);
     let (mut certain, mut words) = kill::gone(context, &killed).await;
     let mut flips = Vec::new();
@@ -104,6 +90,31 @@ async fn inject(hit: Hit<'_>) -> Injected {
     let hit_now = victims.clone();
     let undo = Box::new(move |context| Box::pin(heal(context, id, victims, flips)) as _);
     hit.injected(&hit_now, evidence, undo)
+}
+
+/// Those of the fault's victims, or of as many others, whose disks may be spoilt. `Err` if it is to be skipped.
+pub(super) fn may_be_spoilt(hit: &Hit<'_>) -> Result<Vec<usize>, Injected> {
+    let cluster = &hit.context.cluster;
+    let running: Vec<usize> = hit.running().into_keys().collect();
+    if running.is_empty() {
+        return Err(hit.nobody_ran());
+    }
+    let mut victims = cluster.may_be_spoilt(running.clone());
+    // The leader is the leader, and no other; so is a node that was named.
+    let is_certain_node = hit.shape == "leader" || cluster.find(hit.shape).is_some();
+    if is_certain_node && victims != running {
+        victims.clear();
+    }
+    if victims.is_empty() {
+        return Err(hit.skipped(
+            "as many other nodes have been hit before as may be, if a majority is to keep good copies",
+        ));
+    }
+    victims.retain(|&node| !kill::is_kept_down(hit.context, node));
+    if victims.is_empty() {
+        return Err(hit.skipped("another fault keeps those down that may be hit"));
+    }
+    Ok(victims)
 }
 
 fn told(flip: &Flip) -> String {

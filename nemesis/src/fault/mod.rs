@@ -24,6 +24,7 @@ mod lag;
 mod limit;
 mod links;
 mod loss;
+mod lost_disk;
 mod membership;
 mod memory;
 mod node_fault;
@@ -94,6 +95,7 @@ pub const ALL: &[&dyn Fault] = &[
     &io_errors::IO_ERRORS,
     &disk_full::DISK_FULL,
     &bit_rot::BIT_ROT,
+    &lost_disk::LOST_DISK,
     &membership::Membership,
     &transfer::Transfer,
     &snapshot::SNAPSHOT,

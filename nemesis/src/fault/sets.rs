@@ -26,7 +26,7 @@ pub const SETS: &[Set] = &[
     Set {
         name: "disk",
         summary: "what goes wrong with disks",
-        holds: |fault| fault.needs_disks() || fault.name() == "bit-rot",
+        holds: |fault| fault.needs_disks() || ["bit-rot", "lost-disk"].contains(&fault.name()),
     },
     Set {
         name: "clock",

@@ -153,7 +153,7 @@ fn disks() -> Finding {
             "a file system of ours can lie under the nodes' data (/dev/fuse)",
         ),
         Some((why, remedy)) => {
-            Finding::lacking(NAME, format!("{why}: of the disk faults only bit-rot"), remedy)
+            Finding::lacking(NAME, format!("{why}: of the disk faults only bit-rot and lost-disk"), remedy)
         }
     }
 }

@@ -316,6 +316,8 @@ async fn freezes(stage: &Stage) {
 }
 
 async fn without_an_operator(stage: &Stage) {
-    let skipped = stage.inject("kill-in-snapshot", "one", 90, 1).await;
-    assert_eq!(skipped.outcome, FaultOutcome::Skipped);
+    for fault in ["kill-in-snapshot", "lost-disk"] {
+        let skipped = stage.inject(fault, "one", 90, 1).await;
+        assert_eq!(skipped.outcome, FaultOutcome::Skipped);
+    }
 }
