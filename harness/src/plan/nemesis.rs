@@ -205,7 +205,13 @@ mod tests {
     #[test]
     fn what_a_target_has_no_call_for_is_refused_by_name_and_left_out_of_all() {
         for target in ["etcd", "paxos"] {
-            for fault in ["membership", "membership:replace", "transfer", "snapshot", "lost-disk"] {
+            for fault in [
+                "membership",
+                "membership:replace",
+                "transfer",
+                "snapshot",
+                "lost-disk",
+            ] {
                 let error = ask(target, &[fault], |_| None).unwrap_err().to_string();
                 let expected = format!("target `{target}` has no call that we know of by which its ");
                 assert!(error.contains(&expected), "{error}");

@@ -152,9 +152,11 @@ fn disks() -> Finding {
             NAME,
             "a file system of ours can lie under the nodes' data (/dev/fuse)",
         ),
-        Some((why, remedy)) => {
-            Finding::lacking(NAME, format!("{why}: of the disk faults only bit-rot and lost-disk"), remedy)
-        }
+        Some((why, remedy)) => Finding::lacking(
+            NAME,
+            format!("{why}: of the disk faults only bit-rot and lost-disk"),
+            remedy,
+        ),
     }
 }
 
