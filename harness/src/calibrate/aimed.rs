@@ -28,6 +28,7 @@ pub(crate) const ALL: &[Aimed] = aimed! {
         "forgotten-votes",
         "memberless-snapshots",
         "recycled-votes",
+        "voting-learners",
     ],
     "paxos": [
         "adopt-any",
