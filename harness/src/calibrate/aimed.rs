@@ -86,6 +86,12 @@ impl Aimed {
         command.unwrap_or_default().split_whitespace().collect()
     }
 
+    /// The first seed to try: some schedules leave to the seed what shows the bug.
+    pub(crate) fn seed(self) -> Option<u64> {
+        let mut words = self.words().into_iter().skip_while(|word| *word != "--seed");
+        words.nth(1)?.parse().ok()
+    }
+
     /// What must be said of the run besides its target, its schedule, its seed and how long it may take: how many nodes, which
     /// workload, ...
     pub(crate) fn options(self) -> Vec<&'static str> {
@@ -144,8 +150,9 @@ mod tests {
         let aimed = Aimed {
             protocol: "raft",
             defect: "stale-reads",
-            text: "# Why.\n#\n# partita run raft --defect stale-reads --nodes 3 --time-limit 40s --schedule x.toml\n",
+            text: "# Why.\n#\n# partita run raft --defect stale-reads --nodes 3 --seed 40 --time-limit 40s --schedule x.toml\n",
         };
         assert_eq!(aimed.options(), ["--nodes", "3"]);
+        assert_eq!(aimed.seed(), Some(40));
     }
 }

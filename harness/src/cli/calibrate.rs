@@ -259,7 +259,12 @@ fn in_processes(
     faults: Faults<'_>,
     directory: &Path,
 ) -> Row {
+    let first = match faults {
+        Faults::Aimed(aimed) => aimed.seed().unwrap_or(0),
+        Faults::Named(_) => 0,
+    };
     let trials = trials(arguments, arguments.runs, |seed| {
+        let seed = first + seed;
         let tried = processes::run(Run {
             protocol: protocol.name(),
             defect: defect.map(|defect| defect.name),

@@ -354,6 +354,8 @@ mod tests {
     fn every_kind_of_fault_that_was_asked_for_and_never_took_is_missed() {
         use partita_history::{Event, FaultEvent, FaultValue};
         let all = Plan::new(crate::plan::Request {
+            // Of all targets the one that nothing is left out for.
+            target: "viewstamped".into(),
             binary_b: Some("/tmp/b".into()),
             time_limit: std::time::Duration::from_secs(900),
             ..crate::plan::tests::request()

@@ -59,6 +59,9 @@ impl OwnAdministrator {
             Change::Snapshot(node) => node,
             _ => self.first.load(Relaxed),
         };
+        // Who is asked when nobody names a leader goes round by itself: one that was removed may name for ever a node
+        // that names nobody.
+        let mut round = at;
         loop {
             let answer = http::post(&self.http, self.cluster[at].control, "/v1/admin", &body).await;
             let (leader, why) = match answer {
@@ -91,7 +94,8 @@ impl OwnAdministrator {
                 Some(leader) => leader,
                 None => {
                     tokio::time::sleep(NO_LEADER_WAIT).await;
-                    (at + 1) % self.cluster.len()
+                    round = (round + 1) % self.cluster.len();
+                    round
                 }
             };
         }
