@@ -107,8 +107,10 @@ fn whenever_the_controller_is_killed_nothing_is_left() {
         let after_ms = next(&mut state) % LATEST_MS;
         let whole = format!("PARTITA_SEED={seed}, kill {kill} after {after_ms} ms");
         let directory = runs.path().join(kill.to_string());
+        // Of our own servers the one that bears all faults.
         let mut child = partita(&[
             "run",
+            "viewstamped",
             "--quiet",
             "--nodes",
             "3",
