@@ -53,6 +53,9 @@ pub struct Viewstamped {
     pub(super) applied: u64,
     pub(super) fetch: Option<Fetch>,
     pub(super) beginning: Option<Beginning>,
+    /// Who spoke last in the epoch of this view. Until this node knows the epoch's group, that may be a member that it
+    /// has never heard of.
+    pub(super) informant: Option<NodeId>,
     /// Ticks so far.
     pub(super) now: u64,
     /// Ticks since the primary was last heard, or since this node last did something about its silence.
@@ -126,6 +129,7 @@ impl Protocol for Viewstamped {
             applied: commit,
             fetch: None,
             beginning: None,
+            informant: None,
             now: 0,
             silence_ticks: 0,
             patience_ticks: 0,
@@ -277,6 +281,7 @@ impl Viewstamped {
         if view.epoch > self.view.epoch {
             self.learn_of_epoch(from, view.epoch, effects);
         }
+        self.informant = Some(from);
         if view < self.view {
             return self.receive_from_earlier(from, body, effects);
         }

@@ -332,9 +332,11 @@ impl Viewstamped {
         }
         self.have_all_begin(effects);
         if self.normal_view.epoch < self.view.epoch && self.fetch.is_none() {
-            // Nobody it asked has answered. Any of those it knows may; by lot, for in turn it could keep step with its own
-            // patience and come back to the same dead node each time.
-            if let Some(&other) = self.others().choose(&mut self.random) {
+            // Nobody it asked has answered. Any of those it knows may, and whoever spoke of the epoch; by lot, for in turn
+            // it could keep step with its own patience and come back to the same dead node each time.
+            let mut others = self.others();
+            others.extend(self.informant.filter(|informant| !others.contains(informant)));
+            if let Some(&other) = others.choose(&mut self.random) {
                 self.want_state(other, effects);
             }
         }
