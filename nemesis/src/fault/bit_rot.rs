@@ -46,7 +46,7 @@ async fn inject(hit: Hit<'_>) -> Injected {
     let cluster = &context.cluster;
     let victims = match may_be_spoilt(&hit) {
         Ok(victims) => victims,
-        Err(skipped) => return skipped,
+        Err(skipped) => return *skipped,
     };
     let killed = kill::strike(context, &victims);
     let (mut certain, mut words) = kill::gone(context, &killed).await;
@@ -93,11 +93,11 @@ async fn inject(hit: Hit<'_>) -> Injected {
 }
 
 /// Those of the fault's victims, or of as many others, whose disks may be spoilt. `Err` if it is to be skipped.
-pub(super) fn may_be_spoilt(hit: &Hit<'_>) -> Result<Vec<usize>, Injected> {
+pub(super) fn may_be_spoilt(hit: &Hit<'_>) -> Result<Vec<usize>, Box<Injected>> {
     let cluster = &hit.context.cluster;
     let running: Vec<usize> = hit.running().into_keys().collect();
     if running.is_empty() {
-        return Err(hit.nobody_ran());
+        return Err(Box::new(hit.nobody_ran()));
     }
     let mut victims = cluster.may_be_spoilt(running.clone());
     // The leader is the leader, and no other; so is a node that was named.
@@ -106,13 +106,15 @@ pub(super) fn may_be_spoilt(hit: &Hit<'_>) -> Result<Vec<usize>, Injected> {
         victims.clear();
     }
     if victims.is_empty() {
-        return Err(hit.skipped(
+        return Err(Box::new(hit.skipped(
             "as many other nodes have been hit before as may be, if a majority is to keep good copies",
-        ));
+        )));
     }
     victims.retain(|&node| !kill::is_kept_down(hit.context, node));
     if victims.is_empty() {
-        return Err(hit.skipped("another fault keeps those down that may be hit"));
+        return Err(Box::new(
+            hit.skipped("another fault keeps those down that may be hit"),
+        ));
     }
     Ok(victims)
 }

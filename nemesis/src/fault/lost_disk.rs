@@ -27,7 +27,7 @@ async fn inject(hit: Hit<'_>) -> Injected {
     };
     let victims = match may_be_spoilt(&hit) {
         Ok(victims) => victims,
-        Err(skipped) => return skipped,
+        Err(skipped) => return *skipped,
     };
     let killed = kill::strike(context, &victims);
     let (mut certain, mut words) = kill::gone(context, &killed).await;
