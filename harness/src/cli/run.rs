@@ -16,8 +16,8 @@ use partita_targets::Options;
 use super::{Failure, print, say, terminal, units};
 use crate::plan::{OnViolation, Plan, Reads, Request, Tcp, Track, quoted};
 use crate::progress::Progress;
-use crate::run::directory;
 use crate::run::phases::{self, Setting};
+use crate::run::{directory, holes};
 
 /// The arguments that a plan is made of.
 const PLANNED: [&str; 21] = [
@@ -350,6 +350,9 @@ fn finish(arguments: &Arguments, directory: &Path, summary: &Summary) -> anyhow:
     directory::write(directory, "verdict.json", &serde_json::to_string_pretty(summary)?)?;
     if summary.verdict == Verdict::Valid {
         directory::remove_data(directory).context("the nodes' data can't be removed")?;
+    } else if let Err(error) = holes::dig(&directory.join("nodes")) {
+        // It only takes more room.
+        say(&format!("the nodes' data stays as large as it is: {error}"));
     }
     let run = partita_reports::load(directory)?;
     partita_reports::write_loaded(&run)?;

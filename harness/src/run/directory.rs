@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -84,7 +85,7 @@ pub(crate) fn remove_data(run: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// What all files in a directory take, in bytes. Links are not followed.
+/// What all files in a directory take on disk, in bytes. Links are not followed.
 pub(crate) fn size(directory: &Path) -> io::Result<u64> {
     let mut bytes = 0;
     for entry in fs::read_dir(directory)? {
@@ -92,11 +93,14 @@ pub(crate) fn size(directory: &Path) -> io::Result<u64> {
         bytes += if entry.file_type()?.is_dir() {
             size(&entry.path())?
         } else {
-            entry.metadata()?.len()
+            entry.metadata()?.blocks() * BLOCK_BYTES
         };
     }
     Ok(bytes)
 }
+
+/// What `stat` counts in, whatever the file system (stat(2)).
+const BLOCK_BYTES: u64 = 512;
 
 /// How long a controller that was killed may take to be gone: the kernel lets go of its lock only then.
 const DYING: Duration = Duration::from_secs(2);

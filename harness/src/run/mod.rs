@@ -4,7 +4,7 @@
 //! plan -> network and nodes come up -> clients work while the nemesis follows its schedule
 //!      -> everything is healed -> the cluster recovers -> final reads -> checkers -> verdict -> report
 //! ```
-//! - [`directory`]: the run directory.
+//! - [`directory`]: the run directory. [`holes`]: what it leaves behind takes no more room than it must.
 //! - [`recorder`]: every event, in order, on disk before the next depends on it.
 //! - [`online`]: the same events, judged as they come.
 //! - [`load`]: the clients.
@@ -15,6 +15,7 @@
 //! - [`keep`]: what of old runs is kept.
 
 pub(crate) mod directory;
+pub(crate) mod holes;
 pub(crate) mod judge;
 pub(crate) mod keep;
 pub(crate) mod load;
