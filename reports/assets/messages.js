@@ -15,5 +15,5 @@ function showEnd(view) {
   const marks = box.querySelectorAll(".label");
   const found = box.querySelectorAll(".violation");
   const last = (found.length ? found : marks)[(found.length || marks.length) - 1];
-  if (last) box.scrollTop += last.getBoundingClientRect().bottom - box.getBoundingClientRect().bottom + 40;
+  if (last) box.scrollTop += last.getBoundingClientRect().bottom - box.getBoundingClientRect().bottom + 60;
 }
