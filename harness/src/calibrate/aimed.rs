@@ -32,6 +32,7 @@ pub(crate) const ALL: &[Aimed] = aimed! {
     ],
     "paxos": [
         "adopt-any",
+        "ballot-reuse",
         "hasty-accepts",
     ],
     "multi-paxos": [
