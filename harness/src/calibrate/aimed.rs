@@ -34,6 +34,7 @@ pub(crate) const ALL: &[Aimed] = aimed! {
         "adopt-any",
         "ballot-reuse",
         "hasty-accepts",
+        "snapshot-forgets-accepted",
         "volatile-promises",
     ],
     "multi-paxos": [
