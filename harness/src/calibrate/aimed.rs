@@ -41,6 +41,7 @@ pub(crate) const ALL: &[Aimed] = aimed! {
         "accepts-cut-off",
         "ballot-led-twice",
         "chosen-mark-trusted",
+        "lease-not-honoured",
         "phase-one-from-last",
         "promises-forgotten",
         "promises-ignored",
