@@ -32,12 +32,16 @@ pub(crate) const ALL: &[Aimed] = aimed! {
     ],
     "paxos": [
         "adopt-any",
+        "ballot-reuse",
         "hasty-accepts",
+        "snapshot-forgets-accepted",
+        "volatile-promises",
     ],
     "multi-paxos": [
         "accepts-cut-off",
         "ballot-led-twice",
         "chosen-mark-trusted",
+        "lease-not-honoured",
         "phase-one-from-last",
         "promises-forgotten",
         "promises-ignored",
