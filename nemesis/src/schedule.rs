@@ -293,7 +293,7 @@ pub async fn clean_bill(cluster: &Cluster) -> Result<(), Vec<String>> {
         match cluster.status(node).pid() {
             None => amiss.push(format!("{name} does not run: {:?}", cluster.status(node))),
             Some(pid) => {
-                if procfs::cgroup(pid).is_some_and(|group| group.contains(host::ORIGIN)) {
+                if host::is_in_a_freezer(pid) {
                     amiss.push(format!("{name} is still in a control group of ours"));
                 }
                 let stopped = procfs::thread_stats(pid)

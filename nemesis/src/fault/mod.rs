@@ -206,6 +206,12 @@ pub trait Fault: Sync {
         None
     }
 
+    /// By which means it is done on this machine, if there is more than one. To be asked when
+    /// [`impossible`](Fault::impossible) is.
+    fn means(&self) -> Option<String> {
+        None
+    }
+
     /// Does it, and probes that it took. A fault that can't apply is skipped, with the reason as its evidence.
     ///
     /// `id` tells it from every other fault of the run; `seed` decides what is left open: which node is `one`.

@@ -24,6 +24,7 @@ pub(super) struct NodeFault {
     pub(super) lasts: bool,
     pub(super) harsh: bool,
     pub(super) impossible: fn() -> Option<String>,
+    pub(super) means: fn() -> Option<String>,
     pub(super) act: for<'a> fn(Hit<'a>) -> BoxFuture<'a, Injected>,
 }
 
@@ -40,6 +41,7 @@ impl NodeFault {
         lasts: true,
         harsh: false,
         impossible: || None,
+        means: || None,
         act: |hit| Box::pin(async move { hit.skipped("it does nothing") }),
     };
 }
@@ -88,6 +90,10 @@ impl Fault for NodeFault {
             return Some(why);
         }
         (self.impossible)()
+    }
+
+    fn means(&self) -> Option<String> {
+        (self.means)()
     }
 
     fn inject<'a>(

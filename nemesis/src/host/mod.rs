@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-pub(crate) use cgroup::{Freezer, ORIGIN, abandoned};
+pub(crate) use cgroup::{Freezer, abandoned, is_in_one as is_in_a_freezer};
 pub(crate) use excuse::Excuse;
 pub(crate) use process::Process;
 pub use process::{CommandSpec, Exit, ProcessState, UnexpectedExit};
@@ -89,6 +89,9 @@ impl Host {
     /// Sends SIGKILL to it with all its children. Returns its pid, if it ran.
     pub(crate) fn kill(&self) -> Option<i32> {
         let pid = self.process.kill();
+        if let Some(pid) = pid {
+            cgroup::release(pid);
+        }
         if let Some(disk) = self.disk.get() {
             disk.release();
         }

@@ -80,6 +80,8 @@ fn scene(name: &str, network: &str, run_dir: &Path) {
             "tcp-default" => links::tcp_default(&lab, run_dir).await,
             "clocks" => clocks::play(&lab, run_dir).await,
             "processes" => processes::play(&lab, run_dir).await,
+            "freeze" => processes::freeze(&lab, run_dir).await,
+            "stay-frozen" => processes::stay_frozen(&lab, run_dir).await,
             "stay-in-fault" => scenes::stay_in_fault(&lab, run_dir).await,
             "disks" => disks::play(&lab, run_dir).await,
             "stay-in-disk-fault" => disks::stay_in_fault(&lab, run_dir).await,

@@ -48,6 +48,10 @@ const TESTS: &[(&str, Test)] = &[
     ("without_a_bound_on_back_off_connections_are_reset", old_kernel),
     ("processes_are_troubled_as_root", processes::as_root),
     ("processes_are_troubled_by_an_ordinary_user", processes::as_user),
+    (
+        "control_groups_of_version_1_freeze_where_there_are_no_others",
+        processes::on_cgroup_v1,
+    ),
     ("disks_fail_as_root", disks::as_root),
     ("disks_fail_for_an_ordinary_user", disks::as_user),
     (
