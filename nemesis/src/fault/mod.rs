@@ -352,6 +352,9 @@ fn roles_of(roles: &BTreeMap<String, String>, hit: &[String]) -> BTreeMap<String
     of_hit.map(|(node, role)| (node.clone(), role.clone())).collect()
 }
 
+/// How long after the healing a process that was refused something may end of it.
+const AFTERMATH: std::time::Duration = std::time::Duration::from_secs(5);
+
 /// What the leader is called, whatever the protocol calls it.
 pub(crate) const LEADER: &str = "leader";
 

@@ -61,8 +61,10 @@ impl Host {
     }
 
     pub(crate) fn start(&self, spec: CommandSpec, mark: &Mark) -> io::Result<Option<i32>> {
-        let command = process::command(self.current(&spec), &self.folder, mark)?;
+        let mut command = process::command(self.current(&spec), &self.folder, mark)?;
         self.set_command(spec);
+        let watch = self.disk.get().map(|disk| disk.watch(&mut command));
+        let watch = watch.transpose()?.flatten();
         if self.process.state().pid().is_none()
             && let Some(disk) = self.disk.get()
         {
@@ -70,6 +72,8 @@ impl Host {
         }
         let started = self.process.spawn(&self.room, command)?;
         if started.is_some() {
+            // First: whoever waits in a sync does not stop to have its clock seen to.
+            watch.map_or(Ok(()), disk::Watch::begin)?;
             self.take_up_clock(started);
         }
         Ok(started)
@@ -99,8 +103,9 @@ impl Host {
     }
 
     /// Has it keep its data on a disk that can be made to fail.
-    pub(crate) fn mount_disk(&self, options: disk::Options) -> io::Result<()> {
-        let disk = Disk::mount(&self.folder.join(DATA), &self.folder.join(ATTIC), options)?;
+    pub(crate) fn mount_disk(&self, reach: disk::Reach, options: disk::Options) -> io::Result<()> {
+        let [data, attic] = [DATA, ATTIC].map(|name| self.folder.join(name));
+        let disk = Disk::make(reach, &data, &attic, options)?;
         self.disk
             .set(Arc::new(disk))
             .map_err(|_| io::ErrorKind::AlreadyExists.into())

@@ -19,6 +19,7 @@ use std::sync::OnceLock;
 
 pub(crate) use doctor::BACK_OFF;
 pub use doctor::{Finding, probe};
+pub(crate) use namespace::hear_of_children;
 use namespace::{Isolation, Refused, Side};
 pub use tools::SearchPath;
 pub(crate) use tools::{Tools, Trouble};

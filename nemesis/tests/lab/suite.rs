@@ -55,6 +55,10 @@ const TESTS: &[(&str, Test)] = &[
     ("disks_fail_as_root", disks::as_root),
     ("disks_fail_for_an_ordinary_user", disks::as_user),
     (
+        "syncs_fail_where_no_file_system_of_ours_can_be_mounted",
+        disks::without_fuse,
+    ),
+    (
         "a_killed_controller_leaves_no_disk",
         disks::a_killed_controller_leaves_none,
     ),
