@@ -156,10 +156,11 @@ mod tests {
         }
     }
 
+    #[expect(clippy::print_stdout, reason = "what a test skips belongs on its output")]
     #[test]
     fn only_syncs_of_its_own_folder_are_troubled() {
         if let Some(why) = obstacle() {
-            println!("skipped: {why}");
+            println!("*** SKIPPED: {why} ***");
             return;
         }
         let root = tempfile::tempdir().unwrap();

@@ -198,19 +198,19 @@ async fn faults_that_are_broken_off(stage: &Stage) {
 /// Injects while every node writes and syncs, as a trouble that nobody meets leaves no evidence.
 async fn inject_under_load(stage: &Stage, fault: &str, shape: &str, id: u64) -> Injected {
     let injecting = stage.inject(fault, shape, id, id);
-    let load = async {
+    // Each by itself: a slow one must not keep the others from meeting it.
+    let load = |node| async move {
         loop {
-            for node in 0..NODES {
-                for question in ["write log 10 q", "sync log"] {
-                    let asked = ask(stage, node, question);
-                    let _ = tokio::time::timeout(Duration::from_millis(100), asked).await;
-                }
+            for question in ["write log 10 q", "sync log"] {
+                let asked = ask(stage, node, question);
+                let _ = tokio::time::timeout(Duration::from_millis(200), asked).await;
             }
         }
     };
+    let loads = futures_util::future::join_all((0..NODES).map(load));
     tokio::select! {
         injected = injecting => injected,
-        () = load => unreachable!(),
+        _ = loads => unreachable!(),
     }
 }
 
