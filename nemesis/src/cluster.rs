@@ -462,10 +462,14 @@ impl Cluster {
             host.use_other_program(false);
             done.push(format!("gave {name} its own program"));
         }
+        let is_booted_elsewhere = host.forget_boots();
+        if is_booted_elsewhere {
+            done.push(format!("gave {name} our time since boot"));
+        }
         if lacks_power {
             done.push(format!("gave {name}'s disk its power"));
         }
-        let ended = if lacks_power || is_on_other_program {
+        let ended = if lacks_power || is_on_other_program || is_booted_elsewhere {
             host.end(GONE)
         } else {
             Ok(())

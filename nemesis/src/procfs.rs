@@ -237,6 +237,17 @@ impl Hierarchy {
     }
 }
 
+/// By how many seconds the time since boot of what a process begins differs from the machine's own
+/// (time_namespaces(7)).
+pub(crate) fn boot_offset(pid: i32) -> Option<i64> {
+    parse_boot_offset(&fs::read_to_string(format!("/proc/{pid}/timens_offsets")).ok()?)
+}
+
+fn parse_boot_offset(offsets: &str) -> Option<i64> {
+    let line = offsets.lines().find_map(|line| line.strip_prefix("monotonic"))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
 /// The soft and the hard limit of a resource, as `/proc/<pid>/limits` names it; `u64::MAX` stands for none.
 pub(crate) fn limits(pid: i32, name: &str) -> Option<(u64, u64)> {
     parse_limits(&fs::read_to_string(format!("/proc/{pid}/limits")).ok()?, name)
@@ -318,6 +329,13 @@ mod tests {
         assert_eq!(Hierarchy::Unified.parse_group(groups).as_deref(), Some("/d"));
         assert_eq!(Hierarchy::Freezer.parse_group(groups).as_deref(), Some("/a:b"));
         assert_eq!(Hierarchy::Freezer.parse_group("0::/d\n"), None);
+    }
+
+    #[test]
+    fn another_boot_is_so_many_seconds_away() {
+        let offsets = "monotonic       -3600         0\nboottime        -3600         0\n";
+        assert_eq!(parse_boot_offset(offsets), Some(-3_600));
+        assert_eq!(parse_boot_offset(""), None);
     }
 
     #[test]

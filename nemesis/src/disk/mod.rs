@@ -1,5 +1,5 @@
 //! The disks of nodes, as far as they can be made to fail: by a file system of ours, which does all that is told below,
-//! or, where none can be mounted, by [answers](notice) to those who sync, which can make them wait or refuse them.
+//! or, where none can be mounted, by answers to those who sync, which can make them wait or refuse them.
 //!
 //! Over a node's data directory lies a file system of ours (FUSE), in our own mount namespace. It passes everything
 //! on to the directory beneath, and keeps for each change the way back until the change is durable: until fsync,

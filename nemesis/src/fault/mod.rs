@@ -28,6 +28,7 @@ mod lost_disk;
 mod membership;
 mod memory;
 mod node_fault;
+mod other_boot;
 mod partition;
 mod pause;
 mod power_cut;
@@ -103,6 +104,7 @@ pub const ALL: &[&dyn Fault] = &[
     &clock_jump::CLOCK_JUMP,
     &clock_skew::CLOCK_SKEW,
     &clock_strobe::CLOCK_STROBE,
+    &other_boot::OTHER_BOOT,
 ];
 
 /// The fault of this name.

@@ -36,6 +36,8 @@ pub(crate) struct Host {
     spec: Mutex<Option<CommandSpec>>,
     /// Is it started with its other program?
     on_other: AtomicBool,
+    /// By how many seconds its time since boot is to be ahead of ours, by the faults that want it so.
+    boots: Mutex<BTreeMap<u64, i64>>,
 }
 
 /// How often to look whether a process is gone.
@@ -57,6 +59,7 @@ impl Host {
             disk: OnceLock::new(),
             spec: Mutex::new(None),
             on_other: AtomicBool::new(false),
+            boots: Mutex::default(),
         }
     }
 
@@ -70,8 +73,13 @@ impl Host {
         {
             disk.power_on();
         }
+        let ahead = self.boot();
+        if ahead != 0 {
+            clock::boot_elsewhere(&mut command, ahead);
+        }
         let started = self.process.spawn(&self.room, command)?;
         if started.is_some() {
+            self.clock.booted(ahead);
             // First: whoever waits in a sync does not stop to have its clock seen to.
             watch.map_or(Ok(()), disk::Watch::begin)?;
             self.take_up_clock(started);
@@ -144,6 +152,29 @@ impl Host {
     /// Is it started with its other program?
     pub(crate) fn is_on_other_program(&self) -> bool {
         self.on_other.load(Relaxed)
+    }
+
+    fn boots(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, i64>> {
+        self.boots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has it be started with a time since boot that is so many seconds ahead of ours, or no longer because of this
+    /// fault.
+    pub(crate) fn set_boot(&self, fault: u64, ahead: Option<i64>) {
+        match ahead {
+            Some(ahead) => drop(self.boots().insert(fault, ahead)),
+            None => drop(self.boots().remove(&fault)),
+        }
+    }
+
+    /// By how many seconds its time since boot is ahead of ours when it is started next: as the last fault wants it.
+    pub(crate) fn boot(&self) -> i64 {
+        self.boots().last_key_value().map_or(0, |(_, &ahead)| ahead)
+    }
+
+    /// Whatever faults want, it is started with our own time since boot. Says whether one wanted something else.
+    pub(crate) fn forget_boots(&self) -> bool {
+        !std::mem::take(&mut *self.boots()).is_empty()
     }
 
     /// How it is started just now; `None` if it never was.

@@ -259,6 +259,23 @@ pub(crate) fn switch_obstacle() -> Option<String> {
     tried.clone()
 }
 
+/// Why processes can't be given another time since boot here, and what to do about it. Tried as
+/// [`switch_obstacle`] is.
+pub(crate) fn boot_obstacle() -> Option<String> {
+    static TRIED: OnceLock<Option<String>> = OnceLock::new();
+    if TRIED.get().is_none() && !trial::is_possible() {
+        return None;
+    }
+    let tried = TRIED.get_or_init(|| {
+        namespace::hear_of_children();
+        let attempt = trial::isolation(false).and_then(trial::boot);
+        attempt
+            .err()
+            .map(|trouble| format!("{}: {}", trouble.why, trouble.remedy))
+    });
+    tried.clone()
+}
+
 /// What [`enter`] is going to do.
 struct Decision {
     why: String,

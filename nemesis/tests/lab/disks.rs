@@ -57,11 +57,14 @@ pub(crate) async fn stay_in_fault(lab: &Lab, run_dir: &Path) {
     std::future::pending::<()>().await;
 }
 
-/// Asks a node to do something with its files.
+/// Asks a node to do something with its files. One that was just killed keeps silent.
 async fn ask(stage: &Stage, node: usize, question: &str) -> String {
     let cluster = stage.cluster();
     let talk = Talk::with(cluster.control_address(node), cluster.control_source()).await;
-    let answer = talk.expect("a connection").ask(question, PATIENCE).await;
+    let answer = match talk {
+        Ok(mut talk) => talk.ask(question, PATIENCE).await,
+        Err(_) => None,
+    };
     answer.unwrap_or_else(|| "silence".into())
 }
 

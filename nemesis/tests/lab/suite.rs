@@ -528,5 +528,10 @@ fn the_doctor() -> Result<(), String> {
     need_user_namespaces(Who::Self_)?;
     let mut doctor = theatre.begin(Who::Self_, "doctor", &["doctor"], None);
     doctor.succeed(PLAY);
+    let output = doctor.output();
+    if is_root() {
+        assert!(output.contains("fault other-boot: None"), "{output}");
+        assert!(output.contains("fault slow-fsync: None by Some(\"a file system of ours"));
+    }
     Ok(())
 }
