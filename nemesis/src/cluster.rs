@@ -422,7 +422,7 @@ impl Cluster {
     }
 
     /// Opens every link, puts every clock right, continues every paused node, gives every disk its power and every
-    /// node its own program, and starts every node that is down. Blocks for some milliseconds. Returns what there
+    /// node its own program and our time since boot, and starts every node that is down. Blocks for some milliseconds. Returns what there
     /// was to do, in words; whatever goes wrong, all else is done, and the error is the first.
     pub fn final_heal(&self) -> Result<Vec<String>, ClusterError> {
         let mut done = Vec::new();
