@@ -2,7 +2,8 @@
 //!
 //! Hardly anything that a run makes has a name on the host: its namespaces, bridge and rules vanish with its last
 //! process, and the kernel kills that with the controller. What can be left are control groups, which bear the
-//! run's mark in their names, and, where no PID namespace was to be had, processes. They are known by their [mark](crate::mark), never by their name, and they are touched
+//! run's mark in their names, with what stands still in those of version 1, and, where no PID namespace was to be had,
+//! processes. They are known by their [mark](crate::mark), never by their name, and they are touched
 //! only if the controller that started them is dead: runs side by side don't disturb each other.
 
 use std::collections::BTreeMap;

@@ -67,6 +67,7 @@ pub struct Cluster {
     hosts: Vec<Host>,
     mark: Mark,
     facts: BTreeMap<String, String>,
+    has_own_mounts: bool,
     /// The nodes of which a fault has spoilt a file. What a server makes of that is not undone by healing.
     spoilt: Mutex<BTreeSet<usize>>,
     /// The nodes that a fault hit last.
@@ -126,6 +127,7 @@ impl Cluster {
             hosts,
             mark: lab.mark().clone(),
             facts,
+            has_own_mounts: lab.has_own_mounts(),
             spoilt: Mutex::default(),
             last_hit: Mutex::default(),
             imposed: Mutex::default(),
@@ -133,15 +135,19 @@ impl Cluster {
     }
 
     /// Has each node keep its data, in the folder `data` in its own folder, on a disk that can be made to fail.
-    /// Before the first is started.
-    pub fn mount_disks(&self, options: disk::Options) -> Result<(), ClusterError> {
+    /// Before the first is started. Returns what they can be made to do here.
+    pub fn mount_disks(&self, options: disk::Options) -> Result<disk::Reach, ClusterError> {
+        // If there is no way, the better one says why.
+        let (reach, _) = disk::reach_with(self.has_own_mounts);
+        let reach = reach.unwrap_or(disk::Reach::Everything);
         for host in &self.hosts {
-            host.mount_disk(options).map_err(|source| ClusterError::Disk {
+            let mounted = host.mount_disk(reach, options);
+            mounted.map_err(|source| ClusterError::Disk {
                 node: host.name.clone(),
                 source,
             })?;
         }
-        Ok(())
+        Ok(reach)
     }
 
     /// The path by which the controller gets at a node's data, whatever is done to its disk.
@@ -416,7 +422,7 @@ impl Cluster {
     }
 
     /// Opens every link, puts every clock right, continues every paused node, gives every disk its power and every
-    /// node its own program, and starts every node that is down. Blocks for some milliseconds. Returns what there
+    /// node its own program and our time since boot, and starts every node that is down. Blocks for some milliseconds. Returns what there
     /// was to do, in words; whatever goes wrong, all else is done, and the error is the first.
     pub fn final_heal(&self) -> Result<Vec<String>, ClusterError> {
         let mut done = Vec::new();
@@ -456,10 +462,14 @@ impl Cluster {
             host.use_other_program(false);
             done.push(format!("gave {name} its own program"));
         }
+        let is_booted_elsewhere = host.forget_boots();
+        if is_booted_elsewhere {
+            done.push(format!("gave {name} our time since boot"));
+        }
         if lacks_power {
             done.push(format!("gave {name}'s disk its power"));
         }
-        let ended = if lacks_power || is_on_other_program {
+        let ended = if lacks_power || is_on_other_program || is_booted_elsewhere {
             host.end(GONE)
         } else {
             Ok(())

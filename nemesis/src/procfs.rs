@@ -161,40 +161,91 @@ pub(crate) fn pid_namespace(pid: i32) -> Option<u64> {
     text.strip_prefix("pid:[")?.strip_suffix(']')?.parse().ok()
 }
 
-/// Where the unified hierarchy of control groups (cgroup v2) is mounted.
-pub(crate) fn cgroup_root() -> io::Result<PathBuf> {
-    let mounts = fs::read_to_string("/proc/self/mountinfo")?;
-    parse_cgroup_root(&mounts)
-        .ok_or_else(|| io::Error::other("no unified hierarchy of control groups is mounted"))
+/// A hierarchy of control groups (cgroups(7)) in which processes can be made to stand still.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hierarchy {
+    /// Version 2, in which everything is.
+    Unified,
+    /// That of version 1 which has the controller `freezer`.
+    Freezer,
 }
 
-/// Mount point and file system type of each line (proc_pid_mountinfo(5)).
-fn parse_cgroup_root(mounts: &str) -> Option<PathBuf> {
-    mounts.lines().find_map(|line| {
-        let (mount, file_system) = line.split_once(" - ")?;
-        let is_unified = file_system.split(' ').next() == Some("cgroup2");
-        mount.split(' ').nth(4).filter(|_| is_unified).map(PathBuf::from)
-    })
+/// Where a hierarchy is mounted.
+#[derive(Debug, PartialEq, Eq)]
+struct CgroupMount {
+    folder: PathBuf,
+    /// The group that the folder shows: not the topmost where a container is shown its own only.
+    root: String,
 }
 
-/// The control group (v2) of a process, as a path within the hierarchy.
-pub(crate) fn cgroup(pid: i32) -> Option<String> {
-    let groups = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
-    groups
-        .lines()
-        .find_map(|line| Some(line.strip_prefix("0::")?.to_owned()))
+impl Hierarchy {
+    /// Every one, the better first.
+    pub(crate) const ALL: [Hierarchy; 2] = [Hierarchy::Unified, Hierarchy::Freezer];
+
+    /// Where it is mounted.
+    pub(crate) fn root(self) -> io::Result<PathBuf> {
+        Ok(self.mounted()?.folder)
+    }
+
+    fn mounted(self) -> io::Result<CgroupMount> {
+        let mounts = fs::read_to_string("/proc/self/mountinfo")?;
+        self.parse_mounts(&mounts)
+            .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "it is not mounted"))
+    }
+
+    /// Root, mount point, type and options of each line (proc_pid_mountinfo(5)).
+    fn parse_mounts(self, mounts: &str) -> Option<CgroupMount> {
+        mounts.lines().find_map(|line| {
+            let (mount, file_system) = line.split_once(" - ")?;
+            let mut file_system = file_system.split(' ');
+            let (kind, options) = (file_system.next()?, file_system.nth(1)?);
+            let is_it = match self {
+                Hierarchy::Unified => kind == "cgroup2",
+                Hierarchy::Freezer => kind == "cgroup" && options.split(',').any(|it| it == "freezer"),
+            };
+            let mut mount = mount.split(' ').skip(3).filter(|_| is_it);
+            Some(CgroupMount {
+                root: mount.next()?.to_owned(),
+                folder: mount.next()?.into(),
+            })
+        })
+    }
+
+    /// The control group of a process, as a path within the hierarchy.
+    pub(crate) fn group(self, pid: i32) -> Option<String> {
+        self.parse_group(&fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?)
+    }
+
+    fn parse_group(self, groups: &str) -> Option<String> {
+        groups.lines().find_map(|line| {
+            let (number, rest) = line.split_once(':')?;
+            let (controllers, path) = rest.split_once(':')?;
+            let is_it = match self {
+                Hierarchy::Unified => number == "0",
+                Hierarchy::Freezer => controllers.split(',').any(|it| it == "freezer"),
+            };
+            is_it.then(|| path.to_owned())
+        })
+    }
+
+    /// The folder of the control group that a process is in.
+    pub(crate) fn folder(self, pid: i32) -> io::Result<PathBuf> {
+        let unnamed = || io::Error::other(format!("/proc/{pid}/cgroup names no group"));
+        let (group, mount) = (self.group(pid).ok_or_else(unnamed)?, self.mounted()?);
+        let below = group.strip_prefix(&mount.root).unwrap_or(&group);
+        Ok(mount.folder.join(below.trim_start_matches('/')))
+    }
 }
 
-/// The folder of the control group that this process is in.
-pub(crate) fn own_cgroup() -> io::Result<PathBuf> {
-    cgroup_folder(std::process::id().cast_signed())
+/// By how many seconds the time since boot of what a process begins differs from the machine's own
+/// (time_namespaces(7)).
+pub(crate) fn boot_offset(pid: i32) -> Option<i64> {
+    parse_boot_offset(&fs::read_to_string(format!("/proc/{pid}/timens_offsets")).ok()?)
 }
 
-/// The folder of the control group that a process is in.
-pub(crate) fn cgroup_folder(pid: i32) -> io::Result<PathBuf> {
-    let path =
-        cgroup(pid).ok_or_else(|| io::Error::other(format!("/proc/{pid}/cgroup names no unified group")))?;
-    Ok(cgroup_root()?.join(path.trim_start_matches('/')))
+fn parse_boot_offset(offsets: &str) -> Option<i64> {
+    let line = offsets.lines().find_map(|line| line.strip_prefix("monotonic"))?;
+    line.split_whitespace().next()?.parse().ok()
 }
 
 /// The soft and the hard limit of a resource, as `/proc/<pid>/limits` names it; `u64::MAX` stands for none.
@@ -251,6 +302,40 @@ mod tests {
                     7ffe8000-7ffea000 r-xp 00000000 00:00 0                          [vdso]\n";
         assert_eq!(parse_vdso(maps), Some(0x7ffe_8000..0x7ffe_a000));
         assert_eq!(parse_vdso("7ffe1000-7ffe3000 rw-p 0 0 0 /tmp/a [vdso] b\n"), None);
+    }
+
+    #[test]
+    fn a_control_group_is_found_in_its_hierarchy() {
+        let mounts = "30 24 0:26 / /sys/fs/cgroup rw - tmpfs tmpfs rw,mode=755\n\
+                      31 30 0:27 / /sys/fs/cgroup/cpu rw shared:9 - cgroup cgroup rw,cpu\n\
+                      32 30 0:28 /docker/7 /sys/fs/cgroup/freezer rw - cgroup cgroup rw,freezer\n\
+                      33 30 0:29 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n";
+        let mounted = |hierarchy: Hierarchy, mounts| {
+            let found = hierarchy.parse_mounts(mounts);
+            found.map(|found| (found.root, found.folder.display().to_string()))
+        };
+        let found = |root: &str, folder: &str| Some((root.to_owned(), folder.to_owned()));
+        assert_eq!(
+            mounted(Hierarchy::Unified, mounts),
+            found("/", "/sys/fs/cgroup/unified")
+        );
+        assert_eq!(
+            mounted(Hierarchy::Freezer, mounts),
+            found("/docker/7", "/sys/fs/cgroup/freezer")
+        );
+        let first = mounts.lines().next().unwrap();
+        assert_eq!(mounted(Hierarchy::Freezer, first), None);
+        let groups = "6:cpu,freezer:/a:b\n1:name=systemd:/c\n0::/d\n";
+        assert_eq!(Hierarchy::Unified.parse_group(groups).as_deref(), Some("/d"));
+        assert_eq!(Hierarchy::Freezer.parse_group(groups).as_deref(), Some("/a:b"));
+        assert_eq!(Hierarchy::Freezer.parse_group("0::/d\n"), None);
+    }
+
+    #[test]
+    fn another_boot_is_so_many_seconds_away() {
+        let offsets = "monotonic       -3600         0\nboottime        -3600         0\n";
+        assert_eq!(parse_boot_offset(offsets), Some(-3_600));
+        assert_eq!(parse_boot_offset(""), None);
     }
 
     #[test]

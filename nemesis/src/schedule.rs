@@ -11,6 +11,7 @@ use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use crate::clock;
 use crate::cluster::Cluster;
 use crate::condition;
 use crate::fault::{self, Context};
@@ -290,11 +291,17 @@ pub async fn clean_bill(cluster: &Cluster) -> Result<(), Vec<String>> {
         if cluster.host(node).is_on_other_program() {
             amiss.push(format!("{name} is started with its other program"));
         }
+        if cluster.host(node).boot() != 0 {
+            amiss.push(format!("{name} is started with another time since boot"));
+        }
         match cluster.status(node).pid() {
             None => amiss.push(format!("{name} does not run: {:?}", cluster.status(node))),
             Some(pid) => {
-                if procfs::cgroup(pid).is_some_and(|group| group.contains(host::ORIGIN)) {
+                if host::is_in_a_freezer(pid) {
                     amiss.push(format!("{name} is still in a control group of ours"));
+                }
+                if clock::boot_ahead(pid).is_some_and(|ahead| ahead != 0) {
+                    amiss.push(format!("{name} has another time since boot"));
                 }
                 let stopped = procfs::thread_stats(pid)
                     .into_iter()

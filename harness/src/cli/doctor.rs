@@ -36,6 +36,9 @@ struct Ability {
     /// What is in the way, and what to do about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     why: Option<String>,
+    /// What does it, where there is more than one way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    means: Option<String>,
 }
 
 /// Who has no rights of his own on any machine.
@@ -76,6 +79,7 @@ fn abilities() -> Vec<Ability> {
         Ability {
             fault: fault.name().to_owned(),
             works: why.is_none(),
+            means: fault.means().filter(|_| why.is_none()),
             why,
         }
     };
@@ -97,9 +101,11 @@ fn text(findings: &[Finding], faults: &[Ability]) -> String {
         }
     }
     out.push_str("\nfaults\n");
-    for Ability { fault, works, why } in faults {
-        let mark = if *works { "yes" } else { "no " };
-        let line = format!("{mark}  {fault:width$}  {}", why.as_deref().unwrap_or_default());
+    for ability in faults {
+        let mark = if ability.works { "yes" } else { "no " };
+        let told = ability.why.as_ref().or(ability.means.as_ref());
+        let told = told.map_or("", String::as_str);
+        let line = format!("{mark}  {:width$}  {told}", ability.fault);
         out.push_str(&format!("{}\n", line.trim_end()));
     }
     out
@@ -118,10 +124,14 @@ fn markdown() -> anyhow::Result<String> {
     for fault in fault::ALL {
         let cell = |of: &[Ability]| {
             let ability = of.iter().find(|ability| ability.fault == fault.name());
-            match ability.map(|ability| ability.why.as_deref()) {
-                Some(None) => "yes".to_owned(),
-                Some(Some(why)) => format!("no: {}", why.replace('|', "\\|")),
-                None => "?".to_owned(),
+            let told = match ability {
+                None => return "?".to_owned(),
+                Some(ability) => (ability.why.as_ref(), ability.means.as_ref()),
+            };
+            match told {
+                (Some(why), _) => format!("no: {}", why.replace('|', "\\|")),
+                (None, Some(means)) => format!("yes: by {means}"),
+                (None, None) => "yes".to_owned(),
             }
         };
         let root = if is_root {

@@ -36,6 +36,7 @@ fn text(only: Option<&str>) -> String {
             let note = fault.map(|fault| {
                 let shapes = fault.shapes().iter().map(|shape| shape.name);
                 let why = fault.impossible().map(|why| format!(" Not here: {why}."));
+                let why = why.or_else(|| Some(format!(" Here by {}.", fault.means()?)));
                 let shapes = shapes.collect::<Vec<_>>().join(", ");
                 let (networks, why) = (needed_network(fault), why.unwrap_or_default());
                 format!(" Shapes: {shapes}.{networks}{why}")

@@ -98,10 +98,14 @@ pub(crate) async fn run(setting: &Setting<'_>, summary: &mut Summary) -> anyhow:
     let cluster = Cluster::start_network(setting.lab, &plan.nodes, setting.directory).await?;
     if !plan.disk_faults().is_empty() {
         let options = disk::Options::default();
-        cluster.mount_disks(options)?;
+        let reach = cluster.mount_disks(options)?;
         let age = options.write_back_age.as_secs();
-        let told =
-            format!("passed through by the controller, which can undo what was not synced for {age} s");
+        let told = match reach {
+            disk::Reach::Everything => {
+                format!("passed through by the controller, which can undo what was not synced for {age} s")
+            }
+            disk::Reach::Syncs => format!("plain folders: faults of syncs only, by {}", reach.means()),
+        };
         facts.insert("disks".to_owned(), told);
     }
     let (tap, follower) = online::follow(model(setting)?, &checker_options(plan))

@@ -9,12 +9,14 @@
 //! - [`vdso`]: where they go.
 //! - [`tracee`]: stopping a process for as long as that takes.
 //! - [`reading`]: what a process's clock shows.
+//! - [`boot`]: another time since boot, which takes a start.
 //! - [`trial`]: whether this machine allows all that.
 //!
 //! What it does not reach: timers of the kernel (sleep, poll with a timeout, timerfd) run as they do, and so do
 //! programs that make the system call themselves. A thread that was interrupted by a signal in the midst of one
 //! of our functions, and is still in its handler when they are taken away, is not seen.
 
+mod boot;
 #[cfg(target_arch = "x86_64")]
 mod code;
 mod course;
@@ -40,6 +42,7 @@ use nix::errno::Errno;
 use nix::time::{ClockId, clock_gettime};
 use tokio::sync::oneshot;
 
+pub(crate) use boot::{boot_ahead, boot_elsewhere, try_boot};
 pub(crate) use course::{Change, UNIT};
 pub(crate) use trial::obstacle;
 
@@ -117,6 +120,14 @@ impl Epoch {
         Epoch(std::array::from_fn(|number| shows(number).unwrap_or(0)))
     }
 
+    /// The same moment, by the clocks of who has its time since boot so far ahead of ours.
+    fn seen_by(&self, ahead: i64) -> [i64; CLOCKS] {
+        std::array::from_fn(|number| match Kind::of(number) {
+            Some(Kind::Monotonic) => self.0[number].saturating_add(ahead),
+            _ => self.0[number],
+        })
+    }
+
     /// The time since then.
     fn elapsed(&self) -> i64 {
         shows(Kind::Monotonic.number()).unwrap_or(0) - self.0[Kind::Monotonic.number()]
@@ -172,6 +183,8 @@ pub(crate) struct NodeClock(Mutex<State>);
 struct State {
     epoch: Epoch,
     courses: BTreeMap<Kind, Course>,
+    /// By how much the kernel gives the node's processes a time since boot that is ahead of ours, in nanoseconds.
+    boot_ahead: i64,
     /// Was ever anything bent? If not, nobody need look.
     touched: bool,
 }
@@ -206,7 +219,7 @@ impl State {
             }
             for pid in new {
                 seen.insert(pid);
-                match machine::bend(pid, &self.epoch.0, bends) {
+                match machine::bend(pid, &self.epoch.seen_by(self.boot_ahead), bends) {
                     Ok(Some(time)) => {
                         standstill.processes += 1;
                         standstill.longest = standstill.longest.max(time);
@@ -228,12 +241,18 @@ impl NodeClock {
                 .into_iter()
                 .map(|kind| (kind, Course::new(kind == Kind::Monotonic)))
                 .collect(),
+            boot_ahead: 0,
             touched: false,
         })))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The node's processes, which have just been begun, have their time since boot so many seconds ahead of ours.
+    pub(crate) fn booted(&self, ahead: i64) {
+        self.lock().boot_ahead = ahead.saturating_mul(1_000_000_000);
     }
 
     /// Begins what a fault does. `leader` is the first process of the node, if it runs; what starts later gets
@@ -334,8 +353,12 @@ impl NodeClock {
         let (before, since) = (ours()?, state.epoch.elapsed());
         let theirs = machine::read(pid, kind.number())?;
         let (until, after) = (state.epoch.elapsed(), ours()?);
+        let boot_ahead = match kind {
+            Kind::Wall => 0,
+            Kind::Monotonic => state.boot_ahead,
+        };
         Ok(Reading {
-            ahead: theirs - after,
+            ahead: theirs - boot_ahead - after,
             within: after - before,
             wanted: course.bend().range(since, until),
         })

@@ -1,4 +1,5 @@
-//! The disks of nodes, as far as a machine can lose what lies on them.
+//! The disks of nodes, as far as they can be made to fail: by a file system of ours, which does all that is told below,
+//! or, where none can be mounted, by answers to those who sync, which can make them wait or refuse them.
 //!
 //! Over a node's data directory lies a file system of ours (FUSE), in our own mount namespace. It passes everything
 //! on to the directory beneath, and keeps for each change the way back until the change is durable: until fsync,
@@ -16,10 +17,13 @@
 //! While an fsync is under way the kernel lets nobody write to the same file (`fuse_fsync` holds the lock of the inode).
 //! Modes, owners and times are not rolled back. Extended attributes are refused, as on file systems without them.
 
+mod answered;
+mod either;
 mod gate;
 mod inode;
 mod inverse;
 mod mounted;
+mod notice;
 mod passthrough;
 mod rollback;
 mod rot;
@@ -33,8 +37,9 @@ mod tests;
 
 use std::time::Duration;
 
-pub use mounted::obstacle;
-pub(crate) use mounted::{Disk, impossible, obstacle_with};
+pub(crate) use answered::Watch;
+pub(crate) use either::{Disk, impossible, means, reach_with};
+pub use either::{Reach, obstacle};
 pub(crate) use rollback::{Extent, Loss};
 pub(crate) use rot::{Flip, flip, is_there, restore};
 pub(crate) use trouble::{Calls, Hits, Trouble};

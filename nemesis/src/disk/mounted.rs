@@ -1,4 +1,4 @@
-//! A node's disk: a volume that is mounted over a directory.
+//! A node's disk where a file system of ours can lie under it: a volume that is mounted over a directory.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -12,12 +12,12 @@ use nix::unistd::{getegid, geteuid};
 use tokio::sync::oneshot;
 
 use super::Options;
-use super::gate::Power;
+use super::either::Obstacle;
+use super::gate::{Gate, Power};
 use super::passthrough::Passthrough;
 use super::rollback::{self, Extent, Loss};
-use super::trouble::{Hits, Trouble};
+use super::trouble::Troubles;
 use super::volume::Volume;
-use crate::lab::{Lab, has_namespaces};
 
 /// The device by which file systems are served from user space.
 const DEVICE: &str = "/dev/fuse";
@@ -25,20 +25,8 @@ const DEVICE: &str = "/dev/fuse";
 /// How many threads serve one disk: an fsync that waits for the disk beneath must not keep others waiting.
 const THREADS: usize = 4;
 
-/// Why disks can't be made to fail here, and what to do about it; `None` if they can.
-pub fn obstacle(lab: &Lab) -> Option<String> {
-    let (why, remedy) = obstacle_with(lab.has_own_mounts())?;
-    Some(format!("{why}: {remedy}"))
-}
-
-/// The same, before a lab was entered, and before there are threads: it is tried in a child process.
-pub(crate) fn impossible() -> Option<String> {
-    let (why, remedy) = obstacle_with(has_namespaces())?;
-    Some(format!("{why}: {remedy}"))
-}
-
-/// Why not, and what to do about it.
-pub(crate) fn obstacle_with(own_mounts: bool) -> Option<(String, String)> {
+/// Why no file system of ours can lie under a disk, and what to do about it.
+pub(super) fn obstacle(own_mounts: bool) -> Option<Obstacle> {
     if !own_mounts {
         return Some((
             "there is no mount namespace to be had, and what is mounted outside one everybody sees".into(),
@@ -69,7 +57,7 @@ fn open_device() -> io::Result<File> {
 
 /// See the module's text. It is unmounted when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Disk {
+pub(crate) struct Mounted {
     volume: Arc<Volume>,
     mountpoint: PathBuf,
     attic: PathBuf,
@@ -77,9 +65,9 @@ pub(crate) struct Disk {
     rolling_back: Mutex<()>,
 }
 
-impl Disk {
+impl Mounted {
     /// Mounts it over a directory. The attic is a directory beside it, which is made, and removed in the end.
-    pub(crate) fn mount(over: &Path, attic: &Path, options: Options) -> io::Result<Disk> {
+    pub(super) fn mount(over: &Path, attic: &Path, options: Options) -> io::Result<Mounted> {
         fs::create_dir_all(over)?;
         fs::create_dir_all(attic)?;
         let volume = Arc::new(Volume::new(over, attic, options)?);
@@ -99,7 +87,7 @@ impl Disk {
             Some(settings.as_str()),
         )?;
         // From here on dropping it unmounts.
-        let disk = Disk {
+        let disk = Mounted {
             volume: Arc::clone(&volume),
             mountpoint: over.to_owned(),
             attic: attic.to_owned(),
@@ -123,7 +111,7 @@ impl Disk {
     }
 
     /// The path of the directory beneath, for us; the mount itself may hold us up.
-    pub(crate) fn beneath(&self) -> PathBuf {
+    pub(super) fn beneath(&self) -> PathBuf {
         self.volume.root.proc_path()
     }
 
@@ -132,7 +120,7 @@ impl Disk {
     }
 
     /// Does it work, and will it go on doing so?
-    pub(crate) fn has_power(&self) -> bool {
+    pub(super) fn has_power(&self) -> bool {
         self.power() == Power::On && !self.volume.is_armed()
     }
 
@@ -147,14 +135,8 @@ impl Disk {
     }
 
     /// Has the power not go in a write; says whether it would have.
-    pub(crate) fn disarm(&self) -> bool {
+    pub(super) fn disarm(&self) -> bool {
         self.volume.disarm().is_some()
-    }
-
-    /// Lets go of who waits for an answer; they have been killed.
-    pub(crate) fn release(&self) {
-        self.volume.disarm();
-        self.volume.gate.release();
     }
 
     /// Undoes what is not durable. Nobody may be left who uses the disk. `None` if it has power: then it was
@@ -164,40 +146,25 @@ impl Disk {
         (self.power() != Power::On).then(|| rollback::roll_back(&self.volume, extent))
     }
 
-    /// Gives it power, after undoing what is not durable and has not yet been undone.
-    pub(crate) fn power_on(&self) {
-        let _alone = self.rolling_back.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.power() != Power::On {
-            let loss = rollback::roll_back(&self.volume, Extent::All);
-            if !loss.failed.is_empty() {
-                tracing::error!("what was not synced can't be undone: {}", loss.failed.join("; "));
-            }
+    /// Undoes what is not durable and has not yet been undone, if it has no power.
+    pub(super) fn roll_back_the_rest(&self) {
+        if let Some(loss) = self.roll_back(Extent::All)
+            && !loss.failed.is_empty()
+        {
+            tracing::error!("what was not synced can't be undone: {}", loss.failed.join("; "));
         }
-        self.volume.gate.power_on();
     }
 
-    pub(crate) fn begin(&self, fault: u64, trouble: Trouble) {
-        self.volume.troubles.begin(fault, trouble);
+    pub(super) fn gate(&self) -> &Gate {
+        &self.volume.gate
     }
 
-    /// Ends a fault's trouble, and gives back how often it was met; `None` if there is none.
-    pub(crate) fn end(&self, fault: u64) -> Option<Hits> {
-        let hits = self.volume.troubles.end(fault);
-        self.volume.gate.tell();
-        hits
-    }
-
-    pub(crate) fn hits(&self, fault: u64) -> Option<Hits> {
-        self.volume.troubles.hits(fault)
-    }
-
-    /// The faults that trouble it.
-    pub(crate) fn faults(&self) -> Vec<u64> {
-        self.volume.troubles.faults()
+    pub(super) fn troubles(&self) -> &Troubles {
+        &self.volume.troubles
     }
 }
 
-impl Drop for Disk {
+impl Drop for Mounted {
     fn drop(&mut self) {
         // Those who wait get an error: nobody else is going to answer them.
         self.volume.gate.cut();

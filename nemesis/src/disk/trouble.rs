@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
+
+use super::gate::Gate;
 
 /// A kind of call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,8 +117,19 @@ impl Troubles {
         self.any.load(Relaxed) && self.lock().values().any(is_slow)
     }
 
+    /// Holds up an fsync, if some fault does; says whether one did.
+    pub(super) fn hold_up(&self, gate: &Gate) -> bool {
+        let Some((fault, delay)) = self.delay() else {
+            return false;
+        };
+        let since = Instant::now();
+        gate.hold(delay, || self.hits(fault).is_none());
+        self.went_on(fault, since.elapsed());
+        true
+    }
+
     /// The fault that holds up an fsync, the slowest if there are several, and for how long.
-    pub(super) fn delay(&self) -> Option<(u64, Option<Duration>)> {
+    fn delay(&self) -> Option<(u64, Option<Duration>)> {
         if !self.any.load(Relaxed) {
             return None;
         }
@@ -133,7 +146,7 @@ impl Troubles {
     }
 
     /// A call that this fault held up went on.
-    pub(super) fn went_on(&self, fault: u64, took: Duration) {
+    fn went_on(&self, fault: u64, took: Duration) {
         if let Some((_, hits)) = self.lock().get_mut(&fault) {
             hits.over += 1;
             hits.longest = hits.longest.max(took);

@@ -198,10 +198,7 @@ impl Volume {
     ) -> io::Result<()> {
         self.admit(Some(Call::Sync))?;
         let begun = self.log().now();
-        if let Some((fault, delay)) = self.troubles.delay() {
-            let since = Instant::now();
-            self.gate.hold(delay, || self.troubles.hits(fault).is_none());
-            self.troubles.went_on(fault, since.elapsed());
+        if self.troubles.hold_up(&self.gate) {
             self.admit(None)?;
         }
         sync()?;

@@ -4,13 +4,13 @@ use nix::errno::Errno;
 
 use super::node_fault::NodeFault;
 use super::troubled_disk::{self, Told};
-use crate::disk::{Calls, Trouble};
+use crate::disk::{Calls, Reach, Trouble};
 
 /// See the module's text.
 pub(super) const DISK_FULL: NodeFault = NodeFault {
     name: "disk-full",
     summary: "Answers each write and each new name with ENOSPC, as a full disk that copies on write does; reads go on.",
-    needs_disks: true,
+    needs_disk: Some(Reach::Everything),
     harsh: true,
     act: |hit| {
         let calls = Calls {

@@ -6,17 +6,17 @@ use std::time::Duration;
 
 use super::node_fault::{Hit, NodeFault};
 use super::{Context, Healed, Injected, PAUSES_MS};
-use crate::host::{Freezer, Host, ORIGIN};
+use crate::host::{self, Freezer, Host};
 use crate::mark::Mark;
 use crate::network::Evidence;
-use crate::procfs;
 
 /// See the module's text.
 pub(super) const FREEZE: NodeFault = NodeFault {
     name: "freeze",
-    summary: "Has the control group of a node stand still (cgroup.freeze); healing lets it go on where it was.",
+    summary: "Has the control group of a node stand still (cgroup.freeze, or the freezer of cgroup v1); healing lets it go on where it was.",
     lengths_ms: PAUSES_MS,
     impossible,
+    means,
     act: |hit| Box::pin(inject(hit)),
     ..NodeFault::PLAIN
 };
@@ -25,10 +25,18 @@ pub(super) const FREEZE: NodeFault = NodeFault {
 const PATIENCE: Duration = Duration::from_secs(1);
 const LOOK_EVERY: Duration = Duration::from_millis(2);
 
-/// Makes a group and removes it.
-fn impossible() -> Option<String> {
+/// Makes a group and removes it: what would have it stand still.
+fn try_it() -> Option<std::io::Result<&'static str>> {
     let mark = Mark::of_this_process()?;
-    let error = Freezer::make(&mark, "trial").err()?;
+    Some(Freezer::make(&mark, "trial").map(|freezer| freezer.means()))
+}
+
+fn means() -> Option<String> {
+    try_it()?.ok().map(str::to_owned)
+}
+
+fn impossible() -> Option<String> {
+    let error = try_it()?.err()?;
     Some(format!(
         "no control group of our own can be made ({error}): run as root (sudo), or in a group that is yours (systemd-run --user --scope -p Delegate=yes)"
     ))
@@ -44,13 +52,15 @@ async fn inject(hit: Hit<'_>) -> Injected {
     let mut words = Vec::new();
     for (&node, &pid) in &running {
         let name = format!("{}-{}", cluster.name(node), hit.id);
-        let made = Freezer::make(cluster.mark(), &name).and_then(|mut freezer| {
+        let freeze = || {
+            let mut freezer = Freezer::make(cluster.mark(), &name)?;
             freezer.freeze(|| Host::threads(pid).into_keys().collect())?;
-            Ok(freezer)
-        });
-        match made {
-            Ok(freezer) => drop(frozen.insert(node, (pid, freezer))),
-            Err(error) => words.push(format!("{}: {error}", cluster.name(node))),
+            Ok::<_, std::io::Error>(freezer)
+        };
+        match cluster.host(node).process.unless_doomed(pid, freeze) {
+            None => words.push(format!("{} is being ended", cluster.name(node))),
+            Some(Ok(freezer)) => drop(frozen.insert(node, (pid, freezer))),
+            Some(Err(error)) => words.push(format!("{}: {error}", cluster.name(node))),
         }
     }
     if frozen.is_empty() {
@@ -64,11 +74,11 @@ async fn inject(hit: Hit<'_>) -> Injected {
         }
         let (name, still) = (cluster.name(node), freezer.is_frozen());
         certain &= still;
-        let group = procfs::cgroup(*pid).unwrap_or_default();
+        let (group, means) = (freezer.group(*pid).unwrap_or_default(), freezer.means());
         words.push(if still {
-            format!("all of {name} (pid {pid}) stands still in {group}")
+            format!("all of {name} (pid {pid}) stands still in {group}, {means}")
         } else {
-            format!("{name} (pid {pid}) does not stand still in {group}")
+            format!("{name} (pid {pid}) does not stand still in {group}, {means}")
         });
     }
     let nodes: Vec<usize> = frozen.keys().copied().collect();
@@ -83,12 +93,14 @@ async fn heal(context: Context, frozen: BTreeMap<usize, (i32, Freezer)>) -> Heal
     let mut words = Vec::new();
     for (node, pid) in pids {
         let name = context.cluster.name(node);
-        words.push(match procfs::cgroup(pid) {
-            None => format!("{name} (pid {pid}) was killed meanwhile"),
-            Some(group) => {
-                certain &= !group.contains(ORIGIN);
-                format!("{name} (pid {pid}) is back in {group}")
-            }
+        let is_held = host::is_in_a_freezer(pid);
+        certain &= !is_held;
+        words.push(if context.cluster.status(node).pid() != Some(pid) {
+            format!("{name} (pid {pid}) was killed meanwhile")
+        } else if is_held {
+            format!("{name} (pid {pid}) is still in a group of ours")
+        } else {
+            format!("{name} (pid {pid}) is back where it was")
         });
     }
     Evidence::new(certain, words.join("; ")).into()

@@ -6,16 +6,17 @@ use rand::RngExt as _;
 
 use super::node_fault::NodeFault;
 use super::troubled_disk::{self, Told};
-use crate::disk::{Calls, Trouble};
+use crate::disk::{self, Calls, Reach, Trouble};
 
 /// See the module's text.
 pub(super) const IO_ERRORS: NodeFault = NodeFault {
     name: "io-errors",
     summary: "Answers each fsync, each write, or everything asked of a disk with EIO; a server may end itself of that.",
-    needs_disks: true,
+    needs_disk: Some(Reach::Syncs),
+    means: disk::means,
     harsh: true,
     act: |hit| {
-        let (calls, what, excuse) = which(hit.seed);
+        let (calls, what, excuse) = which(hit.seed, hit.reach());
         let told = Told {
             calls: what,
             excuse: Some(excuse.to_owned()),
@@ -29,8 +30,8 @@ pub(super) const IO_ERRORS: NodeFault = NodeFault {
     ..NodeFault::PLAIN
 };
 
-/// Which calls are refused, and how that is told.
-fn which(seed: u64) -> (Calls, &'static str, &'static str) {
+/// Which calls are refused, and how that is told: syncs, where no others can be.
+fn which(seed: u64, reach: Option<Reach>) -> (Calls, &'static str, &'static str) {
     let all = Calls {
         read: true,
         write: true,
@@ -45,7 +46,11 @@ fn which(seed: u64) -> (Calls, &'static str, &'static str) {
         write: true,
         ..Calls::default()
     };
-    match random(seed, "calls").random_range(0..3) {
+    let which = match reach {
+        Some(Reach::Syncs) => 0,
+        _ => random(seed, "calls").random_range(0..3),
+    };
+    match which {
         0 => (
             of_sync,
             "fsyncs answered with EIO",

@@ -1,12 +1,12 @@
 //! What the faults have in common that leave processes less of a resource (prlimit(2), which needs no root).
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rustix::process::{Pid, Resource, prlimit};
 
 use super::node_fault::Hit;
-use super::{Context, Healed, Injected, kill};
+use super::{AFTERMATH, Context, Healed, Injected, kill};
 use crate::cluster::Cluster;
 use crate::host::{Excuse, Host, ProcessState};
 use crate::network::Evidence;
@@ -100,9 +100,6 @@ fn set(pid: i32, limit: Limit, soft: u64) -> rustix::io::Result<()> {
     };
     prlimit(Some(process), limit.resource, limits).map(drop)
 }
-
-/// How long after the healing a process that was refused something may end of it.
-const AFTERMATH: Duration = Duration::from_secs(5);
 
 /// Leaves those that are hit little more than they use.
 pub(super) async fn inject(hit: Hit<'_>, limit: Limit) -> Injected {

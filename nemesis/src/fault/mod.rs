@@ -28,6 +28,7 @@ mod lost_disk;
 mod membership;
 mod memory;
 mod node_fault;
+mod other_boot;
 mod partition;
 mod pause;
 mod power_cut;
@@ -103,6 +104,7 @@ pub const ALL: &[&dyn Fault] = &[
     &clock_jump::CLOCK_JUMP,
     &clock_skew::CLOCK_SKEW,
     &clock_strobe::CLOCK_STROBE,
+    &other_boot::OTHER_BOOT,
 ];
 
 /// The fault of this name.
@@ -203,6 +205,12 @@ pub trait Fault: Sync {
     /// Why it can't be done on this machine, and what to do about it; `None` if nothing is known to be in the way.
     /// May try it on a process of its own, so it is to be asked before there are threads.
     fn impossible(&self) -> Option<String> {
+        None
+    }
+
+    /// By which means it is done on this machine, if there is more than one. To be asked when
+    /// [`impossible`](Fault::impossible) is.
+    fn means(&self) -> Option<String> {
         None
     }
 
@@ -345,6 +353,9 @@ fn roles_of(roles: &BTreeMap<String, String>, hit: &[String]) -> BTreeMap<String
     let of_hit = roles.iter().filter(|(node, _)| hit.contains(node));
     of_hit.map(|(node, role)| (node.clone(), role.clone())).collect()
 }
+
+/// How long after the healing a process that was refused something may end of it.
+const AFTERMATH: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// What the leader is called, whatever the protocol calls it.
 pub(crate) const LEADER: &str = "leader";

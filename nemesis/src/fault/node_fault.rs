@@ -7,6 +7,7 @@ use super::administrator::Need;
 use super::{
     BoxFuture, Context, Fault, Injected, LENGTHS_MS, Shape, Undo, roles_and_leaders, roles_of, selection,
 };
+use crate::disk::Reach;
 use crate::network::Evidence;
 
 /// The roles of nodes, by name.
@@ -18,12 +19,14 @@ pub(super) struct NodeFault {
     pub(super) summary: &'static str,
     pub(super) shapes: &'static [Shape],
     pub(super) lengths_ms: &'static [RangeInclusive<u64>],
-    pub(super) needs_disks: bool,
+    /// What its victims' disks must be able to be made to do.
+    pub(super) needs_disk: Option<Reach>,
     pub(super) needs: Option<Need>,
     pub(super) needs_other_program: bool,
     pub(super) lasts: bool,
     pub(super) harsh: bool,
     pub(super) impossible: fn() -> Option<String>,
+    pub(super) means: fn() -> Option<String>,
     pub(super) act: for<'a> fn(Hit<'a>) -> BoxFuture<'a, Injected>,
 }
 
@@ -34,12 +37,13 @@ impl NodeFault {
         summary: "",
         shapes: selection::PROCESS_SHAPES,
         lengths_ms: LENGTHS_MS,
-        needs_disks: false,
+        needs_disk: None,
         needs: None,
         needs_other_program: false,
         lasts: true,
         harsh: false,
         impossible: || None,
+        means: || None,
         act: |hit| Box::pin(async move { hit.skipped("it does nothing") }),
     };
 }
@@ -62,7 +66,7 @@ impl Fault for NodeFault {
     }
 
     fn needs_disks(&self) -> bool {
-        self.needs_disks
+        self.needs_disk.is_some()
     }
 
     fn needs(&self) -> Option<Need> {
@@ -82,12 +86,16 @@ impl Fault for NodeFault {
     }
 
     fn impossible(&self) -> Option<String> {
-        if self.needs_disks
-            && let Some(why) = crate::disk::impossible()
+        if let Some(need) = self.needs_disk
+            && let Some(why) = crate::disk::impossible(need)
         {
             return Some(why);
         }
         (self.impossible)()
+    }
+
+    fn means(&self) -> Option<String> {
+        (self.means)()
     }
 
     fn inject<'a>(
@@ -110,13 +118,17 @@ impl Fault for NodeFault {
                 victims,
                 roles,
             };
-            let without = |&&node: &&usize| context.cluster.host(node).disk().is_none();
-            match hit.victims.iter().find(without) {
-                Some(&node) if self.needs_disks => {
+            let reach = |node: usize| context.cluster.host(node).disk().map(|disk| disk.reach());
+            let lacks_it = |&&node: &&usize| reach(node) < self.needs_disk;
+            match hit.victims.iter().find(lacks_it) {
+                None => (self.act)(hit).await,
+                Some(&node) => {
                     let name = context.cluster.name(node);
-                    hit.skipped(format!("the disk of {name} can't be made to fail"))
+                    hit.skipped(match reach(node) {
+                        None => format!("the disk of {name} can't be made to fail"),
+                        Some(_) => format!("the disk of {name} can be made to fail its syncs only"),
+                    })
                 }
-                _ => (self.act)(hit).await,
             }
         })
     }
@@ -171,6 +183,12 @@ impl Hit<'_> {
     pub(super) fn running(&self) -> BTreeMap<usize, i32> {
         let pid = |&node: &usize| Some((node, self.context.cluster.status(node).pid()?));
         self.victims.iter().filter_map(pid).collect()
+    }
+
+    /// What the disks of all victims can be made to do.
+    pub(super) fn reach(&self) -> Option<Reach> {
+        let reach = |&node: &usize| self.context.cluster.host(node).disk().map(|disk| disk.reach());
+        self.victims.iter().map(reach).min().flatten()
     }
 
     /// It was done to these nodes.

@@ -2,14 +2,14 @@
 
 use super::node_fault::{Hit, NodeFault};
 use super::{Context, Injected, kill};
-use crate::disk::{Extent, Loss};
+use crate::disk::{Extent, Loss, Reach};
 use crate::network::Evidence;
 
 /// See the module's text.
 pub(super) const POWER_CUT: NodeFault = NodeFault {
     name: "power-cut",
     summary: "Kills nodes and undoes what they had not synced to disk; healing restarts them.",
-    needs_disks: true,
+    needs_disk: Some(Reach::Everything),
     act: |hit| {
         Box::pin(async move {
             let nodes: Vec<usize> = hit.running().into_keys().collect();
@@ -17,7 +17,13 @@ pub(super) const POWER_CUT: NodeFault = NodeFault {
                 return hit.nobody_ran();
             }
             for &node in &nodes {
-                if let Some(disk) = hit.context.cluster.host(node).disk() {
+                if let Some(disk) = hit
+                    .context
+                    .cluster
+                    .host(node)
+                    .disk()
+                    .and_then(|disk| disk.mounted())
+                {
                     disk.cut();
                 }
             }
@@ -52,7 +58,7 @@ pub(super) async fn lose(context: &Context, nodes: &[usize], extent: impl Fn(usi
         };
         let (disk, extent) = (std::sync::Arc::clone(disk), extent(node));
         // Files may be long.
-        let rolled_back = tokio::task::spawn_blocking(move || disk.roll_back(extent)).await;
+        let rolled_back = tokio::task::spawn_blocking(move || disk.mounted()?.roll_back(extent)).await;
         match rolled_back {
             Ok(Some(loss)) => {
                 certain &= loss.failed.is_empty();

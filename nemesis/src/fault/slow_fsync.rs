@@ -7,13 +7,14 @@ use rand::seq::IndexedRandom as _;
 
 use super::node_fault::NodeFault;
 use super::troubled_disk::{self, Told};
-use crate::disk::Trouble;
+use crate::disk::{self, Reach, Trouble};
 
 /// See the module's text.
 pub(super) const SLOW_FSYNC: NodeFault = NodeFault {
     name: "slow-fsync",
     summary: "Makes each fsync take 20 ms to 1 s longer; all but writes to the same file goes on.",
-    needs_disks: true,
+    needs_disk: Some(Reach::Syncs),
+    means: disk::means,
     act: |hit| {
         let told = Told {
             calls: "fsyncs held up",

@@ -2,13 +2,14 @@
 
 use super::node_fault::NodeFault;
 use super::troubled_disk::{self, Told};
-use crate::disk::Trouble;
+use crate::disk::{self, Reach, Trouble};
 
 /// See the module's text.
 pub(super) const STUCK_FSYNC: NodeFault = NodeFault {
     name: "stuck-fsync",
     summary: "Lets no fsync come back until it is healed; all but writes to the same file goes on.",
-    needs_disks: true,
+    needs_disk: Some(Reach::Syncs),
+    means: disk::means,
     act: |hit| {
         let told = Told {
             calls: "fsyncs held up",

@@ -5,13 +5,13 @@ use std::time::Duration;
 use super::Injected;
 use super::node_fault::{Hit, NodeFault};
 use super::power_cut::lose;
-use crate::disk::Extent;
+use crate::disk::{Extent, Reach};
 
 /// See the module's text.
 pub(super) const TORN_WRITES: NodeFault = NodeFault {
     name: "torn-writes",
     summary: "Kills nodes in the middle of a write, of which the disk keeps the first sectors; healing restarts them.",
-    needs_disks: true,
+    needs_disk: Some(Reach::Everything),
     act: |hit| Box::pin(inject(hit)),
     ..NodeFault::PLAIN
 };
@@ -25,7 +25,11 @@ async fn inject(hit: Hit<'_>) -> Injected {
     if nodes.is_empty() {
         return hit.nobody_ran();
     }
-    let disks = || nodes.iter().filter_map(|&node| cluster.host(node).disk());
+    let disks = || {
+        nodes
+            .iter()
+            .filter_map(|&node| cluster.host(node).disk()?.mounted())
+    };
     let armed: Vec<_> = disks().map(|disk| disk.cut_in_write()).collect();
     let deadline = tokio::time::Instant::now() + PATIENCE;
     for cut in armed {

@@ -1,10 +1,10 @@
 //! What the faults have in common that make disks do badly what they are asked for.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::node_fault::Hit;
-use super::{Context, Healed, Injected, kill};
+use super::{AFTERMATH, Context, Healed, Injected, kill};
 use crate::disk::{Hits, Trouble};
 use crate::host::{Excuse, ProcessState};
 use crate::network::Evidence;
@@ -79,10 +79,11 @@ async fn heal(context: Context, id: u64, nodes: Vec<usize>, told: Told) -> Heale
         let name = cluster.name(node);
         words.push(format!("{} in all", words_of(name, hits, told.calls)));
         if let Some(excuse) = &told.excuse {
-            // It may yet stumble over what it was told.
+            // It may yet stumble over what it was told, for a while: then it is sound, or it has no excuse.
             let met = hits.calls > 0;
             host.process
                 .excuse(id, met.then(|| Excuse::OfThisProcess(excuse.clone())));
+            host.process.end_excuse(id, Instant::now() + AFTERMATH);
         }
         if let ProcessState::Exited(exit) = cluster.status(node) {
             words.push(format!("{name} had ended by itself ({exit})"));

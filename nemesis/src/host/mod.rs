@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-pub(crate) use cgroup::{Freezer, ORIGIN, abandoned};
+pub(crate) use cgroup::{Freezer, abandoned, is_in_one as is_in_a_freezer};
 pub(crate) use excuse::Excuse;
 pub(crate) use process::Process;
 pub use process::{CommandSpec, Exit, ProcessState, UnexpectedExit};
@@ -36,6 +36,8 @@ pub(crate) struct Host {
     spec: Mutex<Option<CommandSpec>>,
     /// Is it started with its other program?
     on_other: AtomicBool,
+    /// By how many seconds its time since boot is to be ahead of ours, by the faults that want it so.
+    boots: Mutex<BTreeMap<u64, i64>>,
 }
 
 /// How often to look whether a process is gone.
@@ -57,19 +59,29 @@ impl Host {
             disk: OnceLock::new(),
             spec: Mutex::new(None),
             on_other: AtomicBool::new(false),
+            boots: Mutex::default(),
         }
     }
 
     pub(crate) fn start(&self, spec: CommandSpec, mark: &Mark) -> io::Result<Option<i32>> {
-        let command = process::command(self.current(&spec), &self.folder, mark)?;
+        let mut command = process::command(self.current(&spec), &self.folder, mark)?;
         self.set_command(spec);
+        let watch = self.disk.get().map(|disk| disk.watch(&mut command));
+        let watch = watch.transpose()?.flatten();
         if self.process.state().pid().is_none()
             && let Some(disk) = self.disk.get()
         {
             disk.power_on();
         }
+        let ahead = self.boot();
+        if ahead != 0 {
+            clock::boot_elsewhere(&mut command, ahead);
+        }
         let started = self.process.spawn(&self.room, command)?;
         if started.is_some() {
+            self.clock.booted(ahead);
+            // First: whoever waits in a sync does not stop to have its clock seen to.
+            watch.map_or(Ok(()), disk::Watch::begin)?;
             self.take_up_clock(started);
         }
         Ok(started)
@@ -89,6 +101,9 @@ impl Host {
     /// Sends SIGKILL to it with all its children. Returns its pid, if it ran.
     pub(crate) fn kill(&self) -> Option<i32> {
         let pid = self.process.kill();
+        if let Some(pid) = pid {
+            cgroup::release(pid);
+        }
         if let Some(disk) = self.disk.get() {
             disk.release();
         }
@@ -96,8 +111,9 @@ impl Host {
     }
 
     /// Has it keep its data on a disk that can be made to fail.
-    pub(crate) fn mount_disk(&self, options: disk::Options) -> io::Result<()> {
-        let disk = Disk::mount(&self.folder.join(DATA), &self.folder.join(ATTIC), options)?;
+    pub(crate) fn mount_disk(&self, reach: disk::Reach, options: disk::Options) -> io::Result<()> {
+        let [data, attic] = [DATA, ATTIC].map(|name| self.folder.join(name));
+        let disk = Disk::make(reach, &data, &attic, options)?;
         self.disk
             .set(Arc::new(disk))
             .map_err(|_| io::ErrorKind::AlreadyExists.into())
@@ -136,6 +152,29 @@ impl Host {
     /// Is it started with its other program?
     pub(crate) fn is_on_other_program(&self) -> bool {
         self.on_other.load(Relaxed)
+    }
+
+    fn boots(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, i64>> {
+        self.boots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has it be started with a time since boot that is so many seconds ahead of ours, or no longer because of this
+    /// fault.
+    pub(crate) fn set_boot(&self, fault: u64, ahead: Option<i64>) {
+        match ahead {
+            Some(ahead) => drop(self.boots().insert(fault, ahead)),
+            None => drop(self.boots().remove(&fault)),
+        }
+    }
+
+    /// By how many seconds its time since boot is ahead of ours when it is started next: as the last fault wants it.
+    pub(crate) fn boot(&self) -> i64 {
+        self.boots().last_key_value().map_or(0, |(_, &ahead)| ahead)
+    }
+
+    /// Whatever faults want, it is started with our own time since boot. Says whether one wanted something else.
+    pub(crate) fn forget_boots(&self) -> bool {
+        !std::mem::take(&mut *self.boots()).is_empty()
     }
 
     /// How it is started just now; `None` if it never was.

@@ -256,6 +256,14 @@ impl Process {
         }
     }
 
+    /// Does something to a process that must not be killed in the middle of it. `None` if it is not there, or is
+    /// already meant to end.
+    pub(crate) fn unless_doomed<T>(&self, pid: i32, work: impl FnOnce() -> T) -> Option<T> {
+        let inner = self.lock();
+        let is_doomed = inner.doom.is_some() || self.state().pid() != Some(pid);
+        (!is_doomed).then(work)
+    }
+
     /// Stops the process and its group. Returns its pid if it was running.
     pub(crate) fn pause(&self) -> Option<i32> {
         let _inner = self.lock();

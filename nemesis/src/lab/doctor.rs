@@ -147,16 +147,19 @@ fn back_off(search: &SearchPath) -> Finding {
 fn disks() -> Finding {
     const NAME: &str = "disks that can be made to fail";
     let own_mounts = trial::isolation(false).is_ok();
-    match crate::disk::obstacle_with(own_mounts) {
-        None => Finding::well(
+    match crate::disk::reach_with(own_mounts) {
+        (_, None) => Finding::well(
             NAME,
             "a file system of ours can lie under the nodes' data (/dev/fuse)",
         ),
-        Some((why, remedy)) => Finding::lacking(
-            NAME,
-            format!("{why}: of the disk faults only bit-rot and lost-disk"),
-            remedy,
-        ),
+        (reach, Some((why, remedy))) => {
+            let syncs = match reach {
+                Some(reach) => format!(", and by {} slow-fsync, stuck-fsync and io-errors", reach.means()),
+                None => String::new(),
+            };
+            let detail = format!("{why}: of the disk faults only bit-rot and lost-disk{syncs}");
+            Finding::lacking(NAME, detail, remedy)
+        }
     }
 }
 

@@ -19,6 +19,7 @@ use std::sync::OnceLock;
 
 pub(crate) use doctor::BACK_OFF;
 pub use doctor::{Finding, probe};
+pub(crate) use namespace::hear_of_children;
 use namespace::{Isolation, Refused, Side};
 pub use tools::SearchPath;
 pub(crate) use tools::{Tools, Trouble};
@@ -251,6 +252,23 @@ pub(crate) fn switch_obstacle() -> Option<String> {
     let tried = TRIED.get_or_init(|| {
         namespace::hear_of_children();
         let attempt = trial::isolation(true).and_then(trial::switch);
+        attempt
+            .err()
+            .map(|trouble| format!("{}: {}", trouble.why, trouble.remedy))
+    });
+    tried.clone()
+}
+
+/// Why processes can't be given another time since boot here, and what to do about it. Tried as
+/// [`switch_obstacle`] is.
+pub(crate) fn boot_obstacle() -> Option<String> {
+    static TRIED: OnceLock<Option<String>> = OnceLock::new();
+    if TRIED.get().is_none() && !trial::is_possible() {
+        return None;
+    }
+    let tried = TRIED.get_or_init(|| {
+        namespace::hear_of_children();
+        let attempt = trial::isolation(false).and_then(trial::boot);
         attempt
             .err()
             .map(|trouble| format!("{}: {}", trouble.why, trouble.remedy))

@@ -15,6 +15,7 @@ use nix::unistd::{ForkResult, Uid, fork, pipe2};
 
 use super::namespace::{Isolation, Refused, Side, settle_in, split};
 use super::tools::{self, SearchPath, Tools, Trouble};
+use crate::clock::try_boot;
 use crate::network::switch::Switch;
 use crate::network::{Endpoint, netlink};
 use crate::procfs;
@@ -53,6 +54,18 @@ pub(crate) fn switch(isolation: Isolation) -> Result<(), Trouble> {
             why: error,
             remedy: "load the kernel modules veth and af_packet as root (modprobe), or use another kernel"
                 .into(),
+        }),
+        Err(refusal) => Err(explain(&refusal)),
+    }
+}
+
+/// Finds out whether processes can have another time since boot inside the isolation.
+pub(crate) fn boot(isolation: Isolation) -> Result<(), Trouble> {
+    match in_scratch(isolation, || try_boot().err().unwrap_or_default()) {
+        Ok(error) if error.is_empty() => Ok(()),
+        Ok(error) => Err(Trouble {
+            why: error,
+            remedy: "use a kernel with time namespaces (Linux 5.6, CONFIG_TIME_NS)".into(),
         }),
         Err(refusal) => Err(explain(&refusal)),
     }

@@ -17,6 +17,10 @@ pub(crate) enum Who {
     Nobody,
     /// `nobody`, where anybody may open `/dev/fuse`.
     NobodyWithFuse,
+    /// Root, where even root may not open `/dev/fuse`.
+    WithoutFuse,
+    /// Root, where no control groups of version 2 are mounted.
+    WithoutUnifiedGroups,
     /// Root in name only, in a user namespace that allows no others.
     Caged,
 }
@@ -35,6 +39,15 @@ impl Who {
                 let script = "mount -t tmpfs tmpfs /mnt && mknod -m 666 /mnt/fuse c 10 229 && \
                               mount --bind /mnt/fuse /dev/fuse && \
                               exec setpriv --reuid=65534 --regid=65534 --clear-groups \"$@\"";
+                wrapped("unshare", &["--mount", "sh", "-c", script, "sh"])
+            }
+            Who::WithoutFuse => {
+                let script = "{ [ ! -e /dev/fuse ] || { mount --bind /dev/fuse /dev/fuse && \
+                              mount -o remount,bind,nodev /dev/fuse; }; } && exec \"$@\"";
+                wrapped("unshare", &["--mount", "sh", "-c", script, "sh"])
+            }
+            Who::WithoutUnifiedGroups => {
+                let script = "umount -a -l -t cgroup2 && exec \"$@\"";
                 wrapped("unshare", &["--mount", "sh", "-c", script, "sh"])
             }
             Who::Caged => {

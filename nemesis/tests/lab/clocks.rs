@@ -13,6 +13,7 @@ use crate::stage::{NODES, Stage, Talk};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 const LOOKS: usize = 10;
+const SECOND: i128 = 1_000_000_000;
 
 pub(crate) async fn play(lab: &Lab, run_dir: &Path) {
     let stage = &Stage::set(lab, run_dir).await;
@@ -26,6 +27,7 @@ pub(crate) async fn play(lab: &Lab, run_dir: &Path) {
     across_a_restart(stage).await;
     while_paused(stage).await;
     healed_in_haste(stage).await;
+    other_boots(stage).await;
     assert!(
         own_code() == host,
         "the controller's own code for reading the clock has changed"
@@ -111,6 +113,47 @@ async fn wait_until_moved(stage: &Stage, node: usize, since: &Watch) {
         );
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
+}
+
+/// By how many seconds a node's time since boot is ahead of ours.
+async fn boot_ahead(stage: &Stage, node: usize) -> i128 {
+    let watch = Watch::look(stage, node).await;
+    // The wall clock stays.
+    assert!(*watch.wall.start() < 10 * SECOND && *watch.wall.end() > -10 * SECOND);
+    (watch.monotonic.start() + watch.monotonic.end()) / 2 / SECOND
+}
+
+async fn other_boots(stage: &Stage) {
+    println!("  other boots");
+    if let Some(why) = fault::find("other-boot").unwrap().impossible() {
+        println!("  no time namespaces: {why}");
+        return;
+    }
+    let cluster = stage.cluster();
+    for id in [200, 201] {
+        let injected = stage.inject("other-boot", "n2", id, id).await;
+        assert_eq!(injected.outcome, FaultOutcome::Took);
+        assert!(boot_ahead(stage, 1).await.abs() >= 50, "{}", injected.evidence);
+        assert!(boot_ahead(stage, 0).await.abs() < 10);
+        assert!(clean_bill(cluster).await.is_err());
+        // Whoever starts it again starts it so.
+        let kill = stage.inject("kill", "n2", id + 10, 1).await;
+        stage.heal(kill).await;
+        assert!(boot_ahead(stage, 1).await.abs() >= 50);
+        // Its clocks go wrong, and right again, from where they are.
+        let jump = stage.inject("clock-skew", "n2", id + 20, id).await;
+        assert_eq!(jump.outcome, FaultOutcome::Took);
+        stage.heal(jump).await;
+        stage.heal(injected).await;
+        assert!(boot_ahead(stage, 1).await.abs() < 10);
+    }
+    // It is undone also where nobody undoes it.
+    drop(stage.inject("other-boot", "one", 230, 3).await);
+    cluster.final_heal().unwrap();
+    for node in 0..NODES {
+        stage.wait_until_it_answers(node).await;
+    }
+    clean_bill(cluster).await.unwrap();
 }
 
 /// The code by which this very process reads the clock.

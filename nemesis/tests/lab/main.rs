@@ -15,6 +15,7 @@ mod twins;
 
 use std::path::Path;
 
+use partita_nemesis::fault;
 use partita_nemesis::lab::{self, NetworkChoice, SearchPath, TcpChoice, Wishes};
 
 fn main() {
@@ -27,7 +28,7 @@ fn main() {
     }
 }
 
-/// One finding a line; exit code 1 if anything is lacking.
+/// One finding a line, and one fault; exit code 1 if anything is lacking.
 fn doctor() {
     let findings = lab::probe(&search_path());
     for finding in &findings {
@@ -36,6 +37,11 @@ fn doctor() {
             finding.name, finding.ok, finding.detail, finding.remedy
         );
         assert_eq!(finding.ok, finding.remedy.is_empty());
+    }
+    for fault in fault::ALL {
+        let (why, means) = (fault.impossible(), fault.means());
+        assert!(why.is_none() || means.is_none(), "{}", fault.name());
+        println!("fault {}: {why:?} by {means:?}", fault.name());
     }
     std::process::exit(i32::from(findings.iter().any(|finding| !finding.ok)));
 }
@@ -80,6 +86,8 @@ fn scene(name: &str, network: &str, run_dir: &Path) {
             "tcp-default" => links::tcp_default(&lab, run_dir).await,
             "clocks" => clocks::play(&lab, run_dir).await,
             "processes" => processes::play(&lab, run_dir).await,
+            "freeze" => processes::freeze(&lab, run_dir).await,
+            "stay-frozen" => processes::stay_frozen(&lab, run_dir).await,
             "stay-in-fault" => scenes::stay_in_fault(&lab, run_dir).await,
             "disks" => disks::play(&lab, run_dir).await,
             "stay-in-disk-fault" => disks::stay_in_fault(&lab, run_dir).await,

@@ -277,6 +277,21 @@ async fn upgrades(stage: &Stage, run_dir: &Path) {
     clean_bill(cluster).await.unwrap();
 }
 
+/// Freezes alone.
+pub(crate) async fn freeze(lab: &Lab, run_dir: &Path) {
+    let stage = Stage::set(lab, run_dir).await;
+    freezes(&stage).await;
+    assert!(stage.cluster().unexpected_exits().is_empty());
+}
+
+/// Stays in the middle of a freeze until it is killed.
+pub(crate) async fn stay_frozen(lab: &Lab, run_dir: &Path) {
+    let stage = Stage::set(lab, run_dir).await;
+    let _freeze = took(&stage, "freeze", "minority", 1).await;
+    println!("in fault");
+    std::future::pending::<()>().await;
+}
+
 async fn freezes(stage: &Stage) {
     println!("  freezes");
     if let Some(why) = fault::find("freeze").unwrap().impossible() {
@@ -286,7 +301,7 @@ async fn freezes(stage: &Stage) {
         return;
     }
     let cluster = stage.cluster();
-    let group = |pid| field(pid, "cgroup", "0::");
+    let group = |pid| std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
     for (id, shape) in [(81, "one"), (82, "majority")] {
         let before: BTreeSet<String> = pids(stage).into_iter().map(group).collect();
         let injected = took(stage, "freeze", shape, id).await;
@@ -309,6 +324,7 @@ async fn freezes(stage: &Stage) {
     stage.heal(kill).await;
     assert!(stage.answers(0).await, "what starts anew is not frozen");
     stage.heal(freeze).await;
+    assert!(cluster.unexpected_exits().is_empty());
     // It is undone also where nobody undoes it.
     drop(took(stage, "freeze", "n2", 85).await);
     stage.wait_until_it_answers(1).await;

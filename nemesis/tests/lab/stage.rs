@@ -96,7 +96,10 @@ impl Stage {
 
     /// The same, with disks that can be made to fail under the nodes.
     pub(crate) async fn set_on_disks(lab: &Lab, run_dir: &Path) -> Stage {
-        let mount = |cluster: &Cluster| cluster.mount_disks(disk::Options::default()).expect("disks");
+        let mount = |cluster: &Cluster| {
+            let reach = cluster.mount_disks(disk::Options::default()).expect("disks");
+            println!("    disks fail by {}", reach.means());
+        };
         Stage::set_with(lab, run_dir, mount).await
     }
 

@@ -48,8 +48,16 @@ const TESTS: &[(&str, Test)] = &[
     ("without_a_bound_on_back_off_connections_are_reset", old_kernel),
     ("processes_are_troubled_as_root", processes::as_root),
     ("processes_are_troubled_by_an_ordinary_user", processes::as_user),
+    (
+        "control_groups_of_version_1_freeze_where_there_are_no_others",
+        processes::on_cgroup_v1,
+    ),
     ("disks_fail_as_root", disks::as_root),
     ("disks_fail_for_an_ordinary_user", disks::as_user),
+    (
+        "syncs_fail_where_no_file_system_of_ours_can_be_mounted",
+        disks::without_fuse,
+    ),
     (
         "a_killed_controller_leaves_no_disk",
         disks::a_killed_controller_leaves_none,
@@ -520,5 +528,10 @@ fn the_doctor() -> Result<(), String> {
     need_user_namespaces(Who::Self_)?;
     let mut doctor = theatre.begin(Who::Self_, "doctor", &["doctor"], None);
     doctor.succeed(PLAY);
+    let output = doctor.output();
+    if is_root() {
+        assert!(output.contains("fault other-boot: None"), "{output}");
+        assert!(output.contains("fault slow-fsync: None by Some(\"a file system of ours"));
+    }
     Ok(())
 }

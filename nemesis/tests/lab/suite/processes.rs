@@ -1,9 +1,13 @@
 //! Faults of processes, and the groups that they are frozen in.
 
 use std::path::Path;
+use std::time::Duration;
 
-use super::{KERNEL, PLAY, need_root};
-use crate::actor::{Theatre, Who, is_root};
+use nix::sys::signal::Signal;
+use partita_nemesis::clean;
+
+use super::{KERNEL, PLAY, need_netns, need_root};
+use crate::actor::{Theatre, Who, eventually, is_root, marked};
 
 pub(super) fn as_root() -> Result<(), String> {
     need_root()?;
@@ -11,14 +15,33 @@ pub(super) fn as_root() -> Result<(), String> {
     for network in ["auto", "proxy"] {
         let mut scene = theatre.scene(Who::Self_, "processes", network);
         scene.succeed(PLAY);
-        if let Some(why) = scene
-            .output()
-            .lines()
-            .find_map(|line| line.strip_prefix("  no groups: "))
-        {
-            return Err(format!("{KERNEL}{why}"));
-        }
+        had_groups(&scene.output())?;
     }
+    Ok(())
+}
+
+fn had_groups(output: &str) -> Result<(), String> {
+    let why = output.lines().find_map(|line| line.strip_prefix("  no groups: "));
+    why.map_or(Ok(()), |why| Err(format!("{KERNEL}{why}")))
+}
+
+/// Nothing ends there while it stands still, whoever kills it.
+pub(super) fn on_cgroup_v1() -> Result<(), String> {
+    need_root()?;
+    need_netns()?;
+    let theatre = Theatre::open();
+    let mut scene = theatre.scene(Who::WithoutUnifiedGroups, "freeze", "proxy");
+    scene.succeed(PLAY);
+    had_groups(&scene.output())?;
+    assert!(scene.output().contains("cgroup v1"), "{}", scene.output());
+    let mut killed = theatre.scene(Who::WithoutUnifiedGroups, "stay-frozen", "proxy");
+    killed.wait_for("in fault");
+    assert_eq!(groups_of(killed.pid()).len(), 2);
+    killed.signal(Signal::SIGKILL);
+    killed.wait(Duration::from_secs(5));
+    clean::clean_groups();
+    assert_eq!(groups_of(killed.pid()), Vec::<String>::new());
+    eventually("every process ends", || marked(killed.pid()).is_empty());
     Ok(())
 }
 
