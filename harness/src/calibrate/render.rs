@@ -240,4 +240,15 @@ mod tests {
             "{map}"
         );
     }
+
+    #[test]
+    fn a_calibration_as_tables_and_json() {
+        let mut calibration = calibration();
+        calibration.processes = calibration.simulated.split_off(1);
+        insta::assert_snapshot!("calibration-markdown", markdown(&calibration));
+        insta::assert_snapshot!(
+            "calibration-json",
+            serde_json::to_string_pretty(&calibration).unwrap()
+        );
+    }
 }

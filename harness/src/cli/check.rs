@@ -214,3 +214,39 @@ fn json(verdict: Verdict, judged: &[Judged<'_>]) -> String {
     let all = serde_json::json!({ "format": format, "verdict": verdict, "exit_code": verdict.exit_code(), "files": files });
     format!("{all}\n")
 }
+
+#[cfg(test)]
+mod tests {
+    use partita_checker::{Model, Options};
+
+    use super::*;
+
+    #[test]
+    fn a_judged_history_as_text_and_json() {
+        let line = |process, kind, f, value, time| {
+            format!(r#"{{"process":{process},"type":"{kind}","f":"{f}","value":{value},"time":{time}}}"#)
+                + "\n"
+        };
+        let text = line(0, "invoke", "write", "1", 1_000_000)
+            + &line(0, "ok", "write", "1", 2_000_000)
+            + &line(1, "invoke", "read", "null", 3_000_000)
+            + &line(1, "ok", "read", "2", 4_000_000);
+        let history = partita_history::jsonl::read(text.as_bytes(), false).unwrap();
+        let model = Model::by_name("register").unwrap();
+        let options = Options::default();
+        let judged = || Judged {
+            file: Path::new("history.jsonl"),
+            operations: history.len(),
+            analysis: partita_checker::check(&history, model, &options, &|| false).unwrap(),
+            findings: partita_checker::lint(&history, model, &options),
+        };
+        let both = [judged(), judged()];
+        let lines: String = both.iter().map(|judged| judged.line(false)).collect();
+        insta::assert_snapshot!(
+            "checked-text",
+            both[0].line(true) + &lines + &total(Verdict::Invalid, &both)
+        );
+        let told: serde_json::Value = serde_json::from_str(&json(Verdict::Invalid, &both[..1])).unwrap();
+        insta::assert_snapshot!("checked-json", crate::cli::tests::pretty(&told));
+    }
+}

@@ -155,3 +155,31 @@ fn of_an_ordinary_user() -> anyhow::Result<Vec<Ability>> {
     let report: Report = serde_json::from_slice(&output.stdout)?;
     Ok(report.faults)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::tests::pretty;
+
+    #[test]
+    fn a_machine_as_text_and_json() {
+        let finding = |name, ok, detail: &str, remedy: &str| Finding {
+            name,
+            ok,
+            detail: detail.into(),
+            remedy: remedy.into(),
+        };
+        let findings = [
+            finding("a network that can be cut", true, "namespaces, as root", ""),
+            finding("iptables", false, "is not there", "apt-get install iptables"),
+        ];
+        let faults = [("kill", None), ("torn-writes", Some("/dev/fuse can't be opened"))];
+        let faults = faults.map(|(fault, why)| Ability {
+            fault: fault.into(),
+            works: why.is_none(),
+            why: why.map(str::to_owned),
+        });
+        insta::assert_snapshot!("doctor-text", text(&findings, &faults));
+        insta::assert_snapshot!("doctor-json", pretty(&json(&findings, &faults)));
+    }
+}

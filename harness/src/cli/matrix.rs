@@ -222,3 +222,20 @@ fn told(place: &Place, tally: &Tally) -> String {
 fn size_of(directory: &Path) -> anyhow::Result<u64> {
     crate::run::directory::size(directory).with_context(|| anyhow!("`{}`", directory.display()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::tests::pretty;
+    use crate::matrix::tally::tests::place;
+
+    #[test]
+    fn a_night_as_text_and_json() {
+        let home = tempfile::tempdir().unwrap();
+        let place = place(home.path());
+        let tally = Tally::of(&place);
+        let fixed = |text: String| text.replace(&home.path().display().to_string(), "nights");
+        insta::assert_snapshot!("night-json", fixed(pretty(&json(&place, &tally))));
+        insta::assert_snapshot!("night-text", fixed(told(&place, &tally)));
+    }
+}

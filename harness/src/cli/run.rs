@@ -405,3 +405,53 @@ fn json(summary: &Summary, directory: &Path) -> serde_json::Value {
         "facts": summary.facts,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use partita_checker::Analysis;
+    use partita_reports::run::{FaultCount, Outcomes, Rate};
+
+    use super::*;
+    use crate::cli::tests::pretty;
+
+    #[test]
+    fn what_a_run_tells_programs() {
+        let count = Outcomes {
+            ok: 90,
+            fail: 7,
+            info: 3,
+        };
+        let checks = ["linearizability", "recovery"].map(|checker| Analysis {
+            checker: checker.into(),
+            model: String::new(),
+            verdict: Verdict::Valid,
+            reason: "it holds".into(),
+            anomalies: Vec::new(),
+            keys: Vec::new(),
+            assumptions: Vec::new(),
+        });
+        let summary = Summary {
+            verdict: Verdict::Valid,
+            reason: "100 operations".into(),
+            command: "partita run raft --seed 7".into(),
+            seed: 7,
+            network: "netns: as root".into(),
+            duration_ms: 10_000,
+            ended: "time limit".into(),
+            rate: Rate {
+                asked: 20.0,
+                invoked: 10.0,
+                ok: 9.0,
+            },
+            operations: BTreeMap::from([("write".into(), count)]),
+            faults: BTreeMap::from([("kill".into(), FaultCount::default())]),
+            checks: checks.into(),
+            facts: BTreeMap::from([("target version".into(), "1.0".into())]),
+            ..Summary::default()
+        };
+        // A directory that is not there has no size.
+        insta::assert_snapshot!(pretty(&json(&summary, Path::new("runs/none"))));
+    }
+}

@@ -264,3 +264,27 @@ fn told(shrunk: &Shrunk, before: &Plan, file: &Path) -> String {
         100.0 * high
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::tests::pretty;
+    use crate::plan::tests::plan;
+
+    #[test]
+    fn what_is_left_of_a_run_as_text_and_json() {
+        let before = plan("partition,kill");
+        let mut small = before.clone();
+        small.faults.truncate(1);
+        small.nodes.truncate(3);
+        (small.concurrency, small.rate, small.time_limit_ms) = (3, 62.5, 4_500);
+        let shrunk = Shrunk {
+            plan: small,
+            hits: 7,
+            runs: 10,
+        };
+        let file = Path::new("small plan.toml");
+        insta::assert_snapshot!("shrunk-text", told(&shrunk, &before, file));
+        insta::assert_snapshot!("shrunk-json", pretty(&shrunk.json(&before, file)));
+    }
+}

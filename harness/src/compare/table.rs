@@ -139,6 +139,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::cli::tests::pretty;
 
     fn side(name: &str, found: u64, rates: &[f64]) -> Side {
         let rates = rates.iter().zip(0..);
@@ -162,5 +163,12 @@ mod tests {
                 + &text(&old, &side("one", 1, &[300.0]))
                 + &text(&old, &side("dead", 0, &[0.0, 0.0, 0.0]))
         );
+    }
+
+    #[test]
+    fn comparisons_for_programs() {
+        let old = side("old", 0, &[400.0, 390.0, 410.0]);
+        let new = side("new", 9, &[200.0, 196.0, 204.0]);
+        insta::assert_snapshot!(pretty(&json(&old, &[new, old.clone()])));
     }
 }
