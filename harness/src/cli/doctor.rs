@@ -66,7 +66,7 @@ fn json(findings: &[Finding], faults: &[Ability]) -> serde_json::Value {
             "remedy": finding.remedy,
         })
     });
-    serde_json::json!({ "format": 1, "findings": findings.collect::<Vec<_>>(), "faults": faults })
+    serde_json::json!({ "format": partita_reports::run::FORMAT, "findings": findings.collect::<Vec<_>>(), "faults": faults })
 }
 
 /// What this user can do here.
@@ -114,6 +114,11 @@ fn markdown() -> anyhow::Result<String> {
     } else {
         ours.clone()
     };
+    Ok(table(is_root.then_some(&ours), &theirs))
+}
+
+/// What root, if that was tried, and what an ordinary user can have.
+fn table(ours: Option<&Vec<Ability>>, theirs: &[Ability]) -> String {
     let mut out = String::from("| name | what | as root | as an ordinary user |\n|---|---|---|---|\n");
     for fault in fault::ALL {
         let cell = |of: &[Ability]| {
@@ -124,19 +129,15 @@ fn markdown() -> anyhow::Result<String> {
                 None => "?".to_owned(),
             }
         };
-        let root = if is_root {
-            cell(&ours)
-        } else {
-            "not tried".to_owned()
-        };
+        let root = ours.map_or_else(|| "not tried".to_owned(), |ours| cell(ours));
         out.push_str(&format!(
             "| `{}` | {} | {root} | {} |\n",
             fault.name(),
             fault.summary(),
-            cell(&theirs)
+            cell(theirs)
         ));
     }
-    Ok(out)
+    out
 }
 
 /// Asks the same of ourselves as somebody else.
@@ -160,6 +161,7 @@ fn of_an_ordinary_user() -> anyhow::Result<Vec<Ability>> {
 mod tests {
     use super::*;
     use crate::cli::tests::pretty;
+    use crate::formats::assert_documented;
 
     #[test]
     fn a_machine_as_text_and_json() {
@@ -180,6 +182,14 @@ mod tests {
             why: why.map(str::to_owned),
         });
         insta::assert_snapshot!("doctor-text", text(&findings, &faults));
-        insta::assert_snapshot!("doctor-json", pretty(&json(&findings, &faults)));
+        // How many other faults there are is not for this test to say.
+        let told = [Some(&faults.to_vec()), None].map(|ours| table(ours, &faults));
+        let lines = told.iter().flat_map(|told| told.lines()).filter(|line| {
+            line.starts_with("| name") || line.starts_with("| `kill`") || line.starts_with("| `torn-writes`")
+        });
+        insta::assert_snapshot!("doctor-markdown", lines.collect::<Vec<_>>().join("\n"));
+        let told = json(&findings, &faults);
+        assert_documented("partita doctor --json", &told);
+        insta::assert_snapshot!("doctor-json", pretty(&told));
     }
 }

@@ -163,4 +163,10 @@ pub(crate) mod tests {
     pub(crate) fn pretty(value: &serde_json::Value) -> String {
         format!("{value:#}")
     }
+
+    #[test]
+    fn help_names_every_verb() {
+        let help = <super::Arguments as clap::CommandFactory>::command().render_help();
+        insta::assert_snapshot!("help", help);
+    }
 }
