@@ -136,11 +136,12 @@ function severityView(severity) {
     const [, answer] = ANSWERS[level.answer];
     return `${level.meaning} ${level.name}: ${answer}${level.why ? `: ${level.why}` : ""}.`;
   };
+  const broken = make("li", { class: "level no" }, "✗ linearizable");
   const chips = severity.levels.map((level) => make("li", { class: `level ${level.answer}`, title: told(level) },
     `${ANSWERS[level.answer][0]} ${level.name}`));
   return make("div", { class: "severity" },
     make("ul", { class: "sizes" }, severity.sizes.map((size) => make("li", {}, size))),
-    chips.length > 0 && make("ul", { class: "levels", "aria-label": "Weaker guarantees" }, chips),
+    chips.length > 0 && make("ul", { class: "levels", "aria-label": "Guarantees, the strongest first" }, broken, chips),
     chips.length > 0 && make("details", { class: "small" },
       make("summary", {}, "What these guarantees mean, and how they were broken"),
       make("dl", {}, severity.levels.map((level) => [
@@ -159,6 +160,7 @@ function caption(anomaly, strips) {
   if (anomaly.core_left_out > 0) parts.push(`${counted(anomaly.core_left_out, "operation")} of the counterexample, far from the contradiction, ${anomaly.core_left_out === 1 ? "is" : "are"} not drawn.`);
   if (context > 0) parts.push(`Grey: ${counted(context, "other operation")} on the same key${anomaly.left_out > 0 ? `, ${whole(anomaly.left_out)} more not drawn` : ""}.`);
   if (anomaly.timed && strips && strips.length > 0) parts.push("A diamond: where the node answered.");
+  parts.push("Select a bar for its details, and for the log lines around it.");
   parts.push(anomaly.confirmed ? "Confirmed by the exhaustive checker." : "Not confirmed by the exhaustive checker.");
   return parts.join(" ");
 }

@@ -26,7 +26,7 @@ function logsCaption(logs) {
 }
 
 function logBrowser(logs, lines, last) {
-  const names = [...logs.nodes.map((node) => node.node), "faults"];
+  const names = [...logs.nodes.map((node) => node.node), "faults", "violations"];
   let found = null;
   const told = make("p", { class: "small soft", "aria-live": "polite" });
   const whole_line = make("pre", { class: "log whole", hidden: "", tabindex: 0, "aria-label": "The whole line" });
@@ -40,6 +40,7 @@ function logBrowser(logs, lines, last) {
       cells[1].textContent = visible(names[node]);
       cells[2].textContent = visible(text);
       const level = /\b(ERROR|FATAL|panicked|WARN|warn|error)\b/.exec(text.slice(0, 120));
+      if (node > logs.nodes.length) return "erred";
       return `${node === logs.nodes.length ? "of-fault" : ""} ${level ? (/warn/i.test(level[1]) ? "warned" : "erred") : ""}`;
     },
     choose: (row) => {
@@ -50,7 +51,7 @@ function logBrowser(logs, lines, last) {
   });
   list.view.classList.add("lines");
   const text = make("input", { type: "search", placeholder: "text" });
-  const node = make("select", {}, make("option", { value: "" }, "any"), names.slice(0, logs.aligned ? names.length : -1).map((name, i) => make("option", { value: i }, name)));
+  const node = make("select", {}, make("option", { value: "" }, "any"), names.slice(0, logs.aligned ? names.length : -2).map((name, i) => make("option", { value: i }, name)));
   const run = () => {
     const words = text.value.trim().toLowerCase();
     const wanted = node.value === "" ? null : Number(node.value);

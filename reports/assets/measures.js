@@ -43,7 +43,7 @@ function quorumView(quorum) {
       `${counted(elections.length + more, "change")} of leader`, lengths.length > 0 ? `, the longest without one ${span(lengths[lengths.length - 1])}.` : "."),
     make("ul", { class: "plain small" }, elections.slice(0, 12).map((election) => make("li", {}, momentButton(election.at), ` ${election.node}`, election.term === null ? "" : `, term ${election.term}`, `: ${took(election)}`)),
       elections.length + more > 12 && make("li", {}, `and ${whole(elections.length + more - 12)} more`)),
-    make("p", { class: "small soft" }, `Nodes were asked every ${span(resolution)}: no time here is finer.`));
+    make("p", { class: "small soft" }, `Nodes were asked every ${span(resolution)}, and changes that their logs tell of are exact.`));
 }
 
 function measuresView(measures) {

@@ -47,11 +47,16 @@ function repeatView(command) {
       button.textContent = "Copied";
     } catch {
       // A file opened from disk may not be let near the clipboard: the text is selected, and keys still work.
-      button.textContent = document.execCommand("copy") ? "Copied" : "Selected";
+      button.textContent = document.execCommand("copy") ? "Copied" : "Press Ctrl+C";
     }
     setTimeout(() => { button.textContent = "Copy"; }, 1500);
   });
   return make("div", { class: "repeat" }, make("span", { class: "soft" }, "Again:"), code, button);
+}
+
+/** What an anomaly is called. */
+function named(anomaly) {
+  return anomaly.key === null ? anomaly.name : `${anomaly.name} on key ${anomaly.key}`;
 }
 
 function anomaliesView(anomalies, more, strips) {
@@ -60,16 +65,15 @@ function anomaliesView(anomalies, more, strips) {
   const title = make("h2", { id: "anomaly" });
   const buttons = make("div", { class: "buttons", role: "group", "aria-label": "Violations" });
   let current = null;
-  const name = (anomaly) => (anomaly.key === null ? anomaly.name : `${anomaly.name} on key ${anomaly.key}`);
   const choose = (i) => { chosen = i; show(); current.render(); };
   const show = () => {
     current = anomalyView(anomalies[chosen], strips);
-    title.textContent = visible(name(anomalies[chosen]));
+    title.textContent = visible(named(anomalies[chosen]));
     holder.replaceChildren(current.view);
     const focused = buttons.contains(document.activeElement);
     buttons.replaceChildren(...anomalies.map((anomaly, i) => make("button", {
       type: "button", "aria-pressed": String(i === chosen), click: () => { choose(i); },
-    }, `${i + 1}. ${name(anomaly)}`)));
+    }, `${i + 1}. ${named(anomaly)}`)));
     if (focused) buttons.querySelector("[aria-pressed=true]").focus();
   };
   show();
@@ -101,9 +105,12 @@ function start() {
   const figures = [];
   const figure = (made) => { figures.push(made); return made.view; };
   shared.start(page.timeline ? page.timeline.to : 0);
+  if (page.timeline) page.timeline.violations = page.anomalies.filter((anomaly) => anomaly.timed).map((anomaly) => ({ moment: anomaly.moment, name: named(anomaly) }));
   const views = { logs: logsView(page.logs), history: historyView(page.history), time: page.timeline && timelineView(page.timeline) };
   root.append(headView(page));
   if (page.anomalies.length > 0) root.append(figure(anomaliesView(page.anomalies, page.anomalies_left_out, page.timeline && page.timeline.nodes)));
+  const messages = messagesView();
+  if (messages) root.append(messages);
   const broken = page.verdict === "harness-failure";
   if (broken) root.append(views.logs.view);
   root.append(views.time
@@ -116,6 +123,7 @@ function start() {
   root.append(factsView(page));
   const render = () => figures.forEach((made) => made.render());
   render();
+  if (messages) showEnd(messages);
   let width = innerWidth;
   addEventListener("resize", () => {
     if (innerWidth === width) return;

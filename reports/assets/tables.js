@@ -51,9 +51,9 @@ function faultsTable(work) {
 
 function checkView(check) {
   const parts = [];
-  if (check.keys > 0) parts.push(`${counted(check.keys, "key")}, ${counted(check.operations, "operation")} judged, ${counted(check.configurations, "configuration")} visited`);
+  if (check.keys > 0) parts.push(`${counted(check.keys, "key")}, ${counted(check.operations, "operation")} judged${check.configurations > 0 ? `, ${counted(check.configurations, "state")} of the search visited` : ""}`);
   if (check.anomalies > 0) parts.push(`${check.anomalies} ${check.anomalies === 1 ? "violation" : "violations"}`);
-  const open = check.open_keys.map(([key, verdict, events]) => make("li", {}, `key ${key}: ${verdict}; no violation in the first ${counted(events, "event")}`));
+  const open = check.open_keys.map(([key, verdict, events]) => make("li", {}, `key ${key}: ${verdict}${verdict === "invalid" ? `, certain only after the first ${counted(events, "event")}` : `; no violation in the first ${counted(events, "event")}`}`));
   if (check.open_keys_left_out > 0) open.push(make("li", {}, `and ${counted(check.open_keys_left_out, "more key")}`));
   return make("div", { class: "check" },
     make("h4", {}, chip(check.verdict, check.word), check.model ? `${check.checker} (${check.model})` : check.checker),

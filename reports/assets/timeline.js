@@ -62,8 +62,20 @@ function timelineFigure(line, summary, stretch, width, tell) {
   without.forEach((row, i) => drawWithout(view, row, panels.without.top + i * ROW));
   line.nodes.forEach((strip, i) => drawStrip(view, strip, panels.nodes.top + i * STRIP));
   if (panels.progress) drawProgress(view, panels.progress);
+  for (const violation of line.violations) drawViolation(view, violation, panels.rate.top, bottom);
   addCursor(view, panels.rate.top);
   return svg;
+}
+
+/** Where a contradiction became certain: a line through all panels. */
+function drawViolation(view, violation, top, bottom) {
+  const { svg, x, inside } = view;
+  if (!inside(violation.moment, violation.moment)) return;
+  const at = x(violation.moment);
+  svg.append(draw("g", { class: "violated" },
+    draw("line", { x1: at, x2: at, y1: top, y2: bottom }),
+    draw("path", { d: `M${at} ${top - 6}l5 6l-5 6l-5 -6z` }),
+    draw("title", {}, `${violation.name}, ${violation.moment.toFixed(3)} s`)));
 }
 
 function drawTimeAxis(view, top) {

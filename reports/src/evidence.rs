@@ -10,7 +10,7 @@ use partita_checker::Anomaly;
 use partita_history::{FaultEvent, FaultOutcome, FaultPhase, Operation};
 
 use crate::load::Run;
-use crate::words;
+use crate::{told, words};
 use roles::Roles;
 
 /// A sighting up to so long after the fact still says something of it: nodes are only asked now and then.
@@ -24,7 +24,8 @@ pub(crate) fn evidence(run: &Run, anomaly: &Anomaly) -> Vec<String> {
         return Vec::new();
     };
     let now = culprit.completed.unwrap_or(culprit.invoked).time;
-    let roles = Roles::of(run);
+    let said = told::told(run);
+    let roles = Roles::of(&said);
     let mut told = Vec::new();
     if let Some(node) = culprit.node {
         let cut = cuts::cut_off(&run.history.faults, &run.summary.nodes, node, now);
@@ -42,10 +43,14 @@ pub(crate) fn evidence(run: &Run, anomaly: &Anomaly) -> Vec<String> {
             .and_then(|other| acknowledged(&roles, &culprit, other)),
     );
     told.extend(hits(run, &culprit, &others, now));
-    if let Some(defect) = &run.summary.defect {
-        told.push(format!("The nodes ran with the deliberate bug {defect}."));
-    }
+    told.extend(planted(run));
     told
+}
+
+/// That the nodes were not to be trusted, in a sentence.
+pub(crate) fn planted(run: &Run) -> Option<String> {
+    let defect = run.summary.defect.as_ref()?;
+    Some(format!("The nodes ran with the deliberate bug {defect}."))
 }
 
 /// What the node that answered took itself for, and from whom it was cut off.

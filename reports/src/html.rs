@@ -5,12 +5,16 @@ use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
 use crate::load::Run;
+use crate::sequence::Diagram;
 use crate::{text, view, words};
 
 const PAGE: &str = include_str!("../assets/report.html");
-const STYLE: &str = include_str!("../assets/report.css");
+const STYLE: &str = concat!(
+    include_str!("../assets/report.css"),
+    include_str!("../assets/sequence.css")
+);
 /// The parts of the one script, in the order in which they need one another.
-const SCRIPT: [&str; 15] = [
+const SCRIPT: [&str; 16] = [
     include_str!("../assets/dom.js"),
     include_str!("../assets/shared.js"),
     include_str!("../assets/columns.js"),
@@ -24,6 +28,7 @@ const SCRIPT: [&str; 15] = [
     include_str!("../assets/measures.js"),
     include_str!("../assets/history.js"),
     include_str!("../assets/logs.js"),
+    include_str!("../assets/messages.js"),
     include_str!("../assets/tables.js"),
     include_str!("../assets/report.js"),
 ];
@@ -46,6 +51,10 @@ pub fn html(run: &Run) -> String {
             ("style", STYLE),
             ("plain", &escape_text(&text::text(run, 100, false))),
             ("data", &escape_json(&data)),
+            (
+                "messages",
+                &run.messages.as_ref().map(Diagram::figure).unwrap_or_default(),
+            ),
             ("operations", &contents.operations),
             ("lines", &contents.lines),
             ("script", &script),

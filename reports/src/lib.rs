@@ -29,6 +29,7 @@ mod recover;
 pub mod run;
 pub mod sequence;
 mod text;
+mod told;
 mod view;
 mod words;
 mod write;

@@ -10,6 +10,7 @@ use partita_history::{History, Operation, Outcome, ReadError, jsonl};
 use crate::lines::{self, Lines};
 use crate::recover;
 use crate::run::{Metric, Summary};
+use crate::sequence::Diagram;
 use crate::view::{self, Leadership};
 use crate::words;
 
@@ -37,6 +38,8 @@ pub struct Run {
     pub plan: Option<String>,
     /// The ends of the nodes' logs, in the order of the nodes.
     pub logs: Vec<NodeLog>,
+    /// The messages of a simulated run.
+    pub messages: Option<Diagram>,
     /// What was missing or cut short, in words.
     pub notes: Vec<String>,
 }
@@ -121,6 +124,7 @@ pub fn load(directory: &Path) -> Result<Run, LoadError> {
         }
         None => (recover::summary(directory, &history), false),
     };
+    let messages = read_messages(&at("messages.json"))?;
     check_references(&summary, &history, &mut notes);
     let logs = read_logs(&at("nodes"), &summary.nodes)?;
     Ok(Run {
@@ -131,6 +135,7 @@ pub fn load(directory: &Path) -> Result<Run, LoadError> {
         metrics,
         plan,
         logs,
+        messages,
         notes,
     })
 }
@@ -244,6 +249,11 @@ fn read_metrics(path: &Path, notes: &mut Vec<String>) -> Result<Vec<Metric>, Loa
         ));
     }
     Ok(metrics)
+}
+
+fn read_messages(path: &Path) -> Result<Option<Diagram>, LoadError> {
+    let parse = |text: String| serde_json::from_str(&text).map_err(|error| json_error(path, 0, &error));
+    read_text(path)?.map(parse).transpose()
 }
 
 /// Where a mistake is, given how many lines come before the text that was parsed.

@@ -7,6 +7,7 @@
 //! metrics.jsonl    one [`Metric`] a line
 //! verdict.json     one [`Summary`]
 //! violation.json   of a run that stopped at its first violation: that moment, and how the nodes were then
+//! messages.json    of a simulated run: the messages at its end, one [`crate::sequence::Diagram`]
 //! nodes/<name>/    the node's log (node.log) and files
 //! report.html      made from the above, as are junit.xml and, of a violation, anomaly.svg
 //! ```

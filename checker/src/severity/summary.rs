@@ -29,9 +29,11 @@ impl Severity {
 
     fn headline(&self) -> String {
         let time = match &self.stale_by {
-            Extent::Exactly(0) => "Stale by less than the clock tells".to_owned(),
-            Extent::Exactly(length) => format!("Stale by {}", self.length(*length)),
-            Extent::AtLeast(length) => format!("Stale by {} or more", self.length(*length)),
+            Extent::Exactly(0) => "The stalest answer is stale by less than the clock tells".to_owned(),
+            Extent::Exactly(length) => format!("The stalest answer is stale by {}", self.length(*length)),
+            Extent::AtLeast(length) => {
+                format!("The stalest answer is stale by {} or more", self.length(*length))
+            }
             Extent::Boundless(why) => format!("No staleness explains it: {why}"),
             Extent::NotKnown(why) => format!("How stale is not known: {why}"),
         };

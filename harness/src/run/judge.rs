@@ -102,7 +102,8 @@ fn per_second(count: u64, seconds: f64) -> f64 {
     }
 }
 
-fn outcomes(history: &History) -> BTreeMap<String, Outcomes> {
+/// How operations ended, by function.
+pub(crate) fn outcomes(history: &History) -> BTreeMap<String, Outcomes> {
     let mut counts: BTreeMap<String, Outcomes> = BTreeMap::new();
     for operation in history.operations() {
         let count = counts.entry(operation.f.to_owned()).or_default();

@@ -21,14 +21,14 @@ pub(super) fn cut_off(faults: &[FaultEvent], nodes: &[String], node: &str, now: 
     let flapping = reached(&flapping, nodes, node);
     let lost = |reach: &Reach<'_>| reach.mute && reach.deaf;
     let told = [
-        clause("had been cut off from", nodes, &steady, lost),
-        clause("could not send to", nodes, &steady, |reach| {
+        clause("had been cut off from", nodes, &steady, now, lost),
+        clause("could not send to", nodes, &steady, now, |reach| {
             reach.mute && !reach.deaf
         }),
-        clause("could not hear", nodes, &steady, |reach| {
+        clause("could not hear", nodes, &steady, now, |reach| {
             reach.deaf && !reach.mute
         }),
-        clause("was cut off again and again from", nodes, &flapping, lost),
+        clause("was cut off again and again from", nodes, &flapping, now, lost),
     ];
     let told: Vec<String> = told.into_iter().flatten().collect();
     (!told.is_empty()).then(|| told.join(", "))
@@ -71,12 +71,13 @@ fn reached<'a>(faults: &[&'a FaultEvent], nodes: &'a [String], node: &str) -> Ve
     faults.into_iter().map(stage).collect()
 }
 
-/// From whom, since when, and by what: of the faults in their order, those that made it worse until the majority was
+/// From whom, since when as far as is known at `now`, and by what: of the faults in their order, those that made it worse until the majority was
 /// gone, or all that ever was.
 fn clause(
     verb: &str,
     nodes: &[String],
     stages: &[Stage<'_>],
+    now: u64,
     gone: impl Fn(&Reach<'_>) -> bool,
 ) -> Option<String> {
     let at_last: Vec<&str> = gone_in(stages.last()?, &gone);
@@ -84,21 +85,21 @@ fn clause(
     let (mut before, mut what) = (0, Vec::new());
     for stage in stages {
         // Who could not be sent to, and then could not be heard either, counts with the lost alone.
-        let now = gone_in(stage, &gone)
+        let count = gone_in(stage, &gone)
             .iter()
             .filter(|peer| at_last.contains(peer))
             .count();
-        if now > before {
+        if count > before {
             what.push(words::clip(&stage.fault.value.what, words::WHY_CHARS_MAX));
         }
-        before = now;
-        if now > 0 && (now == at_last.len() || is_majority(now)) {
-            let from = if is_majority(now) {
+        before = count;
+        if count > 0 && (count == at_last.len() || is_majority(count)) {
+            let from = if is_majority(count) {
                 "the majority".to_owned()
             } else {
                 at_last.join(", ")
             };
-            let since = moment(began(stage.fault));
+            let since = since(stage.fault, now);
             return Some(format!("{verb} {from} since {since} ({})", what.join("; ")));
         }
     }
@@ -115,6 +116,18 @@ fn began(fault: &FaultEvent) -> u64 {
     match fault.value.started {
         0 => fault.time,
         started => started.min(fault.time),
+    }
+}
+
+/// Since when a fault acts: it was being injected for a while, and its probe is the first that is known of it.
+fn since(fault: &FaultEvent, now: u64) -> String {
+    let (from, to) = (moment(began(fault)), moment(fault.time));
+    if from == to {
+        from
+    } else if fault.time <= now {
+        format!("{to} at the latest")
+    } else {
+        format!("{from} at the earliest")
     }
 }
 

@@ -3,10 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use partita_history::{FaultOutcome, FaultPhase};
-
-use crate::clock;
-use crate::load::Run;
+use crate::told::Told;
 
 /// What a node said that it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,14 +76,13 @@ impl Said {
 pub(super) struct Roles<'a> {
     nodes: BTreeMap<&'a str, Vec<Heard>>,
     /// Nodes whose logs tell of every change.
-    logged: BTreeSet<&'a str>,
+    logged: &'a BTreeSet<&'a str>,
 }
 
 impl<'a> Roles<'a> {
-    /// From the metrics, and to the microsecond from logs that tell.
-    pub(super) fn of(run: &'a Run) -> Self {
+    pub(super) fn of(told: &'a Told<'_>) -> Self {
         let mut nodes: BTreeMap<&str, Vec<Heard>> = BTreeMap::new();
-        for metric in &run.metrics {
+        for metric in &told.metrics {
             let said = metric.role.as_ref().filter(|_| metric.up).map(|role| Said {
                 role: role.clone(),
                 term: metric.term,
@@ -96,22 +92,10 @@ impl<'a> Roles<'a> {
                 nodes.entry(&metric.node).or_default().push(Heard { time, said });
             }
         }
-        let mut logged = BTreeSet::new();
-        if let Some(zero_us) = clock::zero_us(&run.summary) {
-            let bent = bent(run);
-            for log in run.logs.iter().filter(|log| !bent.contains(log.node.as_str())) {
-                let lines = log.lines.iter();
-                let said: Vec<Heard> = lines.filter_map(|line| self::logged(line, zero_us)).collect();
-                if !said.is_empty() {
-                    logged.insert(log.node.as_str());
-                }
-                nodes.entry(&log.node).or_default().extend(said);
-            }
+        Roles {
+            nodes,
+            logged: &told.logged,
         }
-        for heard in nodes.values_mut() {
-            heard.sort_by_key(|heard| heard.time);
-        }
-        Roles { nodes, logged }
     }
 
     /// What the node last said before a moment; nothing if it has not answered since.
@@ -151,56 +135,5 @@ impl<'a> Roles<'a> {
             since,
             still,
         })
-    }
-}
-
-/// The nodes whose clocks a fault bent: what they log bears their own stamps.
-fn bent(run: &Run) -> BTreeSet<&str> {
-    let faults = run.history.faults.iter().filter(|fault| {
-        fault.f.starts_with("clock-")
-            && fault.value.phase == FaultPhase::Injected
-            && fault.value.outcome != Some(FaultOutcome::Skipped)
-    });
-    faults
-        .flat_map(|fault| &fault.value.nodes)
-        .map(String::as_str)
-        .collect()
-}
-
-/// `... now role="leader" term=2 leader=n4 ...`, as our own servers log it.
-fn logged(line: &str, zero_us: i64) -> Option<Heard> {
-    let (before, role) = line.split_once("role=\"")?;
-    if !before.ends_with("now ") {
-        return None;
-    }
-    let (role, rest) = role.split_once('"')?;
-    let term = rest.trim_start().strip_prefix("term=")?;
-    let digits = term.split(' ').next()?;
-    let at_us = clock::stamp(line)?.at_us.checked_sub(zero_us)?;
-    Some(Heard {
-        time: u64::try_from(at_us).ok()?.checked_mul(1_000)?,
-        said: Some(Said {
-            role: role.to_owned(),
-            term: digits.parse().ok(),
-        }),
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn roles_are_read_from_the_logs_of_our_servers() {
-        let line = "1970-01-01T00:00:02.5Z  INFO partita_replica::driver: now role=\"leader\" term=2 leader=n4 last_index=1";
-        let heard = logged(line, 1_000_000).unwrap();
-        let said = heard.said.unwrap();
-        assert_eq!(
-            (heard.time, said.role.as_str(), said.term),
-            (1_500_000_000, "leader", Some(2))
-        );
-        assert_eq!(said.words(), "the leader of term 2");
-        assert!(logged(line, 9_000_000).is_none(), "before the run");
-        assert!(logged("1970-01-01T00:00:02Z asked role=\"x\"", 0).is_none());
     }
 }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::layout::{LANE, Layout, TOP, range, shorten, times_end, x_of};
 use super::{Diagram, StateKind};
 use crate::junit::escape;
+use crate::words::printable;
 
 /// The height of a line of the legend, and how many characters it has at most.
 const LINE: f64 = 15.0;
@@ -14,16 +15,11 @@ const WIDTH_MIN: f64 = 1_300.0;
 /// The least distance between two times in the margin.
 const TIMES_APART: f64 = 24.0;
 
-const STYLE: &str = "text{font:11px ui-monospace,monospace;fill:#222}.t{font-size:14px;font-weight:600}\
-.n{font-size:13px;font-weight:600;text-anchor:middle}.u{fill:#888;font-size:10px;text-anchor:end}\
-.m{stroke:#4573b0;stroke-width:1.1}.x{stroke:#c23b22;stroke-width:1.1;stroke-dasharray:4 3}\
-.l,.s,.d,.a,.f,.v{font-size:9px;paint-order:stroke;stroke:#fff;stroke-width:3px}\
-.l{fill:#274d7e}.s{fill:#1d5d2c;font-weight:600}.d{fill:#777}.a{fill:#6a3d9a}\
-.f{fill:#b35900;font-weight:600}.v{fill:#c2002b;font-weight:700}\
-.follows{stroke:#9aa5b1;stroke-width:2}.stands{stroke:#e0a100;stroke-width:4}\
-.leads{stroke:#2e9e4f;stroke-width:6}.down{stroke:#c23b22;stroke-width:1.5;stroke-dasharray:2 5}";
+/// How it looks; the page has the same rules in its own style.
+const STYLE: &str = include_str!("../../assets/sequence.css");
 
-pub(super) fn svg(diagram: &Diagram) -> String {
+/// The picture; without its style it is for a page that has the rules.
+pub(super) fn svg(diagram: &Diagram, styled: bool) -> String {
     let layout = Layout::of(diagram);
     let bottom = layout.places.values().next_back().copied().unwrap_or(TOP) + 60.0;
     let legend = if layout.legend.is_empty() {
@@ -38,11 +34,16 @@ pub(super) fn svg(diagram: &Diagram) -> String {
     let _ = write!(
         out,
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height:.0}\" width=\"{width:.0}\" \
-         height=\"{height:.0}\" role=\"img\"><title>{title}</title><style>{STYLE}</style>\
+         height=\"{height:.0}\" class=\"sequence\" role=\"img\"><title>{title}</title>{style}\
          <defs><marker id=\"h\" markerWidth=\"8\" markerHeight=\"8\" refX=\"7\" refY=\"3\" orient=\"auto\">\
          <path d=\"M0,0 L7,3 L0,6 z\" fill=\"#4573b0\"/></marker></defs>\
-         <rect width=\"100%\" height=\"100%\" fill=\"#fff\"/><text class=\"t\" x=\"12\" y=\"24\">{title}</text>",
-        title = escape(&shorten(&diagram.title, 160)),
+         <rect class=\"sheet\" width=\"100%\" height=\"100%\"/><text class=\"title\" x=\"12\" y=\"24\">{title}</text>",
+        title = plain(&shorten(&diagram.title, 160)),
+        style = if styled {
+            format!("<style>{STYLE}</style>")
+        } else {
+            String::new()
+        },
     );
     lanes(diagram, &layout, bottom, &mut out);
     arrows(diagram, &layout, &mut out);
@@ -50,11 +51,11 @@ pub(super) fn svg(diagram: &Diagram) -> String {
         let anchor = if label.ends { "end" } else { "start" };
         let _ = write!(
             out,
-            "<text class=\"{}\" x=\"{:.0}\" y=\"{:.0}\" text-anchor=\"{anchor}\">{}</text>",
+            "<text class=\"label {}\" x=\"{:.0}\" y=\"{:.0}\" text-anchor=\"{anchor}\">{}</text>",
             label.class,
             label.x,
             label.y,
-            escape(&label.text)
+            plain(&label.text)
         );
     }
     write_legend(diagram, &layout, bottom, &mut out);
@@ -67,8 +68,15 @@ fn lanes(diagram: &Diagram, layout: &Layout, bottom: f64, out: &mut String) {
         let x = x_of(lane);
         let _ = write!(
             out,
-            "<text class=\"n\" x=\"{x}\" y=\"50\">{}</text>",
-            escape(name)
+            "<text class=\"node\" x=\"{x}\" y=\"50\">{}</text>",
+            plain(name)
+        );
+        // Below as well: a long picture is looked at from its end.
+        let _ = write!(
+            out,
+            "<text class=\"node\" x=\"{x}\" y=\"{:.0}\">{}</text>",
+            bottom - 18.0,
+            plain(name)
         );
         let mut kind = StateKind::Down;
         let mut above = TOP - 12.0;
@@ -87,7 +95,7 @@ fn lanes(diagram: &Diagram, layout: &Layout, bottom: f64, out: &mut String) {
             last = place;
             let _ = write!(
                 out,
-                "<text class=\"u\" x=\"{}\" y=\"{:.0}\">{:.3} ms</text>",
+                "<text class=\"time\" x=\"{}\" y=\"{:.0}\">{:.3} ms</text>",
                 times_end(),
                 place + 3.0,
                 time as f64 / 1e3
@@ -103,12 +111,12 @@ fn arrows(diagram: &Diagram, layout: &Layout, out: &mut String) {
         };
         let (x1, x2) = (x_of(arrow.from), x_of(arrow.to));
         let toward = if x2 > x1 { 1.0 } else { -1.0 };
-        let title = escape(&arrow.label);
+        let title = plain(&arrow.label);
         match arrow.arrived_us.and_then(|time| layout.places.get(&time)) {
             Some(arrived) => {
                 let _ = write!(
                     out,
-                    "<line class=\"m\" x1=\"{x1}\" y1=\"{sent:.0}\" x2=\"{:.0}\" y2=\"{arrived:.0}\" \
+                    "<line class=\"arrived\" x1=\"{x1}\" y1=\"{sent:.0}\" x2=\"{:.0}\" y2=\"{arrived:.0}\" \
                      marker-end=\"url(#h)\"><title>{title}</title></line>",
                     x2 - 3.0 * toward,
                 );
@@ -117,8 +125,8 @@ fn arrows(diagram: &Diagram, layout: &Layout, out: &mut String) {
                 let end = x1 + (x2 - x1) * 0.6;
                 let _ = write!(
                     out,
-                    "<line class=\"x\" x1=\"{x1}\" y1=\"{sent:.0}\" x2=\"{end:.0}\" y2=\"{:.0}\"><title>{title}</title>\
-                     </line><text class=\"v\" x=\"{:.0}\" y=\"{:.0}\">×</text>",
+                    "<line class=\"lost\" x1=\"{x1}\" y1=\"{sent:.0}\" x2=\"{end:.0}\" y2=\"{:.0}\"><title>{title}</title>\
+                     </line><text class=\"label violation\" x=\"{:.0}\" y=\"{:.0}\">×</text>",
                     sent + 6.0,
                     end - 3.0,
                     sent + 10.0
@@ -145,7 +153,7 @@ fn write_legend(diagram: &Diagram, layout: &Layout, bottom: f64, out: &mut Strin
             out,
             "<text x=\"12\" y=\"{:.0}\" xml:space=\"preserve\">{}</text>",
             bottom + LINE * f64::from(number),
-            escape(&shorten(&text, LINE_MAX))
+            plain(&shorten(&text, LINE_MAX))
         );
     }
 }
@@ -161,4 +169,9 @@ fn segment(x: f64, above: f64, below: f64, kind: StateKind, out: &mut String) {
         out,
         "<line class=\"{class}\" x1=\"{x}\" y1=\"{above:.0}\" x2=\"{x}\" y2=\"{below:.0}\"/>"
     );
+}
+
+/// Text that may stand in the picture.
+fn plain(text: &str) -> String {
+    escape(&printable(text))
 }

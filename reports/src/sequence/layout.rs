@@ -103,7 +103,7 @@ impl Layout {
             *row += 1;
         };
         for (side, numbers, sent_us, word) in grouped(diagram) {
-            put(sent_us, side, "l", &format!("{} {word}", range(numbers)));
+            put(sent_us, side, "message", &format!("{} {word}", range(numbers)));
         }
         for mark in diagram.marks.iter().filter(|mark| within(diagram, mark.time_us)) {
             put(mark.time_us, (mark.lane, false), class_of(mark.kind), &mark.text);
@@ -149,11 +149,11 @@ fn within(diagram: &Diagram, time_us: u64) -> bool {
 
 fn class_of(kind: MarkKind) -> &'static str {
     match kind {
-        MarkKind::State => "s",
-        MarkKind::Disk => "d",
-        MarkKind::Applied => "a",
-        MarkKind::Fault => "f",
-        MarkKind::Violation => "v",
+        MarkKind::State => "state",
+        MarkKind::Disk => "disk",
+        MarkKind::Applied => "applied",
+        MarkKind::Fault => "fault",
+        MarkKind::Violation => "violation",
     }
 }
 

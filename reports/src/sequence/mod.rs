@@ -10,9 +10,14 @@
 mod draw;
 mod layout;
 
+use serde::{Deserialize, Serialize};
+
 /// What is to be drawn.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Diagram {
+    /// The version of its JSON form ([`crate::run::FORMAT`]).
+    pub format: u32,
     /// What it shows.
     pub title: String,
     /// The nodes, from left to right.
@@ -30,7 +35,7 @@ pub struct Diagram {
 }
 
 /// A message.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Arrow {
     /// The sender's lane.
     pub from: usize,
@@ -47,7 +52,7 @@ pub struct Arrow {
 }
 
 /// Something that happened at one moment.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mark {
     /// At which node, if at one.
     pub lane: Option<usize>,
@@ -60,7 +65,8 @@ pub struct Mark {
 }
 
 /// What kind of thing happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum MarkKind {
     /// A node became something else.
     State,
@@ -75,7 +81,7 @@ pub enum MarkKind {
 }
 
 /// What a node was, from a moment on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
     /// Which lane.
     pub lane: usize,
@@ -86,7 +92,8 @@ pub struct State {
 }
 
 /// What a node can be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum StateKind {
     /// It follows.
     Follows,
@@ -101,7 +108,12 @@ pub enum StateKind {
 impl Diagram {
     /// The picture, complete in itself.
     pub fn svg(&self) -> String {
-        draw::svg(self)
+        draw::svg(self, true)
+    }
+
+    /// The picture for the page, which has its style.
+    pub(crate) fn figure(&self) -> String {
+        draw::svg(self, false)
     }
 }
 

@@ -11,6 +11,7 @@ fn diagram() -> Diagram {
         label: label.to_owned(),
     };
     Diagram {
+        format: 1,
         title: "a <test>".to_owned(),
         lanes: vec!["n1".to_owned(), "n2".to_owned()],
         arrows: vec![

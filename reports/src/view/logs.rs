@@ -3,6 +3,7 @@
 use partita_history::FaultPhase;
 use serde::Serialize;
 
+use super::anomaly::ANOMALIES_MAX;
 use super::seconds;
 use crate::clock;
 use crate::columns;
@@ -76,6 +77,7 @@ fn merged(run: &Run, zero_us: Option<i64>, moment: Option<f64>, share: usize) ->
     }
     if zero_us.is_some() {
         lines.extend(faults(run, nodes.len()));
+        lines.extend(violations(run, nodes.len() + 1));
         // Lines before the first stamp come first.
         lines.sort_by(|a, b| a.0.partial_cmp(&b.0).unwrap_or(std::cmp::Ordering::Equal));
     }
@@ -141,6 +143,24 @@ fn faults(run: &Run, node: usize) -> impl Iterator<Item = Line> {
         );
         let said = words::clip(&words::printable(&said), LINE_CHARS_MAX);
         Some(Line(Some(seconds(fault.time)), node, said))
+    })
+}
+
+/// Where each contradiction became certain, as a line among those of the nodes.
+fn violations(run: &Run, node: usize) -> impl Iterator<Item = Line> {
+    let anomalies = run.summary.checks.iter().flat_map(|check| &check.anomalies);
+    anomalies.take(ANOMALIES_MAX).filter_map(move |anomaly| {
+        let culprit = run.history.get(anomaly.culprit)?;
+        let by = culprit.node.map_or(String::new(), |node| format!(" by {node}"));
+        let said = format!(
+            "{}: client {} was told{by}: {}",
+            anomaly.name,
+            culprit.process,
+            words::operation(&culprit)
+        );
+        let time = culprit.completed.unwrap_or(culprit.invoked).time;
+        let said = words::clip(&words::printable(&said), LINE_CHARS_MAX);
+        Some(Line(Some(seconds(time)), node, said))
     })
 }
 

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::quorum::{self, Quorum};
 use super::seconds;
 use crate::load::Run;
+use crate::told::Told;
 use crate::words;
 
 /// So long without any operation that ended ok counts as unavailable.
@@ -51,11 +52,11 @@ struct Unavailable {
 }
 
 /// Measures a run whose history has times.
-pub(super) fn measures(run: &Run, end_ns: u64) -> Measures {
+pub(super) fn measures(run: &Run, told: &Told<'_>, end_ns: u64) -> Measures {
     Measures {
         latencies: latencies(&run.history),
         unavailable: unavailable(&run.history),
-        quorum: quorum::quorum(&run.metrics, run.summary.nodes.len(), end_ns),
+        quorum: quorum::quorum(&told.metrics, run.summary.nodes.len(), end_ns),
     }
 }
 

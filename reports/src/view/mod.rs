@@ -21,6 +21,7 @@ pub use quorum::Leadership;
 pub(crate) use quorum::leadership;
 
 use crate::columns::{self, Columns};
+use crate::evidence;
 use crate::load::Run;
 use crate::words;
 
@@ -125,6 +126,7 @@ fn first_moment(run: &Run) -> Option<u64> {
 fn why(run: &Run) -> Vec<String> {
     let summary = &run.summary;
     let mut why: Vec<String> = Vec::new();
+    why.extend(evidence::planted(run));
     for check in &summary.checks {
         if check.verdict > Verdict::Valid && check.reason != summary.reason {
             why.push(format!("{}: {}", check.checker, words::reason(&check.reason)));

@@ -10,6 +10,7 @@ use super::nodes::{self, Strip};
 use super::progress::{self, Progress};
 use super::seconds;
 use crate::load::Run;
+use crate::told;
 
 /// How many buckets of time there are at most.
 const BUCKETS_MAX: u64 = 160;
@@ -49,6 +50,7 @@ pub(super) fn timeline(run: &Run, bands: Vec<Band>) -> Option<Timeline> {
         return None;
     }
     let bucket_ns = bucket_ns(end_ns);
+    let told = told::told(run);
     Some(Timeline {
         to: seconds(end_ns),
         bucket: seconds(bucket_ns),
@@ -56,9 +58,9 @@ pub(super) fn timeline(run: &Run, bands: Vec<Band>) -> Option<Timeline> {
         unended: run.unended(),
         latency: latency::latency(&run.history, end_ns, bucket_ns),
         faults: bands,
-        nodes: nodes::strips(&run.metrics, &run.summary.nodes, end_ns),
+        nodes: nodes::strips(&told.metrics, &run.summary.nodes, end_ns),
         progress: progress::progress(&run.metrics, &run.summary.nodes, end_ns),
-        measures: measures::measures(run, end_ns),
+        measures: measures::measures(run, &told, end_ns),
     })
 }
 

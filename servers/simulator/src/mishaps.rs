@@ -12,17 +12,25 @@ use crate::trace::Happened;
 impl<P: Simulated> Simulation<P> {
     /// A fault begins or ends.
     pub(crate) fn follow_agenda(&mut self) -> Result<(), Violation> {
-        let Some((fault, edge)) = self.agenda.next() else {
+        let Some((number, fault, edge)) = self.agenda.next() else {
             return Ok(());
         };
         self.world.fingerprint.text(&format!("{fault:?} {edge:?}"));
         match edge {
             Edge::Begins => {
-                self.note(None, || Happened::FaultBegan(format!("{fault:?}")));
+                let happened = fault.clone();
+                self.note(None, || Happened::FaultBegan {
+                    number,
+                    fault: happened,
+                });
                 self.begin(fault)
             }
             Edge::Ends => {
-                self.note(None, || Happened::FaultEnded(format!("{fault:?}")));
+                let happened = fault.clone();
+                self.note(None, || Happened::FaultEnded {
+                    number,
+                    fault: happened,
+                });
                 self.end(fault)
             }
         }

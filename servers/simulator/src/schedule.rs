@@ -67,6 +67,47 @@ pub enum Fault {
     Snapshot(#[serde(with = "node")] NodeId),
 }
 
+impl Fault {
+    /// What it is called, as in a schedule's JSON.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Fault::Crash(_) => "crash",
+            Fault::CrashAtSync(_) => "crash-at-sync",
+            Fault::TornWrite(_) => "torn-write",
+            Fault::Pause(_) => "pause",
+            Fault::Partition { .. } => "partition",
+            Fault::Storm => "storm",
+            Fault::Clock { .. } => "clock",
+            Fault::ClockJump { .. } => "clock-jump",
+            Fault::SlowDisk(_) => "slow-disk",
+            Fault::Rot(_) => "rot",
+            Fault::AddMember(_) => "add-member",
+            Fault::RemoveMember(_) => "remove-member",
+            Fault::Transfer(_) => "transfer",
+            Fault::Snapshot(_) => "snapshot",
+        }
+    }
+
+    /// The nodes that it names; of a partition the one group.
+    pub fn nodes(&self) -> &[NodeId] {
+        match self {
+            Fault::Crash(nodes) | Fault::Partition { one: nodes, .. } => nodes,
+            Fault::Storm | Fault::Transfer(None) => &[],
+            Fault::CrashAtSync(node)
+            | Fault::TornWrite(node)
+            | Fault::Pause(node)
+            | Fault::Clock { node, .. }
+            | Fault::ClockJump { node, .. }
+            | Fault::SlowDisk(node)
+            | Fault::Rot(node)
+            | Fault::AddMember(node)
+            | Fault::RemoveMember(node)
+            | Fault::Transfer(Some(node))
+            | Fault::Snapshot(node) => std::slice::from_ref(node),
+        }
+    }
+}
+
 /// A fault at its time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
@@ -120,11 +161,11 @@ impl Agenda {
         self.due.first().map(|&(time, ..)| time)
     }
 
-    /// The next thing to be done.
-    pub(crate) fn next(&mut self) -> Option<(Fault, Edge)> {
+    /// The next thing to be done: of which entry.
+    pub(crate) fn next(&mut self) -> Option<(usize, Fault, Edge)> {
         let (_, number, edge) = self.due.pop_first()?;
         let entry = self.schedule.0.get(number)?;
-        Some((entry.fault.clone(), edge))
+        Some((number, entry.fault.clone(), edge))
     }
 
     /// Nothing more is to come.

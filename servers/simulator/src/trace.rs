@@ -6,6 +6,7 @@ use partita_protocols::{Effect, NodeId};
 use serde::{Deserialize, Serialize};
 
 use crate::queue::Time;
+use crate::schedule::Fault;
 
 /// The longest text of a message or a command in an event, in characters.
 const TEXT_MAX: usize = 200;
@@ -92,9 +93,19 @@ pub enum Happened {
         writes_lost: usize,
     },
     /// A fault began.
-    FaultBegan(String),
+    FaultBegan {
+        /// Its place in the schedule.
+        number: usize,
+        /// Which.
+        fault: Fault,
+    },
     /// A fault ended.
-    FaultEnded(String),
+    FaultEnded {
+        /// Its place in the schedule.
+        number: usize,
+        /// Which.
+        fault: Fault,
+    },
     /// All faults are over.
     Healed,
     /// A client, or the operator, asked the node for something.
@@ -126,8 +137,13 @@ impl fmt::Display for TraceEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (seconds, micros) = (self.time_us / 1_000_000, self.time_us % 1_000_000);
         let node = self.node.as_deref().unwrap_or("-");
-        write!(f, "{seconds:3}.{micros:06} {node:<4} ")?;
-        match &self.what {
+        write!(f, "{seconds:3}.{micros:06} {node:<4} {}", self.what)
+    }
+}
+
+impl fmt::Display for Happened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
             Happened::Sent { message, to, text } => write!(f, "-> {to} #{message} {text}"),
             Happened::Delivered { message, from } => write!(f, "<- {from} #{message}"),
             Happened::Lost { message, from } => write!(f, "x- {from} #{message} lost"),
@@ -141,8 +157,8 @@ impl fmt::Display for TraceEvent {
             Happened::Became { role, term } => write!(f, "is {role} in {term}"),
             Happened::Started => f.write_str("starts"),
             Happened::Crashed { writes_lost } => write!(f, "crashes and loses {writes_lost} writes"),
-            Happened::FaultBegan(fault) => write!(f, "fault: {fault}"),
-            Happened::FaultEnded(fault) => write!(f, "fault ends: {fault}"),
+            Happened::FaultBegan { fault, .. } => write!(f, "fault: {fault:?}"),
+            Happened::FaultEnded { fault, .. } => write!(f, "fault ends: {fault:?}"),
             Happened::Healed => f.write_str("all faults are over"),
             Happened::Asked { request, by, text } => write!(f, "{by} asks ?{request} {text}"),
             Happened::Ended { request, text } => write!(f, "?{request} ends: {text}"),

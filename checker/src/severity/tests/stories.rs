@@ -56,7 +56,7 @@ fn a_stale_read() {
     assert_eq!(
         severity.lines(),
         [
-            "Stale by 40 ms; 2 versions behind at worst.",
+            "The stalest answer is stale by 40 ms; 2 versions behind at worst.",
             "Only clocks that differ by 20 ms or more between clients would excuse it.",
             "1 of 2 reads was certainly stale, by 40 ms; from n2 (1 of 1).",
             "Still holds: sequential, causal, PRAM, monotonic reads, read your writes, monotonic writes, writes follow \

@@ -1,5 +1,6 @@
 //! `partita simulate PROTOCOL`: our own protocols in virtual time.
 
+mod record;
 mod runs;
 mod sweep;
 mod view;
@@ -85,6 +86,9 @@ pub(super) struct Arguments {
     /// Draw its end to this file, as a message sequence diagram
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
+    /// Write it as a run directory, with its report
+    #[arg(long, value_name = "DIR")]
+    report: Option<PathBuf>,
     /// How many seeds run at a time; one a core if nothing is said
     #[arg(long)]
     jobs: Option<NonZeroUsize>,
@@ -97,6 +101,13 @@ pub(super) struct Arguments {
     /// Tell nothing on the way
     #[arg(long)]
     quiet: bool,
+}
+
+impl Arguments {
+    /// Is what happens in the run to be kept?
+    fn wants_trace(&self) -> bool {
+        self.trace.is_some() || self.svg.is_some() || self.report.is_some()
+    }
 }
 
 pub(super) fn main(arguments: &Arguments) -> Result<Verdict, Failure> {
@@ -126,7 +137,7 @@ pub(super) fn main(arguments: &Arguments) -> Result<Verdict, Failure> {
     let alone = scenario.as_ref().map(|it| it.seed).or(arguments.seed);
     let tally = match (&scenario, alone) {
         (Some(scenario), _) => {
-            let recorded = runs.again(scenario, false)?;
+            let recorded = runs.again(scenario)?;
             Tally::of(recorded.report)
         }
         (None, alone) => sweep::run(&Sweep {
@@ -151,7 +162,7 @@ pub(super) fn main(arguments: &Arguments) -> Result<Verdict, Failure> {
         print(&tally.text(&options, verdict));
     }
     let to_show = alone.or_else(|| tally.found.first().map(|found| found.seed));
-    let is_wanted = arguments.minimize.is_some() || arguments.trace.is_some() || arguments.svg.is_some();
+    let is_wanted = arguments.minimize.is_some() || arguments.wants_trace();
     if let Some(seed) = to_show.filter(|_| is_wanted) {
         let mut shown = match scenario {
             Some(scenario) => scenario,
@@ -332,28 +343,44 @@ pub(super) fn smaller(before: &Scenario, after: &Scenario, violation: &Violation
         None => "as many operations as before".to_owned(),
     };
     format!(
-        "smaller: {} of {} faults, {} nodes, {} clients, {operations}: {}\n  again: partita simulate {} --scenario {}\n",
+        "smaller: {} of {} faults, {} nodes, {} clients, {operations}: {}\n  again: {}\n",
         after.schedule.0.len(),
         before.schedule.0.len(),
         after.options.nodes,
         after.options.clients,
         violation.what,
-        before.protocol,
+        again(&before.protocol, file)
+    )
+}
+
+/// The command that repeats a scenario.
+fn again(protocol: &str, file: &Path) -> String {
+    format!(
+        "partita simulate {protocol} --scenario {}",
         quoted(&file.display().to_string())
     )
 }
 
 /// Writes and draws what happens in a run, if that is asked for.
 fn show(runs: Runs, scenario: &Scenario, arguments: &Arguments) -> Result<(), Failure> {
-    if arguments.trace.is_none() && arguments.svg.is_none() {
+    if !arguments.wants_trace() {
         return Ok(());
     }
-    let recorded = runs.again(scenario, true)?;
+    let judged = runs.traced(scenario)?;
+    let recorded = &judged.recorded;
     if let Some(file) = &arguments.trace {
         write(file, &view::text(&recorded.events))?;
     }
     if let Some(file) = &arguments.svg {
-        write(file, &view::diagram(&scenario.protocol, &recorded).svg())?;
+        write(file, &view::diagram(&scenario.protocol, recorded).svg())?;
+    }
+    if let Some(directory) = &arguments.report {
+        let smaller = arguments.minimize.as_ref().or(arguments.scenario.as_ref());
+        let command = match smaller {
+            Some(file) => again(&scenario.protocol, file),
+            None => repeat(scenario.seed, arguments),
+        };
+        record::write(directory, scenario, &judged, command)?;
     }
     Ok(())
 }

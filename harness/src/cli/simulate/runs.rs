@@ -3,7 +3,7 @@
 use partita_simulator::{Extras, Options, Recorded, Report, Scenario, Simulator, Violation};
 use partita_workloads::Workload;
 
-use super::workload;
+use super::workload::{self, Judged};
 
 /// Runs of one protocol, with the same clients.
 #[derive(Clone, Copy)]
@@ -14,11 +14,20 @@ pub(in crate::cli) struct Runs {
 }
 
 impl Runs {
-    fn run(&self, seed: u64, options: &Options, extras: Extras) -> anyhow::Result<Recorded> {
+    fn judged(&self, seed: u64, options: &Options, extras: Extras) -> anyhow::Result<Judged> {
         match self.workload {
             Some(workload) => workload::simulate(self.simulator, workload, seed, options, extras),
-            None => Ok((self.simulator.simulate_with)(seed, options, extras)),
+            None => Ok(Judged {
+                recorded: (self.simulator.simulate_with)(seed, options, extras),
+                operations: Vec::new(),
+                analysis: None,
+            }),
         }
+    }
+
+    fn run(&self, seed: u64, options: &Options, extras: Extras) -> anyhow::Result<Recorded> {
+        let judged = self.judged(seed, options, extras)?;
+        Ok(judged.recorded)
     }
 
     /// What comes of a seed.
@@ -54,12 +63,17 @@ impl Runs {
         partita_simulator::minimize(scenario, runs_max, &run)
     }
 
-    /// A scenario, with all that happens if that is asked for.
-    pub(super) fn again(&self, scenario: &Scenario, traced: bool) -> anyhow::Result<Recorded> {
+    /// A scenario.
+    pub(super) fn again(&self, scenario: &Scenario) -> anyhow::Result<Recorded> {
+        self.run(scenario.seed, &scenario.options, scenario.extras())
+    }
+
+    /// A scenario, with all that happens in it.
+    pub(super) fn traced(&self, scenario: &Scenario) -> anyhow::Result<Judged> {
         let extras = Extras {
-            traced,
+            traced: true,
             ..scenario.extras()
         };
-        self.run(scenario.seed, &scenario.options, extras)
+        self.judged(scenario.seed, &scenario.options, extras)
     }
 }

@@ -8,15 +8,28 @@ use partita_simulator::{Happened, Recorded, TraceEvent};
 /// How many arrows a picture has at most: those before its end, which is where the violation is.
 const ARROWS_MAX: usize = 90;
 
+/// All up to the violation, if there is one: what follows has no bearing on it.
+pub(super) fn until_violation(events: &[TraceEvent]) -> &[TraceEvent] {
+    let violated = |event: &TraceEvent| matches!(event.what, Happened::Violated { .. });
+    match events.iter().position(violated) {
+        Some(place) => &events[..=place],
+        None => events,
+    }
+}
+
 /// One line an event.
 pub(super) fn text(events: &[TraceEvent]) -> String {
-    events.iter().map(|event| format!("{event}\n")).collect()
+    until_violation(events)
+        .iter()
+        .map(|event| format!("{event}\n"))
+        .collect()
 }
 
 /// The end of a run.
 pub(super) fn diagram(protocol: &str, recorded: &Recorded) -> Diagram {
     let mut gathered = Gathered::default();
-    for event in &recorded.events {
+    let events = until_violation(&recorded.events);
+    for event in events {
         gathered.take(event);
     }
     let Gathered {
@@ -31,12 +44,13 @@ pub(super) fn diagram(protocol: &str, recorded: &Recorded) -> Diagram {
     marks.retain(|mark| mark.time_us >= from_us);
     // Of the states before the window, the last of each lane is how it begins.
     states.sort_by_key(|state| state.from_us);
-    let end = recorded.events.last().map_or(0, |event| event.time_us);
+    let end = events.last().map_or(0, |event| event.time_us);
     let violated = recorded.report.violation.as_ref();
     let title = violated.map_or("nothing was violated".to_owned(), |violation| {
         format!("{}: {}", violation.property, violation.what)
     });
     Diagram {
+        format: partita_reports::run::FORMAT,
         title: format!("{protocol}, seed {}: {title}", recorded.report.seed),
         lanes,
         arrows,
@@ -56,7 +70,7 @@ fn word(text: &str) -> String {
 }
 
 /// A debug form without the names of fields that a reader can do without, and without braces.
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     const LEFT_OUT: [&str; 5] = ["node: ", "one: ", "body: ", "Message ", "index: "];
     let mut plain = text.replace(" { ", " ").replace(" }", "");
     for part in LEFT_OUT {
@@ -140,8 +154,10 @@ impl Gathered {
                 state(StateKind::Down);
                 (MarkKind::Fault, "crashes".to_owned())
             }
-            Happened::FaultBegan(fault) => (MarkKind::Fault, plain(fault)),
-            Happened::FaultEnded(fault) => (MarkKind::Fault, format!("over: {}", plain(fault))),
+            Happened::FaultBegan { fault, .. } => (MarkKind::Fault, plain(&format!("{fault:?}"))),
+            Happened::FaultEnded { fault, .. } => {
+                (MarkKind::Fault, format!("over: {}", plain(&format!("{fault:?}"))))
+            }
             Happened::Healed => (MarkKind::Fault, "all faults are over".to_owned()),
             Happened::Synced { write } => (MarkKind::Disk, format!("synced {write}")),
             Happened::Restored { index } => (MarkKind::Disk, format!("snapshot {index}")),

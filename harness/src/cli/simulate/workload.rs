@@ -1,10 +1,11 @@
 //! A workload of real runs as a load of simulated ones: the same operations, judged by the same checker.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use anyhow::{Context, anyhow};
-use partita_checker::{Model, Verdict};
+use partita_checker::{Analysis, Model, Verdict};
 use partita_generator::{Client, Generator, Random};
 use partita_history::{Event, EventType, History, OpEvent, Value};
 use partita_protocols::Encode;
@@ -25,18 +26,35 @@ pub(super) fn fits(workload: &dyn Workload) -> bool {
     workload.functions().iter().all(|f| FUNCTIONS.contains(f))
 }
 
+/// A run, and what its clients saw.
+pub(super) struct Judged {
+    pub(super) recorded: Recorded,
+    /// What clients did, where they were those of a workload.
+    pub(super) operations: Vec<Event>,
+    /// What the checker says of that, if it was asked.
+    pub(super) analysis: Option<Analysis>,
+}
+
+impl Judged {
+    /// Was it the checker that found something?
+    pub(super) fn is_invalid(&self) -> bool {
+        let mut analyses = self.analysis.iter();
+        analyses.any(|analysis| analysis.verdict == Verdict::Invalid)
+    }
+}
+
 /// Runs a seed with the workload, and has the checker judge what clients saw, unless something else was
 /// violated before. In the counts every request that changes something is a write.
 ///
-/// The checker judges when the run is over, but it says when the contradiction became certain: there the run is
-/// taken to have ended.
+/// The checker judges when the run is over, but it says when the contradiction became certain: there the trace has
+/// the violation.
 pub(super) fn simulate(
     simulator: &Simulator,
     workload: &dyn Workload,
     seed: u64,
     options: &Options,
     extras: Extras,
-) -> anyhow::Result<Recorded> {
+) -> anyhow::Result<Judged> {
     let events = Rc::new(RefCell::new(Vec::new()));
     let load = Operations {
         generator: workload.generator(),
@@ -55,12 +73,17 @@ pub(super) fn simulate(
     };
     let traced = extras.traced;
     let mut recorded = (simulator.simulate_with)(seed, options, extras);
+    let mut operations = events.take();
+    name_nodes(&mut operations, options.clients, &recorded.events);
     if recorded.report.violation.is_some() {
-        return Ok(recorded);
+        return Ok(Judged {
+            recorded,
+            operations,
+            analysis: None,
+        });
     }
-    let events = events.take();
-    let times: Vec<_> = events.iter().map(time_us).collect();
-    let history = History::from_events(events).context("the history of a simulated run")?;
+    let history =
+        History::from_events(operations.iter().cloned()).context("the history of a simulated run")?;
     let model = Model::by_name(workload.model())
         .ok_or_else(|| anyhow!("there is no model {:?}", workload.model()))?;
     let analysis = partita_checker::check(&history, model, &partita_checker::Options::default(), &|| false)?;
@@ -69,27 +92,52 @@ pub(super) fn simulate(
             .anomalies
             .first()
             .map(|anomaly| anomaly.prefix_events as usize);
-        let at = certain.and_then(|events| times.get(events.checked_sub(1)?));
-        let time_us = at.copied().unwrap_or(recorded.report.virtual_us);
+        let at = certain.and_then(|events| operations.get(events.checked_sub(1)?));
+        let time_us = at.map_or(recorded.report.virtual_us, time_us);
         if traced {
-            recorded.events.retain(|event| event.time_us <= time_us);
-            recorded.events.push(TraceEvent {
+            let place = recorded.events.partition_point(|event| event.time_us <= time_us);
+            let violated = TraceEvent {
                 time_us,
                 node: None,
                 what: Happened::Violated {
                     property: PROPERTY.to_owned(),
                     text: analysis.reason.clone(),
                 },
-            });
+            };
+            recorded.events.insert(place, violated);
         }
         recorded.report.violation = Some(Violation {
             time_us,
             property: PROPERTY,
             node: None,
-            what: analysis.reason,
+            what: analysis.reason.clone(),
         });
     }
-    Ok(recorded)
+    Ok(Judged {
+        recorded,
+        operations,
+        analysis: Some(analysis),
+    })
+}
+
+/// Says of each operation which node was asked, as far as the trace tells.
+fn name_nodes(operations: &mut [Event], clients: usize, trace: &[TraceEvent]) {
+    let asked = trace.iter().filter_map(|event| match &event.what {
+        Happened::Asked { by, .. } => Some(((by.as_str(), event.time_us), event.node.as_ref()?)),
+        _ => None,
+    });
+    let asked: BTreeMap<_, _> = asked.collect();
+    let mut open: BTreeMap<u64, Option<String>> = BTreeMap::new();
+    for event in operations {
+        let time_us = time_us(event);
+        let Event::Op(event) = event else { continue };
+        if event.kind == EventType::Invoke {
+            let client = format!("c{}", event.process % (clients.max(1) as u64));
+            let node = asked.get(&(client.as_str(), time_us));
+            open.insert(event.process, node.map(|node| (*node).clone()));
+        }
+        event.node = open.get(&event.process).cloned().flatten();
+    }
 }
 
 fn time_us(event: &Event) -> u64 {
@@ -245,7 +293,9 @@ mod tests {
             traced,
             ..Extras::default()
         };
-        simulate(simulator, workload, seed, &options, extras).expect("a run")
+        simulate(simulator, workload, seed, &options, extras)
+            .expect("a run")
+            .recorded
     }
 
     #[test]
@@ -261,14 +311,16 @@ mod tests {
     }
 
     #[test]
-    fn a_trace_ends_where_the_contradiction_became_certain() {
+    fn a_trace_tells_when_the_contradiction_became_certain() {
         let found = (0..200)
             .map(|seed| run(seed, Some("stale-reads"), true))
             .find(|recorded| recorded.report.violation.is_some())
             .expect("a stale read");
         let violation = found.report.violation.expect("a stale read");
         assert!(violation.time_us < found.report.virtual_us, "{violation:?}");
-        let last = found.events.last().expect("events");
+        let told = super::super::view::until_violation(&found.events);
+        assert!(told.len() < found.events.len());
+        let last = told.last().expect("events");
         assert_eq!(last.time_us, violation.time_us);
         assert!(matches!(last.what, Happened::Violated { .. }), "{last}");
         assert!(found.events.is_sorted_by_key(|event| event.time_us));

@@ -12,6 +12,7 @@ use std::path::Path;
 use partita_checker::Verdict;
 use partita_history::{Event, Value, jsonl};
 use partita_reports::run::{FaultCount, Metric, Rate, Summary};
+use partita_reports::sequence::{Arrow, Diagram, Mark, MarkKind};
 
 use load::{FRESH, Load, STALE};
 
@@ -24,6 +25,7 @@ pub(crate) struct Sample {
     pub(crate) events: Vec<Event>,
     pub(crate) metrics: Vec<Metric>,
     pub(crate) logs: BTreeMap<String, Vec<String>>,
+    pub(crate) messages: Option<Diagram>,
 }
 
 impl Sample {
@@ -56,6 +58,10 @@ impl Sample {
             serde_json::to_string_pretty(&self.summary).unwrap(),
         )
         .unwrap();
+        if let Some(messages) = &self.messages {
+            let text = serde_json::to_string(messages).unwrap();
+            fs::write(directory.join("messages.json"), text).unwrap();
+        }
         for (node, lines) in &self.logs {
             fs::create_dir_all(directory.join("nodes").join(node)).unwrap();
             fs::write(
@@ -101,6 +107,7 @@ pub(crate) fn valid(course: &Course) -> Sample {
         events,
         metrics: cluster::metrics(course),
         logs: cluster::logs(course),
+        messages: None,
         summary,
     }
 }
@@ -133,6 +140,7 @@ pub(crate) fn invalid(course: &Course) -> Sample {
         events,
         metrics: cluster::metrics(course),
         logs: cluster::logs(course),
+        messages: None,
         summary,
     }
 }
@@ -223,6 +231,7 @@ pub(crate) fn harness_failure() -> Sample {
     summary.not_exercised = vec!["no operation was invoked".into()];
     let log = vec!["etcd: listen tcp 10.0.0.2:2379: bind: address already in use".to_owned()];
     Sample {
+        messages: None,
         summary,
         events: Vec::new(),
         metrics: Vec::new(),
@@ -260,6 +269,27 @@ pub(crate) fn hostile() -> Sample {
             Event::Other => {}
         }
     }
+    sample.messages = Some(Diagram {
+        title: HOSTILE.into(),
+        lanes: vec![HOSTILE.into(), "n2".into()],
+        arrows: vec![Arrow {
+            from: 0,
+            // Nobody has that lane.
+            to: 1_000_000,
+            sent_us: 10,
+            arrived_us: Some(5),
+            word: HOSTILE.into(),
+            label: HOSTILE.into(),
+        }],
+        marks: vec![Mark {
+            lane: None,
+            time_us: 20,
+            kind: MarkKind::Violation,
+            text: HOSTILE.into(),
+        }],
+        to_us: u64::MAX,
+        ..Diagram::default()
+    });
     for metric in &mut sample.metrics {
         metric.node = format!("{HOSTILE}{}", metric.node);
     }
