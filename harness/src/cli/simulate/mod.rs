@@ -415,6 +415,16 @@ mod tests {
     }
 
     #[test]
+    fn the_messages_of_a_run_are_documented() {
+        let text = r#"{"format": 1, "title": "raft", "lanes": ["n1", "n2"], "from_us": 1, "to_us": 9,
+            "arrows": [{"from": 0, "to": 1, "sent_us": 2, "arrived_us": null, "word": "Append", "label": "term: 1"}],
+            "marks": [{"lane": null, "time_us": 3, "kind": "fault", "text": "storm"}],
+            "states": [{"lane": 0, "from_us": 0, "kind": "leads"}]}"#;
+        let diagram: partita_reports::sequence::Diagram = serde_json::from_str(text).unwrap();
+        assert_documented("messages.json", &serde_json::to_value(diagram).unwrap());
+    }
+
+    #[test]
     fn scenarios_as_text_and_json() {
         let simulator = Simulator::by_name("raft").unwrap();
         let mut drawn = Runs {
