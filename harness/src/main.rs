@@ -4,6 +4,8 @@ mod calibrate;
 mod child;
 mod cli;
 mod compare;
+#[cfg(test)]
+mod formats;
 mod markup;
 mod matrix;
 mod plan;

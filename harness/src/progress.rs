@@ -8,7 +8,7 @@ use partita_history::{FaultOutcome, FaultPhase, FaultValue};
 use tokio::sync::watch;
 
 use crate::run::online::Alarm;
-use crate::run::recorder::Recorder;
+use crate::run::recorder::{Counts, Recorder};
 
 /// Tells how a run goes, on standard error; knows whether it was asked to end.
 #[derive(Clone)]
@@ -73,16 +73,9 @@ impl Progress {
 
     /// A fault entered a phase.
     pub(crate) fn fault(&self, fault: &str, value: &FaultValue) {
-        let what = match (value.phase, value.outcome) {
-            (FaultPhase::Planned, _) => return,
-            (FaultPhase::Injected, Some(FaultOutcome::Took)) => String::new(),
-            (FaultPhase::Injected, Some(FaultOutcome::Skipped)) => format!(" skipped ({})", value.evidence),
-            (FaultPhase::Injected, _) => format!(" uncertain ({})", value.evidence),
-            (FaultPhase::Healed, Some(FaultOutcome::Took)) => " healed".into(),
-            (FaultPhase::Healed, _) => format!(" not seen to heal ({})", value.evidence),
-        };
-        let at = value.started as f64 / 1e9;
-        self.line(&format!("{at:5.1} s: {fault} {}{what}", value.what));
+        if let Some(told) = of_fault(fault, value) {
+            self.line(&told);
+        }
     }
 
     /// The online checker saw a violation.
@@ -101,15 +94,7 @@ impl Progress {
         ticks.tick().await;
         loop {
             ticks.tick().await;
-            let counts = recorder.counts();
-            let text = format!(
-                "{:3} s: {} ok, {} fail, {} unknown; {} faults took",
-                recorder.now() / 1_000_000_000,
-                counts.ok,
-                counts.fail,
-                counts.info,
-                counts.faults_took
-            );
+            let text = of_work(recorder.now(), &recorder.counts());
             if self.0.terminal && !self.0.quiet {
                 let _ = write!(io::stderr().lock(), "\r\x1b[K{text}");
             } else {
@@ -123,5 +108,72 @@ impl Progress {
             let start = if self.0.terminal { "\r\x1b[K" } else { "" };
             let _ = writeln!(io::stderr().lock(), "{start}{text}");
         }
+    }
+}
+
+/// What became of a fault, and when; nothing of a plan.
+fn of_fault(fault: &str, value: &FaultValue) -> Option<String> {
+    let what = match (value.phase, value.outcome) {
+        (FaultPhase::Planned, _) => return None,
+        (FaultPhase::Injected, Some(FaultOutcome::Took)) => String::new(),
+        (FaultPhase::Injected, Some(FaultOutcome::Skipped)) => format!(" skipped ({})", value.evidence),
+        (FaultPhase::Injected, _) => format!(" uncertain ({})", value.evidence),
+        (FaultPhase::Healed, Some(FaultOutcome::Took)) => " healed".into(),
+        (FaultPhase::Healed, _) => format!(" not seen to heal ({})", value.evidence),
+    };
+    let at = value.started as f64 / 1e9;
+    Some(format!("{at:5.1} s: {fault} {}{what}", value.what))
+}
+
+/// How much was done until a time, in nanoseconds.
+fn of_work(time: u64, counts: &Counts) -> String {
+    format!(
+        "{:3} s: {} ok, {} fail, {} unknown; {} faults took",
+        time / 1_000_000_000,
+        counts.ok,
+        counts.fail,
+        counts.info,
+        counts.faults_took
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_is_told_while_it_goes_on() {
+        let fault = |phase, outcome| FaultValue {
+            id: 1,
+            phase,
+            outcome,
+            what: "isolate the leader".into(),
+            started: 12_340_000_000,
+            nodes: vec!["n1".into()],
+            roles: Default::default(),
+            links: Vec::new(),
+            evidence: "2 of 2 probes were lost".into(),
+        };
+        use FaultOutcome::{Skipped, Took, Uncertain};
+        let lines = [
+            (FaultPhase::Planned, None),
+            (FaultPhase::Injected, Some(Took)),
+            (FaultPhase::Injected, Some(Skipped)),
+            (FaultPhase::Injected, Some(Uncertain)),
+            (FaultPhase::Healed, Some(Took)),
+            (FaultPhase::Healed, Some(Uncertain)),
+        ];
+        let lines = lines
+            .into_iter()
+            .filter_map(|(phase, outcome)| of_fault("partition", &fault(phase, outcome)));
+        let counts = Counts {
+            invoked: 110,
+            ok: 90,
+            fail: 7,
+            info: 3,
+            faults_took: 2,
+        };
+        let lines = lines.chain([of_work(12_340_000_000, &counts)]);
+        insta::assert_snapshot!(lines.collect::<Vec<_>>().join("\n"));
     }
 }

@@ -191,6 +191,8 @@ fn cell(row: &Row, seconds: &str) -> String {
 mod tests {
     use super::super::trial::Trial;
     use super::*;
+    use crate::cli::tests::pretty;
+    use crate::formats::assert_documented;
 
     fn calibration() -> Calibration {
         let trial = |name: &str| {
@@ -239,5 +241,16 @@ mod tests {
             map.contains("kill&lt;") && map.contains("1 of 2") && map.contains("outline"),
             "{map}"
         );
+    }
+
+    #[test]
+    fn a_calibration_as_tables_and_json() {
+        let mut calibration = calibration();
+        calibration.processes = calibration.simulated.split_off(1);
+        insta::assert_snapshot!("calibration-markdown", markdown(&calibration));
+        insta::assert_snapshot!("calibration-page", html(&calibration));
+        let told = serde_json::to_value(&calibration).unwrap();
+        assert_documented("calibration.json", &told);
+        insta::assert_snapshot!("calibration-json", pretty(&told));
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
 use partita_checker::linter;
-use partita_checker::{Analysis, Finding, Severity, Verdict};
+use partita_checker::{Analysis, Finding, Severity, Verdict, Witness};
 use partita_history::History;
 
 use super::reading::Reading;
@@ -86,8 +86,8 @@ pub(super) fn main(arguments: Arguments) -> Result<Verdict, Failure> {
             .as_ref()
             .filter(|_| analysis.verdict == Verdict::Valid)
         {
-            let text = serde_json::to_string(&witnesses).context("the witness can't be put in words")?;
-            std::fs::write(path, text).with_context(|| format!("`{}` can't be written", path.display()))?;
+            std::fs::write(path, in_json(&witnesses).to_string())
+                .with_context(|| format!("`{}` can't be written", path.display()))?;
         }
         let result = Judged {
             file,
@@ -196,6 +196,11 @@ fn total(verdict: Verdict, judged: &[Judged<'_>]) -> String {
     )
 }
 
+/// What `--witness` writes (reports/FORMATS.md).
+fn in_json(witnesses: &[Witness]) -> serde_json::Value {
+    serde_json::json!({ "format": partita_reports::run::FORMAT, "witnesses": witnesses })
+}
+
 /// The one object that `--json` prints (reports/FORMATS.md).
 fn json(verdict: Verdict, judged: &[Judged<'_>]) -> String {
     let files: Vec<_> = judged
@@ -213,4 +218,68 @@ fn json(verdict: Verdict, judged: &[Judged<'_>]) -> String {
     let format = partita_reports::run::FORMAT;
     let all = serde_json::json!({ "format": format, "verdict": verdict, "exit_code": verdict.exit_code(), "files": files });
     format!("{all}\n")
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use partita_checker::{Model, Options};
+
+    use super::*;
+    use crate::cli::tests::pretty;
+    use crate::formats::assert_documented;
+
+    /// A write, another, and a read of the first, long after.
+    fn stale() -> History {
+        let line = |process, kind, f, value, time| {
+            format!(
+                r#"{{"process":{process},"type":"{kind}","f":"{f}","value":{value},"time":{time},"node":"n1"}}"#
+            ) + "\n"
+        };
+        let text = line(0, "invoke", "write", "1", 1_000_000)
+            + &line(0, "ok", "write", "1", 2_000_000)
+            + &line(0, "invoke", "write", "2", 3_000_000)
+            + &line(0, "ok", "write", "2", 4_000_000)
+            + &line(1, "invoke", "read", "null", 384_000_000)
+            + &line(1, "ok", "read", "1", 385_000_000);
+        partita_history::jsonl::read(text.as_bytes(), false).unwrap()
+    }
+
+    /// What is said of it.
+    pub(in crate::cli) fn stale_read() -> Analysis {
+        let model = Model::by_name("register").unwrap();
+        partita_checker::check(&stale(), model, &Options::default(), &|| false).unwrap()
+    }
+
+    #[test]
+    fn a_judged_history_as_text_and_json() {
+        let history = stale();
+        let model = Model::by_name("register").unwrap();
+        let options = Options::default();
+        let judged = || Judged {
+            file: Path::new("history.jsonl"),
+            operations: history.len(),
+            analysis: partita_checker::check(&history, model, &options, &|| false).unwrap(),
+            findings: partita_checker::lint(&history, model, &options),
+        };
+        let both = [judged(), judged()];
+        let lines: String = both.iter().map(|judged| judged.line(false)).collect();
+        insta::assert_snapshot!(
+            "checked-text",
+            both[0].line(true) + &lines + &total(Verdict::Invalid, &both)
+        );
+        let told: serde_json::Value = serde_json::from_str(&json(Verdict::Invalid, &both[..1])).unwrap();
+        assert_documented("partita check --json", &told);
+        insta::assert_snapshot!("checked-json", pretty(&told));
+    }
+
+    #[test]
+    fn a_witness_as_json() {
+        let witness = Witness {
+            key: Some("x".into()),
+            order: vec![0, 2, 1],
+        };
+        let told = in_json(&[witness]);
+        assert_documented("partita check --witness", &told);
+        insta::assert_snapshot!("witness-json", pretty(&told));
+    }
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use partita_checker::Verdict;
+use partita_nemesis::clean::Removed;
 
 use super::{Failure, print, say, units};
 use crate::run::directory;
@@ -21,19 +22,8 @@ pub(super) struct Arguments {
 
 pub(super) fn main(arguments: &Arguments) -> Result<Verdict, Failure> {
     let removed = partita_nemesis::clean::clean();
-    for process in &removed {
-        print(&format!(
-            "killed process {} of run {}: {}\n",
-            process.pid, process.run, process.command
-        ));
-    }
     let groups = partita_nemesis::clean::clean_groups();
-    for group in &groups {
-        print(&format!("removed control group {}\n", group.display()));
-    }
-    if removed.is_empty() && groups.is_empty() {
-        print("nothing of a dead run was left (namespaces, rules and links end with their processes)\n");
-    }
+    print(&told(&removed, &groups));
     for run in directory::killed(&arguments.runs_dir) {
         directory::remove_data(&run).with_context(|| format!("`{}` can't be cleaned", run.display()))?;
         print(&format!(
@@ -49,6 +39,24 @@ pub(super) fn main(arguments: &Arguments) -> Result<Verdict, Failure> {
     Ok(Verdict::Valid)
 }
 
+/// What was removed.
+fn told(processes: &[Removed], groups: &[PathBuf]) -> String {
+    if processes.is_empty() && groups.is_empty() {
+        return "nothing of a dead run was left (namespaces, rules and links end with their processes)\n"
+            .into();
+    }
+    let processes = processes.iter().map(|process| {
+        format!(
+            "killed process {} of run {}: {}\n",
+            process.pid, process.run, process.command
+        )
+    });
+    let groups = groups
+        .iter()
+        .map(|group| format!("removed control group {}\n", group.display()));
+    processes.chain(groups).collect()
+}
+
 /// Removes what is too old, and tells of it.
 pub(super) fn remove_old(keep: &Keep, directory: &Path, own: Option<&Path>) -> anyhow::Result<()> {
     let removed = keep
@@ -62,4 +70,20 @@ pub(super) fn remove_old(keep: &Keep, directory: &Path, own: Option<&Path>) -> a
         ));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_removed_as_text() {
+        let process = Removed {
+            pid: 4711,
+            command: "partita node raft --id n1".into(),
+            run: "20261121T020000Z-raft-7".into(),
+        };
+        let group = PathBuf::from("/sys/fs/cgroup/partita-7");
+        insta::assert_snapshot!(told(&[], &[]) + &told(&[process], &[group]));
+    }
 }

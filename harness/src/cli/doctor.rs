@@ -69,7 +69,7 @@ fn json(findings: &[Finding], faults: &[Ability]) -> serde_json::Value {
             "remedy": finding.remedy,
         })
     });
-    serde_json::json!({ "format": 1, "findings": findings.collect::<Vec<_>>(), "faults": faults })
+    serde_json::json!({ "format": partita_reports::run::FORMAT, "findings": findings.collect::<Vec<_>>(), "faults": faults })
 }
 
 /// What this user can do here.
@@ -120,6 +120,11 @@ fn markdown() -> anyhow::Result<String> {
     } else {
         ours.clone()
     };
+    Ok(table(is_root.then_some(&ours), &theirs))
+}
+
+/// What root, if that was tried, and what an ordinary user can have.
+fn table(ours: Option<&Vec<Ability>>, theirs: &[Ability]) -> String {
     let mut out = String::from("| name | what | as root | as an ordinary user |\n|---|---|---|---|\n");
     for fault in fault::ALL {
         let cell = |of: &[Ability]| {
@@ -134,19 +139,15 @@ fn markdown() -> anyhow::Result<String> {
                 (None, None) => "yes".to_owned(),
             }
         };
-        let root = if is_root {
-            cell(&ours)
-        } else {
-            "not tried".to_owned()
-        };
+        let root = ours.map_or_else(|| "not tried".to_owned(), |ours| cell(ours));
         out.push_str(&format!(
             "| `{}` | {} | {root} | {} |\n",
             fault.name(),
             fault.summary(),
-            cell(&theirs)
+            cell(theirs)
         ));
     }
-    Ok(out)
+    out
 }
 
 /// Asks the same of ourselves as somebody else.
@@ -164,4 +165,41 @@ fn of_an_ordinary_user() -> anyhow::Result<Vec<Ability>> {
     }
     let report: Report = serde_json::from_slice(&output.stdout)?;
     Ok(report.faults)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::tests::pretty;
+    use crate::formats::assert_documented;
+
+    #[test]
+    fn a_machine_as_text_and_json() {
+        let finding = |name, ok, detail: &str, remedy: &str| Finding {
+            name,
+            ok,
+            detail: detail.into(),
+            remedy: remedy.into(),
+        };
+        let findings = [
+            finding("a network that can be cut", true, "namespaces, as root", ""),
+            finding("iptables", false, "is not there", "apt-get install iptables"),
+        ];
+        let faults = [("kill", None), ("torn-writes", Some("/dev/fuse can't be opened"))];
+        let faults = faults.map(|(fault, why)| Ability {
+            fault: fault.into(),
+            works: why.is_none(),
+            why: why.map(str::to_owned),
+        });
+        insta::assert_snapshot!("doctor-text", text(&findings, &faults));
+        // How many other faults there are is not for this test to say.
+        let told = [Some(&faults.to_vec()), None].map(|ours| table(ours, &faults));
+        let lines = told.iter().flat_map(|told| told.lines()).filter(|line| {
+            line.starts_with("| name") || line.starts_with("| `kill`") || line.starts_with("| `torn-writes`")
+        });
+        insta::assert_snapshot!("doctor-markdown", lines.collect::<Vec<_>>().join("\n"));
+        let told = json(&findings, &faults);
+        assert_documented("partita doctor --json", &told);
+        insta::assert_snapshot!("doctor-json", pretty(&told));
+    }
 }

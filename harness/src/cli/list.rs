@@ -144,3 +144,16 @@ pub(crate) fn registered() -> Vec<(&'static str, Vec<(String, &'static str)>)> {
         ),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_as_text() {
+        let defect = partita_protocols::Defect::by_name("stale-reads").unwrap();
+        insta::assert_snapshot!(
+            text(Some("formats")) + &text(Some("sets")) + &catalogue(std::iter::once(defect))
+        );
+    }
+}

@@ -63,7 +63,7 @@ pub(super) fn main(arguments: &Arguments) -> Result<Verdict, Failure> {
             let night = night(arguments).map_err(Failure::Usage)?;
             if arguments.dry_run {
                 let all: Vec<_> = (0..night.cells.len()).collect();
-                list(&night, &all);
+                print(&list(&night, &all));
                 return Ok(Verdict::Valid);
             }
             let directory = arguments.dir.clone().unwrap_or_else(|| {
@@ -135,19 +135,18 @@ fn night(arguments: &Arguments) -> anyhow::Result<Night> {
 }
 
 /// What would be done.
-fn list(night: &Night, to_do: &[usize]) {
+fn list(night: &Night, to_do: &[usize]) -> String {
     let cells: Vec<_> = to_do.iter().map(|&number| &night.cells[number]).collect();
-    for cell in &cells {
-        print(&format!("{}\n", cell.name));
-    }
+    let names: String = cells.iter().map(|cell| format!("{}\n", cell.name)).collect();
     let load: u64 = cells.iter().map(|cell| cell.load_ms).sum();
     let canaries = cells.iter().filter(|cell| cell.canary.is_some()).count();
-    print(&format!(
-        "{} cells, of which {canaries} are canaries; at least {} min of load, {} at a time\n",
-        cells.len(),
-        load.div_ceil(60_000),
-        night.jobs
-    ));
+    names
+        + &format!(
+            "{} cells, of which {canaries} are canaries; at least {} min of load, {} at a time\n",
+            cells.len(),
+            load.div_ceil(60_000),
+            night.jobs
+        )
 }
 
 fn write(place: &Place, tally: &Tally) -> anyhow::Result<()> {
@@ -180,7 +179,7 @@ fn json(place: &Place, tally: &Tally) -> serde_json::Value {
         })
         .collect();
     serde_json::json!({
-        "format": 1,
+        "format": partita_reports::run::FORMAT,
         "verdict": tally.verdict,
         "exit_code": tally.verdict.exit_code(),
         "reason": tally.reason,
@@ -221,4 +220,38 @@ fn told(place: &Place, tally: &Tally) -> String {
 /// What all files in a directory take, in bytes.
 fn size_of(directory: &Path) -> anyhow::Result<u64> {
     crate::run::directory::size(directory).with_context(|| anyhow!("`{}`", directory.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::tests::pretty;
+    use crate::formats::assert_documented;
+    use crate::matrix::tally::tests::place;
+
+    #[test]
+    fn a_night_as_text_and_json() {
+        let home = tempfile::tempdir().unwrap();
+        let place = place(home.path());
+        let tally = Tally::of(&place);
+        let fixed = |text: String| text.replace(&home.path().display().to_string(), "nights");
+        let result = json(&place, &tally);
+        assert_documented("result.json", &result);
+        insta::assert_snapshot!("night-json", fixed(pretty(&result)));
+        let cells = &place.night.cells;
+        let lines = place.done.iter().map(|(&number, done)| {
+            let cell = &cells[number];
+            work::line(number, cells.len(), cell, done) + "\n"
+        });
+        let text = list(&place.night, &[0, 1, 2, 3]) + &lines.collect::<String>() + &told(&place, &tally);
+        // What the directory takes hangs on the length of its name.
+        let (text, size) = (fixed(text), units::size(size_of(&place.directory).unwrap()));
+        insta::assert_snapshot!("night-text", text.replace(&size, "SIZE"));
+        let plan = serde_json::to_value(&place.night).unwrap();
+        assert_documented("night.json", &plan);
+        insta::assert_snapshot!("night-plan-json", pretty(&plan));
+        for done in place.done.values() {
+            assert_documented("cells/N.json", &serde_json::to_value(done).unwrap());
+        }
+    }
 }

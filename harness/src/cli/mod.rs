@@ -156,3 +156,17 @@ fn print(text: &str) {
 fn say(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    /// JSON, a member a line, so that a change shows where it is.
+    pub(crate) fn pretty(value: &serde_json::Value) -> String {
+        format!("{value:#}")
+    }
+
+    #[test]
+    fn help_names_every_verb() {
+        let help = <super::Arguments as clap::CommandFactory>::command().render_help();
+        insta::assert_snapshot!("help", help);
+    }
+}

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
 use partita_checker::Verdict;
-use partita_reports::run::Summary;
+use partita_reports::run::{FORMAT, Summary};
 
 use super::{Failure, print, say};
 use crate::calibrate::interval;
@@ -82,33 +82,55 @@ pub(super) fn main(arguments: &Arguments) -> Result<Verdict, Failure> {
                 outcome.run_dir.display()
             ));
         }
-        runs.push(serde_json::json!({
-            "verdict": outcome.verdict,
-            "reason": outcome.reason,
-            "findings": findings,
-            "run_dir": outcome.run_dir,
-        }));
+        runs.push(outcome);
     }
-    if arguments.json {
-        let told = serde_json::json!({
-            "format": 1,
-            "verdict": worst,
-            "exit_code": worst.exit_code(),
-            "original": original.as_ref().map(|it| serde_json::json!({
-                "verdict": it.verdict,
-                "anomalies": it.anomalies,
-            })),
-            "times": arguments.times,
-            "trials": trials,
-            "verdict_again": again,
-            "anomaly_again": same_anomaly,
-            "runs": runs,
-        });
-        print(&format!("{told}\n"));
+    let counts = Counts {
+        trials,
+        again,
+        same_anomaly,
+    };
+    print(&if arguments.json {
+        format!("{}\n", json(original.as_ref(), &counts, &runs))
     } else {
-        print(&told(original.as_ref(), trials, again, same_anomaly));
-    }
+        told(original.as_ref(), &counts)
+    });
     Ok(worst)
+}
+
+/// How often what was to come again did.
+struct Counts {
+    /// Runs that did not break.
+    trials: u64,
+    /// Those with the same verdict.
+    again: u64,
+    same_anomaly: u64,
+}
+
+/// For a program (reports/FORMATS.md).
+fn json(original: Option<&Original>, counts: &Counts, runs: &[Outcome]) -> serde_json::Value {
+    let worst = runs
+        .iter()
+        .fold(Verdict::Valid, |worst, run| worst.join(run.verdict));
+    let each = runs.iter().map(|run| {
+        serde_json::json!({
+            "verdict": run.verdict,
+            "reason": run.reason,
+            "findings": run.findings(),
+            "run_dir": run.run_dir,
+        })
+    });
+    let original = original.map(|it| serde_json::json!({"verdict": it.verdict, "anomalies": it.anomalies}));
+    serde_json::json!({
+        "format": FORMAT,
+        "verdict": worst,
+        "exit_code": worst.exit_code(),
+        "original": original,
+        "times": runs.len(),
+        "trials": counts.trials,
+        "verdict_again": counts.again,
+        "anomaly_again": counts.same_anomaly,
+        "runs": each.collect::<Vec<_>>(),
+    })
 }
 
 /// What the run came to; none if it was killed before it had a verdict.
@@ -137,14 +159,15 @@ impl Original {
     }
 }
 
-fn told(original: Option<&Original>, times: u64, again: u64, same_anomaly: u64) -> String {
+fn told(original: Option<&Original>, counts: &Counts) -> String {
     let Some(original) = original else {
         return "the run had no verdict that could come again: it was killed before\n".into();
     };
     let how_often = |hits: u64| {
-        let (low, high) = interval::wilson(hits, times);
+        let (low, high) = interval::wilson(hits, counts.trials);
         format!(
-            "in {hits} of {times} runs (95 %: {:.0} to {:.0} % of all)",
+            "in {hits} of {} runs (95 %: {:.0} to {:.0} % of all)",
+            counts.trials,
             100.0 * low,
             100.0 * high
         )
@@ -152,13 +175,13 @@ fn told(original: Option<&Original>, times: u64, again: u64, same_anomaly: u64) 
     let mut text = format!(
         "the verdict, {}, came again {}\n",
         original.verdict,
-        how_often(again)
+        how_often(counts.again)
     );
     if !original.anomalies.is_empty() {
         text += &format!(
             "the anomaly, {}, came again {}\n",
             original.anomalies.join(" or "),
-            how_often(same_anomaly)
+            how_often(counts.same_anomaly)
         );
     }
     text
@@ -167,6 +190,8 @@ fn told(original: Option<&Original>, times: u64, again: u64, same_anomaly: u64) 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::tests::pretty;
+    use crate::formats::assert_documented;
 
     #[test]
     fn it_is_told_how_often_what_came_again() {
@@ -174,12 +199,30 @@ mod tests {
             verdict: Verdict::Invalid,
             anomalies: vec!["lost write".into(), "stale read".into()],
         };
-        assert_eq!(
-            told(Some(&original), 4, 3, 2),
-            "the verdict, invalid, came again in 3 of 4 runs (95 %: 30 to 95 % of all)\n\
-             the anomaly, lost write or stale read, came again in 2 of 4 runs (95 %: 15 to 85 % of all)\n"
+        let counts = Counts {
+            trials: 4,
+            again: 3,
+            same_anomaly: 2,
+        };
+        insta::assert_snapshot!(
+            "replayed-text",
+            told(Some(&original), &counts) + &told(None, &counts)
         );
-        assert!(told(None, 1, 0, 0).contains("was killed"));
+        let broken = Outcome {
+            verdict: Verdict::HarnessFailure,
+            reason: "no network".into(),
+            run_dir: "runs/a".into(),
+            ..Outcome::default()
+        };
+        let none = Counts {
+            trials: 0,
+            again: 0,
+            same_anomaly: 0,
+        };
+        let again = json(Some(&original), &none, std::slice::from_ref(&broken));
+        assert_documented("partita replay --json", &again);
+        assert_documented("partita replay --json", &json(None, &none, &[broken]));
+        insta::assert_snapshot!("replayed-json", pretty(&again));
         assert!(
             original.comes_again_in(&["stale read".into()]) && !original.comes_again_in(&["cycle".into()])
         );

@@ -408,3 +408,133 @@ fn json(summary: &Summary, directory: &Path) -> serde_json::Value {
         "facts": summary.facts,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use partita_checker::Analysis;
+    use partita_history::{
+        Event, EventType, FaultEvent, FaultOutcome, FaultPhase, FaultValue, OpEvent, Value, jsonl,
+    };
+    use partita_reports::run::{Coverage, FaultCount, Metric, Outcomes, Rate};
+
+    use super::*;
+    use crate::cli::check::tests::stale_read;
+    use crate::cli::tests::pretty;
+    use crate::formats::assert_documented;
+
+    fn summary() -> Summary {
+        let count = Outcomes {
+            ok: 90,
+            fail: 7,
+            info: 3,
+        };
+        let kill = FaultCount {
+            planned: 2,
+            took: 2,
+            roles: BTreeMap::from([("leader".into(), 2)]),
+            coverage: BTreeMap::from([("leader".into(), Coverage::default())]),
+            ..FaultCount::default()
+        };
+        let checks = ["linearizability", "recovery"].map(|checker| Analysis {
+            checker: checker.into(),
+            model: String::new(),
+            verdict: Verdict::Valid,
+            reason: "it holds".into(),
+            anomalies: Vec::new(),
+            keys: Vec::new(),
+            assumptions: Vec::new(),
+        });
+        Summary {
+            format: partita_reports::run::FORMAT,
+            run: "none".into(),
+            verdict: Verdict::Valid,
+            reason: "100 operations".into(),
+            command: "partita run raft --seed 7".into(),
+            seed: 7,
+            network: "netns: as root".into(),
+            duration_ms: 10_000,
+            ended: "time limit".into(),
+            rate: Rate {
+                asked: 20.0,
+                invoked: 10.0,
+                ok: 9.0,
+            },
+            operations: BTreeMap::from([("write".into(), count)]),
+            faults: BTreeMap::from([("kill".into(), kill)]),
+            checks: checks.into(),
+            facts: BTreeMap::from([("target version".into(), "1.0".into())]),
+            ..Summary::default()
+        }
+    }
+
+    #[test]
+    fn what_a_run_tells_programs() {
+        let mut summary = summary();
+        // A directory that is not there has no size.
+        let told = json(&summary, Path::new("runs/none"));
+        assert_documented("partita run --json", &told);
+        insta::assert_snapshot!("run-json", pretty(&told));
+        let written = serde_json::to_value(&summary).unwrap();
+        assert_documented("verdict.json", &written);
+        insta::assert_snapshot!("verdict-json", pretty(&written));
+        summary.checks = vec![stale_read()];
+        assert!(!summary.checks[0].anomalies.is_empty());
+        assert_documented("partita run --json", &json(&summary, Path::new("runs/none")));
+        assert_documented("verdict.json", &serde_json::to_value(&summary).unwrap());
+    }
+
+    #[test]
+    fn the_lines_of_a_run() {
+        let told = |event: &Event| -> serde_json::Value {
+            let mut line = Vec::new();
+            jsonl::write(&mut line, event).unwrap();
+            serde_json::from_slice(&line).unwrap()
+        };
+        let refused = told(&Event::Op(OpEvent {
+            index: 3,
+            time: 2_110_001,
+            process: 7,
+            kind: EventType::Fail,
+            f: "cas".into(),
+            key: Some("x".into()),
+            value: Value::List(vec![1.into(), 2.into()]),
+            observed: Some(3.into()),
+            node: Some("n1".into()),
+            error: Some("refused".into()),
+        }));
+        assert_documented("history.jsonl", &refused);
+        let fault = told(&Event::Fault(FaultEvent {
+            index: 4,
+            time: 2_200_000,
+            f: "partition".into(),
+            value: FaultValue {
+                id: 1,
+                phase: FaultPhase::Injected,
+                outcome: Some(FaultOutcome::Took),
+                what: "isolate the leader".into(),
+                started: 2_150_000,
+                nodes: vec!["n1".into()],
+                roles: BTreeMap::from([("n1".into(), "leader".into())]),
+                links: vec!["n1>n2".into()],
+                evidence: "2 of 2 probes were lost".into(),
+            },
+        }));
+        assert_documented("faults.jsonl", &fault);
+        let metric = Metric {
+            time: 3_000_000,
+            node: "n1".into(),
+            up: true,
+            role: Some("leader".into()),
+            term: Some(3),
+            ..Metric::default()
+        };
+        let metric = serde_json::to_value(metric).unwrap();
+        assert_documented("metrics.jsonl", &metric);
+        insta::assert_snapshot!(
+            "lines",
+            [refused, fault, metric].map(|line| pretty(&line)).join("\n")
+        );
+    }
+}

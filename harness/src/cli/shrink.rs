@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use partita_checker::Verdict;
+use partita_checker::{Anomaly, Model, Verdict};
 use partita_history::{Event, jsonl};
+use partita_reports::run::FORMAT;
+use partita_simulator::{Scenario, Violation};
 
 use super::reading::Reading;
 use super::simulate::{self, Runs};
@@ -93,7 +95,7 @@ fn quiet_panics() {
     std::panic::set_hook(Box::new(|_| {}));
 }
 
-fn of_scenario(arguments: &Arguments, scenario: partita_simulator::Scenario) -> Result<Verdict, Failure> {
+fn of_scenario(arguments: &Arguments, scenario: Scenario) -> Result<Verdict, Failure> {
     quiet_panics();
     let runs = simulate::runs_of(&scenario)?;
     let found = runs.minimize(&scenario, simulate::MINIMIZING_RUNS)?;
@@ -105,23 +107,36 @@ fn of_scenario(arguments: &Arguments, scenario: partita_simulator::Scenario) -> 
     let file = out(arguments, "small-scenario.json");
     simulate::save(&small, &file)?;
     if arguments.json {
-        let told = serde_json::json!({
-            "format": 1,
-            "property": violation.property,
-            "what": violation.what,
-            "faults": small.schedule.0.len(),
-            "faults_before": scenario.schedule.0.len(),
-            "nodes": small.options.nodes,
-            "clients": small.options.clients,
-            "operations": small.turns.as_ref().map(Vec::len),
-            "file": file,
-            "command": format!("partita simulate {} --scenario {}", small.protocol, quoted(&file.display().to_string())),
-        });
-        print(&format!("{told}\n"));
+        print(&format!(
+            "{}\n",
+            json_of_scenario(&scenario, &small, &violation, &file)
+        ));
     } else {
         print(&simulate::smaller(&scenario, &small, &violation, &file));
     }
     Ok(Verdict::Invalid)
+}
+
+/// For a program (reports/FORMATS.md).
+fn json_of_scenario(
+    before: &Scenario,
+    small: &Scenario,
+    violation: &Violation,
+    file: &Path,
+) -> serde_json::Value {
+    let quoted = quoted(&file.display().to_string());
+    serde_json::json!({
+        "format": FORMAT,
+        "property": violation.property,
+        "what": violation.what,
+        "faults": small.schedule.0.len(),
+        "faults_before": before.schedule.0.len(),
+        "nodes": small.options.nodes,
+        "clients": small.options.clients,
+        "operations": small.turns.as_ref().map(Vec::len),
+        "file": file,
+        "command": format!("partita simulate {} --scenario {quoted}", small.protocol),
+    })
 }
 
 fn out(arguments: &Arguments, name: &str) -> PathBuf {
@@ -158,27 +173,34 @@ fn of_history(arguments: &Arguments) -> Result<Verdict, Failure> {
     }
     let file = out(arguments, "small-history.jsonl");
     write_history(&file, &events)?;
-    if arguments.json {
-        let told = serde_json::json!({
-            "format": 1,
-            "anomaly": anomaly.name,
-            "operations": small.len(),
-            "operations_before": history.len(),
-            "file": file,
-        });
-        print(&format!("{told}\n"));
+    let counts = (small.len(), history.len());
+    print(&if arguments.json {
+        format!("{}\n", json_of_history(counts, anomaly, &file))
     } else {
-        print(&format!(
-            "smaller: {} of {} operations: {}: {}\n  again: partita check {} --model {}\n",
-            small.len(),
-            history.len(),
-            anomaly.name,
-            anomaly.story,
-            quoted(&file.display().to_string()),
-            model.name
-        ));
-    }
+        told_of_history(counts, anomaly, &file, model)
+    });
     Ok(Verdict::Invalid)
+}
+
+/// For a program (reports/FORMATS.md): how many operations are left, and there were.
+fn json_of_history((left, before): (usize, usize), anomaly: &Anomaly, file: &Path) -> serde_json::Value {
+    serde_json::json!({
+        "format": FORMAT,
+        "anomaly": anomaly.name,
+        "operations": left,
+        "operations_before": before,
+        "file": file,
+    })
+}
+
+fn told_of_history((left, before): (usize, usize), anomaly: &Anomaly, file: &Path, model: &Model) -> String {
+    format!(
+        "smaller: {left} of {before} operations: {}: {}\n  again: partita check {} --model {}\n",
+        anomaly.name,
+        anomaly.story,
+        quoted(&file.display().to_string()),
+        model.name
+    )
 }
 
 fn write_history(file: &Path, events: &[Event]) -> anyhow::Result<()> {
@@ -263,4 +285,80 @@ fn told(shrunk: &Shrunk, before: &Plan, file: &Path) -> String {
         100.0 * low,
         100.0 * high
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::tests::pretty;
+    use crate::formats::assert_documented;
+    use crate::plan::tests::plan;
+
+    #[test]
+    fn what_is_left_of_a_run_as_text_and_json() {
+        let before = plan("partition");
+        let mut small = before.clone();
+        small.faults.truncate(1);
+        small.nodes.truncate(3);
+        (small.concurrency, small.rate, small.time_limit_ms) = (3, 62.5, 4_500);
+        let shrunk = Shrunk {
+            plan: small,
+            hits: 7,
+            runs: 10,
+        };
+        let file = Path::new("small plan.toml");
+        insta::assert_snapshot!("shrunk-text", told(&shrunk, &before, file));
+        let told = shrunk.json(&before, file);
+        assert_documented("partita shrink --json of a run", &told);
+        insta::assert_snapshot!("shrunk-json", pretty(&told));
+        let broken = anyhow!("no network");
+        let lines = [
+            Progress::Tried("without the last fault", Some(2)),
+            Progress::Tried("3 nodes", None),
+            Progress::Final(1, 10, true),
+            Progress::Final(2, 10, false),
+            Progress::Broke(&broken),
+            Progress::OutOfTime,
+        ];
+        let lines = lines.map(|line| line.to_string());
+        insta::assert_snapshot!("shrinking-text", lines.join("\n"));
+    }
+
+    #[test]
+    fn what_is_left_of_a_simulated_run_as_json() {
+        let simulator = simulate::simulator("raft").ok().unwrap();
+        let runs = Runs {
+            simulator,
+            workload: None,
+        };
+        let mut before = runs.drawn(7, partita_simulator::Options::default()).unwrap();
+        before.schedule.0.truncate(4);
+        let mut small = before.clone();
+        small.schedule.0.truncate(1);
+        (small.options.nodes, small.options.clients) = (3, 2);
+        let violation = Violation {
+            time_us: 1_250_000,
+            property: "stale read",
+            node: None,
+            what: "x was 7, and had been overwritten".into(),
+        };
+        let told = json_of_scenario(&before, &small, &violation, Path::new("small scenario.json"));
+        assert_documented("partita shrink --json of a simulated run", &told);
+        insta::assert_snapshot!(pretty(&told));
+    }
+
+    #[test]
+    fn what_is_left_of_a_history_as_text_and_json() {
+        let text = r#"{"process":0,"type":"invoke","f":"read","value":null}
+{"process":0,"type":"ok","f":"read","value":7}
+"#;
+        let read = partita_history::jsonl::read(text.as_bytes(), false).unwrap();
+        let model = Model::by_name("register").unwrap();
+        let analysis = partita_checker::check(&read, model, &Default::default(), &|| false).unwrap();
+        let (anomaly, file) = (&analysis.anomalies[0], Path::new("small history.jsonl"));
+        let told = json_of_history((1, 80), anomaly, file);
+        assert_documented("partita shrink --json of a history", &told);
+        insta::assert_snapshot!("history-json", pretty(&told));
+        insta::assert_snapshot!("history-text", told_of_history((1, 80), anomaly, file, model));
+    }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use partita_checker::{Verdict, Witness};
+use serde::Deserialize;
 
 use super::reading::Reading;
 use super::{Failure, print};
@@ -20,6 +21,12 @@ pub(super) struct Arguments {
     reading: Reading,
 }
 
+/// What `--witness` writes (reports/FORMATS.md), as far as it is of interest.
+#[derive(Deserialize)]
+struct Witnesses {
+    witnesses: Vec<Witness>,
+}
+
 pub(super) fn main(arguments: &Arguments) -> Result<Verdict, Failure> {
     let model = arguments.reading.model()?;
     let format = arguments.reading.format()?;
@@ -31,7 +38,7 @@ pub(super) fn main(arguments: &Arguments) -> Result<Verdict, Failure> {
     let text = std::fs::read_to_string(&arguments.witness)
         .with_context(|| format!("`{name}` can't be read"))
         .map_err(Failure::Usage)?;
-    let witnesses: Vec<Witness> = serde_json::from_str(&text)
+    let Witnesses { witnesses } = serde_json::from_str(&text)
         .with_context(|| format!("`{name}` is no witness"))
         .map_err(Failure::Usage)?;
     match partita_checker::verify(&history, model, &arguments.reading.options(), &witnesses) {

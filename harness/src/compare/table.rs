@@ -131,7 +131,7 @@ pub(crate) fn json(base: &Side, others: &[Side]) -> serde_json::Value {
             "lines": lines.collect::<Vec<_>>(),
         })
     });
-    serde_json::json!({"format": 1, "comparisons": comparisons.collect::<Vec<_>>()})
+    serde_json::json!({"format": partita_reports::run::FORMAT, "comparisons": comparisons.collect::<Vec<_>>()})
 }
 
 #[cfg(test)]
@@ -139,6 +139,8 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::cli::tests::pretty;
+    use crate::formats::assert_documented;
 
     fn side(name: &str, found: u64, rates: &[f64]) -> Side {
         let rates = rates.iter().zip(0..);
@@ -162,5 +164,14 @@ mod tests {
                 + &text(&old, &side("one", 1, &[300.0]))
                 + &text(&old, &side("dead", 0, &[0.0, 0.0, 0.0]))
         );
+    }
+
+    #[test]
+    fn comparisons_for_programs() {
+        let old = side("old", 0, &[400.0, 390.0, 410.0]);
+        let new = side("new", 9, &[200.0, 196.0, 204.0]);
+        let told = json(&old, &[new, old.clone()]);
+        assert_documented("partita compare --json", &told);
+        insta::assert_snapshot!(pretty(&told));
     }
 }

@@ -1,6 +1,7 @@
 //! Plans: what is refused, and what repeats them.
 
 use super::*;
+use crate::formats::assert_documented;
 
 pub(crate) fn request() -> Request {
     Request {
@@ -42,6 +43,7 @@ pub(crate) fn plan(nemesis: &str) -> Plan {
 fn plans_are_read_back_from_toml() {
     let plan = plan("all");
     assert!(!plan.faults.is_empty());
+    assert_documented("plan.toml", &serde_json::to_value(&plan).unwrap());
     assert_eq!(
         toml::from_str::<Plan>(&toml::to_string(&plan).unwrap()).unwrap(),
         plan

@@ -506,6 +506,7 @@ async fn freeze(
         (cluster.name(node).to_owned(), bytes)
     });
     let moment = serde_json::json!({
+        "format": partita_reports::run::FORMAT,
         "time": alarm.time,
         "key": alarm.violation.key,
         "position": alarm.violation.position,

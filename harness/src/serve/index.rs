@@ -164,3 +164,35 @@ fn line(out: &mut String, runs: &Runs, row: &Row) {
         row.rate.ok,
     );
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File};
+
+    use super::super::runs::tests::verdict;
+    use super::*;
+    use crate::matrix::tally::tests::place;
+
+    #[test]
+    fn an_index_of_runs_and_nights_as_a_page() {
+        let home = tempfile::tempdir().unwrap();
+        for (name, told) in [
+            ("one-<1>", Some("valid")),
+            ("two", Some("invalid")),
+            ("killed", None),
+        ] {
+            let run = home.path().join(name);
+            fs::create_dir(&run).unwrap();
+            fs::write(run.join("plan.toml"), "seed = 7\n").unwrap();
+            if let Some(told) = told {
+                fs::write(run.join("verdict.json"), verdict(told).to_string()).unwrap();
+            }
+        }
+        place(home.path());
+        let runs = Runs::new(File::open(home.path()).unwrap());
+        let form = BTreeMap::from([("sort".to_owned(), "oldest".to_owned())]);
+        let page = page(&runs, &form).replace(STYLE, "");
+        assert!(!page.contains("<1>") && !page.contains("<script>"), "{page}");
+        insta::assert_snapshot!(page);
+    }
+}

@@ -204,3 +204,34 @@ fn directories(root: &File, path: &str) -> Vec<String> {
         .filter_map(|(name, _)| name.into_string().ok())
         .collect()
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// The `verdict.json` of a run that was never run.
+    pub(in crate::serve) fn verdict(verdict: &str) -> serde_json::Value {
+        let anomaly = serde_json::json!({"name": "stale read"});
+        let anomalies: Vec<_> = (verdict == "invalid").then_some(anomaly).into_iter().collect();
+        serde_json::json!({
+            "format": 1, "verdict": verdict, "reason": "because of a <script>", "target": "raft", "workload": "register",
+            "command": "partita run raft --seed 7", "seed": 7, "nodes": ["n1", "n2", "n3"],
+            "started": "2026-11-21T02:00:00Z", "duration_ms": 10_000,
+            "rate": {"asked": 500.0, "invoked": 400.0, "ok": 390.0},
+            "operations": {"write": {"ok": 9, "fail": 1, "info": 2}},
+            "faults": {"kill": {"planned": 2, "took": 1, "skipped": 1, "uncertain": 0, "healed": 2, "roles": {}}},
+            "facts": {"target version": "1.0"},
+            "defect": (verdict == "invalid").then_some("stale-reads"),
+            "checks": [{"anomalies": anomalies}],
+        })
+    }
+
+    /// Its row.
+    pub(in crate::serve) fn row(path: &str, verdict: &str) -> Row {
+        Row {
+            path: path.into(),
+            judged: true,
+            ..serde_json::from_value(self::verdict(verdict)).unwrap()
+        }
+    }
+}

@@ -82,3 +82,17 @@ pub(super) fn page(a: &Row, b: &Row) -> String {
     out.push_str("</table></div>\n");
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::runs::tests::row;
+    use super::*;
+    use crate::markup::STYLE;
+
+    #[test]
+    fn two_runs_as_a_page() {
+        let page = page(&row("20261121T020000Z-<raft>-7", "valid"), &row("b", "invalid"));
+        assert!(!page.contains("<raft>") && !page.contains("<script>"), "{page}");
+        insta::assert_snapshot!(page.replace(STYLE, ""));
+    }
+}

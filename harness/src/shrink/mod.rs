@@ -93,7 +93,7 @@ impl Shrunk {
             })
         };
         serde_json::json!({
-            "format": 1,
+            "format": partita_reports::run::FORMAT,
             "before": size(before),
             "after": size(&self.plan),
             "hits": self.hits,

@@ -379,6 +379,6 @@ fn a_pass_can_be_proved_and_a_false_proof_is_refused() {
     let refused = verify();
     assert_eq!(refused.status.code(), Some(1), "{}", told(&refused));
     assert!(told(&refused).contains("operation 1"), "{}", told(&refused));
-    std::fs::write(&witness, "[7]").unwrap();
+    std::fs::write(&witness, r#"{"format":1,"witnesses":[7]}"#).unwrap();
     assert_eq!(verify().status.code(), Some(254));
 }

@@ -4,6 +4,8 @@ mod checking;
 mod defects;
 mod disks;
 mod findings;
+#[path = "../../src/formats.rs"]
+mod formats;
 mod house;
 mod kills;
 mod nightly;

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use crate::support::{json, one_at_a_time, run, told};
+use crate::formats::assert_documented;
+use crate::support::{assert_run_documented, json, one_at_a_time, run, told};
 
 /// Runs tried before a bug counts as not seen: chance decides what a fault meets.
 const TRIES: u64 = 3;
@@ -47,6 +48,8 @@ fn a_run_ends_at_its_first_violation_if_it_is_told_to() {
         let directory = Path::new(told["run_dir"].as_str().unwrap());
         let moment = std::fs::read(directory.join("violation.json")).unwrap();
         let moment: serde_json::Value = serde_json::from_slice(&moment).unwrap();
+        assert_documented("violation.json", &moment);
+        assert_run_documented(&told);
         assert_eq!(moment["nodes"].as_array().unwrap().len(), 5, "{moment}");
         assert!(moment["log_bytes"]["n1"].as_u64() > Some(0), "{moment}");
         // The online checker names the very event at which the offline one finds the violation, if it explained it.

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use crate::support::{has_netns, json, one_at_a_time, partita, run, skip_without, told};
+use crate::support::{
+    assert_run_documented, has_netns, json, one_at_a_time, partita, run, skip_without, told,
+};
 
 /// Asserts a valid run, and gives what it printed.
 fn valid(runs: &Path, arguments: &[&str]) -> serde_json::Value {
@@ -51,6 +53,7 @@ fn raft_survives_kills_and_partitions_through_forwarders() {
     );
 
     assert!(!directory.join("history.jsonl").exists());
+    assert_run_documented(&told);
 
     // What was recorded can be judged again, whichever way it is named, and reported again.
     let history = directory.join("history.jsonl");

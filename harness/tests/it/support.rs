@@ -5,6 +5,8 @@ use std::process::{Command, Output};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::formats::assert_documented;
+
 /// The root of the workspace.
 pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
@@ -36,6 +38,32 @@ pub(crate) fn run(runs: &Path, arguments: &[&str]) -> Output {
 /// What `run --json` printed.
 pub(crate) fn json(output: &Output) -> serde_json::Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", told(output)))
+}
+
+/// Holds what a run printed, and the files that it wrote, against reports/FORMATS.md.
+pub(crate) fn assert_run_documented(told: &serde_json::Value) {
+    let directory = Path::new(told["run_dir"].as_str().unwrap());
+    let read = |name: &str| std::fs::read_to_string(directory.join(name)).unwrap();
+    assert_documented("partita run --json", told);
+    let verdict: serde_json::Value = serde_json::from_str(&read("verdict.json")).unwrap();
+    assert_documented("verdict.json", &verdict);
+    let plan: toml::Value = toml::from_str(&read("plan.toml")).unwrap();
+    assert_documented("plan.toml", &serde_json::to_value(plan).unwrap());
+    for name in ["history.jsonl", "faults.jsonl", "metrics.jsonl"] {
+        let text = if directory.join(name).exists() {
+            read(name)
+        } else {
+            let packed = directory.join(format!("{name}.gz"));
+            let unpacked = Command::new("gzip").arg("-dc").arg(packed).output().unwrap();
+            String::from_utf8(unpacked.stdout).unwrap()
+        };
+        assert!(!text.is_empty(), "{name} is empty");
+        for line in text.lines() {
+            let line: serde_json::Value = serde_json::from_str(line).unwrap();
+            let is_fault = line["type"] == "fault";
+            assert_documented(if is_fault { "faults.jsonl" } else { name }, &line);
+        }
+    }
 }
 
 /// All that a command printed, for the message of a failed assertion.

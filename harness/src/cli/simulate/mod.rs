@@ -326,8 +326,14 @@ fn minimize(runs: Runs, scenario: Scenario, file: &Path, arguments: &Arguments) 
 
 /// Writes a scenario to a file.
 pub(super) fn save(scenario: &Scenario, file: &Path) -> Result<(), Failure> {
-    let text = serde_json::to_string_pretty(scenario).context("a scenario as JSON")?;
-    write(file, &(text + "\n"))
+    write(file, &format!("{:#}\n", json(scenario)?))
+}
+
+/// A scenario in its file (reports/FORMATS.md).
+fn json(scenario: &Scenario) -> anyhow::Result<serde_json::Value> {
+    let mut json = serde_json::to_value(scenario).context("a scenario as JSON")?;
+    json["format"] = partita_reports::run::FORMAT.into();
+    Ok(json)
 }
 
 /// What became of a scenario that was made smaller, and the command that repeats it.
@@ -377,4 +383,76 @@ fn show(runs: Runs, scenario: &Scenario, arguments: &Arguments) -> Result<(), Fa
         record::write(directory, scenario, &judged, command)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::tests::pretty;
+    use crate::formats::assert_documented;
+
+    fn violation() -> Violation {
+        Violation {
+            time_us: 1_250_000,
+            property: "stale read",
+            node: None,
+            what: "x was 7, and had been overwritten".into(),
+        }
+    }
+
+    #[test]
+    fn a_violation_is_told_with_the_command_that_repeats_it() {
+        let words = "simulate raft --nodes 3 --spares 0 --clients 2 --faulty 2s --calm 1500ms --lease-reads true \
+                     --clock-drift 20 --jumps-under-leases --defect stale-reads --workload set";
+        let alone = Alone::try_parse_from(words.split_whitespace()).unwrap();
+        let found = Found {
+            seed: 7,
+            violation: violation(),
+        };
+        insta::assert_snapshot!(
+            tell(&found, &alone.arguments, false) + &tell(&found, &alone.arguments, true)
+        );
+    }
+
+    #[test]
+    fn the_messages_of_a_run_are_documented() {
+        let text = r#"{"format": 1, "title": "raft", "lanes": ["n1", "n2"], "from_us": 1, "to_us": 9,
+            "arrows": [{"from": 0, "to": 1, "sent_us": 2, "arrived_us": null, "word": "Append", "label": "term: 1"}],
+            "marks": [{"lane": null, "time_us": 3, "kind": "fault", "text": "storm"}],
+            "states": [{"lane": 0, "from_us": 0, "kind": "leads"}]}"#;
+        let diagram: partita_reports::sequence::Diagram = serde_json::from_str(text).unwrap();
+        assert_documented("messages.json", &serde_json::to_value(diagram).unwrap());
+    }
+
+    #[test]
+    fn scenarios_as_text_and_json() {
+        let simulator = Simulator::by_name("raft").unwrap();
+        let mut drawn = Runs {
+            simulator,
+            workload: None,
+        }
+        .drawn(7, Options::default())
+        .unwrap();
+        assert_documented("scenario", &json(&drawn).unwrap());
+        let text = r#"{"protocol": "raft", "seed": 7, "options": {"nodes": 3, "spares": 0, "clients": 2, "faulty_ms": 2000,
+            "calm_ms": 1000, "calm_operations_min": 1, "snapshot_entries": 50, "lease_reads": null,
+            "clock_drift_percent": 10, "defect": "stale-reads"}, "schedule": [
+            {"at_us": 1, "fault": {"crash": ["n1"]}, "for_us": 2}, {"at_us": 1, "fault": {"crash-at-sync": "n1"}, "for_us": 2},
+            {"at_us": 1, "fault": {"torn-write": "n1"}, "for_us": 2}, {"at_us": 1, "fault": {"pause": "n1"}, "for_us": 2},
+            {"at_us": 1, "fault": {"partition": {"one": ["n1"], "other": ["n2", "n3"], "one_way": true}}, "for_us": 2},
+            {"at_us": 1, "fault": "storm", "for_us": 2}, {"at_us": 1, "fault": {"clock": {"node": "n1", "percent": 90}}, "for_us": 2},
+            {"at_us": 1, "fault": {"clock-jump": {"node": "n1", "by_ms": -5}}, "for_us": 0},
+            {"at_us": 1, "fault": {"slow-disk": "n1"}, "for_us": 2}, {"at_us": 1, "fault": {"rot": "n1"}, "for_us": 2},
+            {"at_us": 1, "fault": {"add-member": "n4"}, "for_us": 0}, {"at_us": 1, "fault": {"remove-member": "n1"}, "for_us": 0},
+            {"at_us": 1, "fault": {"transfer": null}, "for_us": 0}, {"at_us": 1, "fault": {"snapshot": "n1"}, "for_us": 0}],
+            "turns": [{"at_us": 5, "client": 1}], "independent_turns": true}"#;
+        let small: Scenario = serde_json::from_str(text).unwrap();
+        let told = json(&small).unwrap();
+        assert_documented("scenario", &told);
+        assert_eq!(serde_json::from_value::<Scenario>(told.clone()).unwrap(), small);
+        insta::assert_snapshot!("scenario-json", pretty(&told));
+        let file = Path::new("small scenario.json");
+        drawn.schedule.0.truncate(20);
+        insta::assert_snapshot!("scenario-text", smaller(&drawn, &small, &violation(), file));
+    }
 }

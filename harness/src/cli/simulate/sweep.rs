@@ -192,7 +192,7 @@ impl Tally {
             .map(|(name, count)| (name.to_owned(), count.into()))
             .collect();
         serde_json::json!({
-            "format": 1,
+            "format": partita_reports::run::FORMAT,
             "verdict": verdict,
             "exit_code": verdict.exit_code(),
             "protocol": protocol,
@@ -215,4 +215,40 @@ fn processor_seconds() -> f64 {
     };
     let seconds = |time: nix::sys::time::TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
     seconds(usage.user_time()) + seconds(usage.system_time())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::tests::pretty;
+    use crate::formats::assert_documented;
+
+    #[test]
+    fn seeds_as_text_and_json() {
+        let violation = Violation {
+            time_us: 1_250_000,
+            property: "stale read",
+            node: None,
+            what: "x was 7, and had been overwritten".into(),
+        };
+        let tally = Tally {
+            seeds: 20,
+            found: vec![Found { seed: 7, violation }],
+            virtual_us: 60_000_000,
+            processor_seconds: 2.0,
+            wall: Duration::from_millis(1_500),
+            ..Tally::default()
+        };
+        let options = Options::default();
+        let text = tally.text(&options, Verdict::Invalid);
+        // Which counts and options there are is not for this test to say.
+        let ends = [text.lines().next(), text.lines().last()].map(Option::unwrap);
+        insta::assert_snapshot!("sweep-text", ends.join("\n...\n"));
+        let mut told = tally.json("raft", &options, Verdict::Invalid);
+        assert_documented("partita simulate --json", &told);
+        for member in ["options", "counts"] {
+            told[member] = "...".into();
+        }
+        insta::assert_snapshot!("sweep-json", pretty(&told));
+    }
 }

@@ -48,7 +48,9 @@ impl Header {
     /// Reads the header of the segment of this number, of which `content` is the beginning.
     pub(super) fn read(path: &Path, content: &[u8], number: u64) -> anyhow::Result<Header> {
         let path = path.display();
-        if content.starts_with(b"PARTITA\x01") || (content.starts_with(MAGIC) && content[7..8] != [VERSION]) {
+        let version = content.strip_prefix(MAGIC).and_then(<[u8]>::first);
+        let is_other = version.is_some_and(|&version| version != VERSION);
+        if content.starts_with(b"PARTITA\x01") || is_other {
             bail!(
                 "{path}: the log has another version of the format than {VERSION}, which this program reads: start \
                  the node with the program that wrote it, or replace it by a new member with an empty directory"

@@ -224,6 +224,24 @@ fn other_versions_are_refused_clearly() {
 }
 
 #[test]
+fn a_segment_cut_in_its_header_is_refused_clearly() {
+    // Found by fuzzing: of seven bytes, the magic is all there, and the version is not.
+    for length in 0..HEADER_BYTES {
+        let directory = directory();
+        three_frames(directory.path());
+        let path = segment_path(directory.path(), 1);
+        let whole = fs::read(&path).unwrap();
+        fs::write(&path, &whole[..length]).unwrap();
+        let refused = reopen(directory.path()).err().map(|error| format!("{error:#}"));
+        let refused = refused.unwrap_or_else(|| panic!("{length} bytes are taken for a log"));
+        assert!(
+            refused.contains("is no segment of a log"),
+            "{length} bytes: {refused}"
+        );
+    }
+}
+
+#[test]
 fn one_process_at_a_time() {
     let directory = directory();
     let first = reopen(directory.path()).expect("the log opens");
