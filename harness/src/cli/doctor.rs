@@ -185,17 +185,23 @@ mod tests {
             finding("a network that can be cut", true, "namespaces, as root", ""),
             finding("iptables", false, "is not there", "apt-get install iptables"),
         ];
-        let faults = [("kill", None), ("torn-writes", Some("/dev/fuse can't be opened"))];
-        let faults = faults.map(|(fault, why)| Ability {
+        let faults = [
+            ("kill", None, None),
+            ("slow-fsync", None, Some("answers to fsync (seccomp)")),
+            ("torn-writes", Some("/dev/fuse can't be opened"), None),
+        ];
+        let faults = faults.map(|(fault, why, means)| Ability {
             fault: fault.into(),
             works: why.is_none(),
             why: why.map(str::to_owned),
+            means: means.map(str::to_owned),
         });
         insta::assert_snapshot!("doctor-text", text(&findings, &faults));
         // How many other faults there are is not for this test to say.
         let told = [Some(&faults.to_vec()), None].map(|ours| table(ours, &faults));
         let lines = told.iter().flat_map(|told| told.lines()).filter(|line| {
-            line.starts_with("| name") || line.starts_with("| `kill`") || line.starts_with("| `torn-writes`")
+            let known = ["name", "`kill`", "`slow-fsync`", "`torn-writes`"];
+            known.iter().any(|known| line.starts_with(&format!("| {known}")))
         });
         insta::assert_snapshot!("doctor-markdown", lines.collect::<Vec<_>>().join("\n"));
         let told = json(&findings, &faults);

@@ -85,7 +85,7 @@ pub(crate) fn remove_data(run: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// What all files in a directory take on disk, in bytes. Links are not followed.
+/// What all files in a directory take, in bytes, but for their holes. Links are not followed.
 pub(crate) fn size(directory: &Path) -> io::Result<u64> {
     let mut bytes = 0;
     for entry in fs::read_dir(directory)? {
@@ -93,7 +93,8 @@ pub(crate) fn size(directory: &Path) -> io::Result<u64> {
         bytes += if entry.file_type()?.is_dir() {
             size(&entry.path())?
         } else {
-            entry.metadata()?.blocks() * BLOCK_BYTES
+            let file = entry.metadata()?;
+            file.len().min(file.blocks() * BLOCK_BYTES)
         };
     }
     Ok(bytes)
