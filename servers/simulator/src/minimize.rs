@@ -9,8 +9,10 @@ use crate::report::{Options, Violation};
 use crate::schedule::{Schedule, Turn};
 use crate::simulation::{Extras, Recorded};
 
-/// How many seeds a smaller run is tried with.
+/// How many seeds a smaller run is tried with; and one of few operations, which takes hardly any time.
 const SEEDS_TRIED: u64 = 4;
+const FEW_SEEDS_TRIED: u64 = 30;
+const FEW_OPERATIONS: usize = 60;
 /// How long a run with few operations goes on after the moment at which something was violated, in virtual
 /// milliseconds, both with faults and without.
 const AFTERWARDS_MS: u64 = 100;
@@ -18,6 +20,13 @@ const AFTERWARDS_MS: u64 = 100;
 const TURNS_SEEDS_TRIED: u64 = 60;
 /// With how many it is tried to begin with few nodes.
 const SMALL_SEEDS_TRIED: u64 = 30;
+/// What a person can go through: so many faults, and so many operations.
+const READABLE: (usize, usize) = (3, 10);
+/// Some runs do not become so, and others that fail alike do: of the runs that may be tried, one part of so many goes
+/// to each.
+const BEGINNINGS: u64 = 6;
+/// With how many seeds another run that fails alike is looked for.
+const OTHER_SEEDS_TRIED: u64 = 100;
 
 /// A run, as data: it is the same wherever and whenever it is run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,17 +87,39 @@ pub fn minimize<E>(
         best: scenario.clone(),
         violation,
         turns: recorded.turns,
+        began_at: scenario.seed,
         runs_left: runs_max,
         run,
     };
-    search.begin_small()?;
-    let until = search.violation.time_us;
-    search.try_change(|it| it.schedule.0.retain(|entry| entry.at_us <= until))?;
-    search.reduce()?;
-    if search.give_turns()? {
-        search.reduce()?;
+    let mut kept: Option<(Scenario, Violation)> = None;
+    let mut to_spend = runs_max;
+    while to_spend > 0 {
+        search.runs_left = to_spend.min(runs_max.div_ceil(BEGINNINGS));
+        to_spend -= search.runs_left;
+        search.shrink()?;
+        to_spend += search.runs_left;
+        let sum = |scenario: &Scenario| {
+            let (faults, turns) = size(scenario);
+            faults.saturating_add(turns)
+        };
+        let is_smaller = |(kept, _): &(Scenario, Violation)| sum(&search.best) < sum(kept);
+        if kept.as_ref().is_none_or(is_smaller) {
+            kept = Some((search.best.clone(), search.violation.clone()));
+        }
+        // A scenario that was given with its operations is not to become another run.
+        let (faults, turns) = size(&search.best);
+        let is_readable = faults <= READABLE.0 && turns <= READABLE.1;
+        if is_readable || scenario.turns.is_some() || !search.begin_elsewhere(scenario, &mut to_spend)? {
+            break;
+        }
     }
-    Ok(Some((search.best, search.violation)))
+    Ok(kept)
+}
+
+/// How much there is to read: faults, and operations.
+fn size(scenario: &Scenario) -> (usize, usize) {
+    let turns = scenario.turns.as_ref().map_or(usize::MAX, Vec::len);
+    (scenario.schedule.0.len(), turns)
 }
 
 struct Search<'a, E> {
@@ -96,11 +127,48 @@ struct Search<'a, E> {
     violation: Violation,
     /// When clients wanted something in the best run.
     turns: Vec<Turn>,
+    /// The seed that the best run was made of.
+    began_at: u64,
     runs_left: u64,
     run: &'a Run<'a, E>,
 }
 
 impl<E> Search<'_, E> {
+    fn shrink(&mut self) -> Result<(), E> {
+        self.begin_small()?;
+        let until = self.violation.time_us;
+        self.try_change(|it| it.schedule.0.retain(|entry| entry.at_us <= until))?;
+        self.reduce()?;
+        if self.give_turns()? {
+            self.reduce()?;
+        }
+        Ok(())
+    }
+
+    /// Goes to the next seed at which the run fails alike, with what that draws; false if none is found.
+    fn begin_elsewhere(&mut self, scenario: &Scenario, to_spend: &mut u64) -> Result<bool, E> {
+        self.runs_left = OTHER_SEEDS_TRIED.min(*to_spend);
+        *to_spend -= self.runs_left;
+        let last = self.began_at;
+        while self.runs_left > 0 {
+            self.began_at = self.began_at.wrapping_add(1);
+            let recorded = self.try_run(self.began_at, &scenario.options, Extras::default())?;
+            if let Some(violation) = self.fails_alike(&recorded) {
+                self.violation = violation;
+                self.turns = recorded.turns;
+                self.best = Scenario {
+                    seed: self.began_at,
+                    schedule: recorded.schedule,
+                    ..scenario.clone()
+                };
+                *to_spend += self.runs_left;
+                return Ok(true);
+            }
+        }
+        self.began_at = last;
+        Ok(false)
+    }
+
     /// Makes everything smaller, as long as anything becomes so.
     fn reduce(&mut self) -> Result<(), E> {
         loop {
@@ -218,10 +286,19 @@ impl<E> Search<'_, E> {
             .cloned()
     }
 
+    fn seeds_tried(&self) -> u64 {
+        let turns = self.best.turns.as_ref();
+        if turns.is_some_and(|turns| turns.len() <= FEW_OPERATIONS) {
+            FEW_SEEDS_TRIED
+        } else {
+            SEEDS_TRIED
+        }
+    }
+
     fn try_change(&mut self, change: impl FnOnce(&mut Scenario)) -> Result<bool, E> {
         let mut candidate = self.best.clone();
         change(&mut candidate);
-        Ok(candidate != self.best && self.improves(candidate, SEEDS_TRIED)?)
+        Ok(candidate != self.best && self.improves(candidate, self.seeds_tried())?)
     }
 
     /// Leaves out faults, or turns: larger parts first.
@@ -268,7 +345,7 @@ impl<E> Search<'_, E> {
                 return Ok(());
             }
             *number -= 1;
-            if !self.improves(candidate, SEEDS_TRIED)? {
+            if !self.improves(candidate, self.seeds_tried())? {
                 return Ok(());
             }
         }

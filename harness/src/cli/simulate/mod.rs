@@ -28,7 +28,7 @@ use sweep::{Found, Sweep, Tally};
 /// How many violations are told one by one.
 const TOLD_MAX: usize = 5;
 /// How many smaller runs `--minimize` tries.
-pub(super) const MINIMIZING_RUNS: u64 = 6_000;
+pub(super) const MINIMIZING_RUNS: u64 = 12_000;
 
 /// Arguments of `simulate`.
 #[derive(clap::Args)]
