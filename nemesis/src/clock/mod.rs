@@ -288,7 +288,7 @@ impl NodeClock {
 
     /// Why the clocks of the node that has this first process can't be bent, though others' may be. May take a while.
     pub(crate) fn out_of_reach(&self, leader: i32) -> Option<String> {
-        self.lock().preload.as_ref()?.lacking(leader)
+        self.lock().preload.as_mut()?.lacking(leader)
     }
 
     /// The clocks that can be bent.
@@ -399,10 +399,10 @@ impl NodeClock {
 
     /// Compares a process's clock with ours.
     pub(crate) fn compare(&self, pid: i32, kind: Kind) -> Result<Reading, ClockError> {
-        let state = self.lock();
-        let course = &state.courses[&kind];
+        let mut state = self.lock();
+        let bend = state.courses[&kind].bend();
         let ours = || shows(kind.number());
-        if let Some(preload) = &state.preload {
+        if let Some(preload) = &mut state.preload {
             if procfs::stat(pid).is_none_or(procfs::Stat::has_ended) {
                 return Err(ClockError::Gone);
             }
@@ -415,7 +415,7 @@ impl NodeClock {
             return Ok(Reading {
                 ahead: theirs - after,
                 within: after - before,
-                wanted: course.bend().range(since, until),
+                wanted: bend.range(since, until),
             });
         }
         let (before, since) = (ours()?, state.epoch.elapsed());
@@ -428,7 +428,7 @@ impl NodeClock {
         Ok(Reading {
             ahead: theirs - boot_ahead - after,
             within: after - before,
-            wanted: course.bend().range(since, until),
+            wanted: bend.range(since, until),
         })
     }
 }

@@ -5,11 +5,12 @@
 //! from the start of each process, so a clock that is to run faster or slower goes in small steps of ours instead.
 //!
 //! What it does not reach: the monotonic clock (the library would take it back, too), programs without the C library
-//! or linked with it statically, and those that can't bear the library at all.
+//! or linked with it statically, those in Go, which read clocks past it, and those that can't bear the library at all.
 
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -47,6 +48,10 @@ pub(crate) fn own_shared_memory(paths: &[&Path]) -> io::Result<()> {
     Ok(mount(kind, SHARED, kind, flags, Some("mode=1777"))?)
 }
 
+/// The note in which Go's linker names the build (`.note.go.buildid`), from its type on. It lies in the first page.
+const GO: &[u8] = b"\x04\0\0\0Go\0\0";
+const PAGE: u64 = 4_096;
+
 /// How a node's programs are begun with the library, and how far it has them be off.
 #[derive(Debug)]
 pub(super) struct Preload {
@@ -54,6 +59,8 @@ pub(super) struct Preload {
     file: Arc<File>,
     /// The first processes of the node.
     leaders: Vec<i32>,
+    /// What is known of programs: whether they are written in Go.
+    programs: BTreeMap<PathBuf, bool>,
 }
 
 /// The file in which the library looks how far a clock is to be off.
@@ -131,7 +138,9 @@ fn begin_with(command: &mut Command, library: &Path) {
         .env_remove("FAKETIME_SHARED")
         .env("FAKETIME_NO_CACHE", "1")
         .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
-        .env("NO_FAKE_STAT", "1");
+        .env("NO_FAKE_STAT", "1")
+        // Who waits by the monotonic clock is not to be given the other one, or waits for ever, as Java does.
+        .env("FAKETIME_FORCE_MONOTONIC_FIX", "0");
 }
 
 impl Preload {
@@ -156,6 +165,7 @@ impl Preload {
             library: library.to_owned(),
             file,
             leaders: Vec::new(),
+            programs: BTreeMap::new(),
         })
     }
 
@@ -190,23 +200,44 @@ impl Preload {
         Ok((read(&mut reader)?, since))
     }
 
-    /// Why a node's clock is none of the library's; `None` if every process of the node has it.
-    pub(super) fn lacking(&self, leader: i32) -> Option<String> {
+    /// Why a node's clock is none of the library's; `None` if every process of the node has it, and none goes past it.
+    pub(super) fn lacking(&mut self, leader: i32) -> Option<String> {
         let begun = Instant::now();
         loop {
             let lives = |pid: &i32| procfs::stat(*pid).is_some_and(|stat| !stat.has_ended());
             let lacks = |pid: &i32| !procfs::has_mapped(*pid, &self.library).unwrap_or(false);
-            let lacking = procfs::family(leader)
-                .into_iter()
-                .find(|pid| lacks(pid) && lives(pid))?;
+            let family = procfs::family(leader);
+            let Some(&lacking) = family.iter().find(|&pid| lacks(pid) && lives(pid)) else {
+                let pid = family.into_iter().find(|&pid| self.is_of_go(pid))?;
+                let command = program(pid);
+                return Some(format!(
+                    "pid {pid} ({command}) is written in Go, which reads clocks by itself"
+                ));
+            };
             if begun.elapsed() > LINKING {
-                let command = procfs::command(lacking);
+                let command = program(lacking);
                 return Some(format!(
                     "pid {lacking} ({command}) has not loaded libfaketime: it is linked statically, or begun without it"
                 ));
             }
             std::thread::sleep(LOOK_EVERY);
         }
+    }
+}
+
+impl Preload {
+    /// Does a process read clocks past the C library, though it may have loaded it?
+    fn is_of_go(&mut self, pid: i32) -> bool {
+        let Ok(program) = fs::read_link(format!("/proc/{pid}/exe")) else {
+            return false;
+        };
+        let look = || {
+            let mut head = Vec::new();
+            let program = fs::File::open(format!("/proc/{pid}/exe"));
+            let read = program.and_then(|program| program.take(PAGE).read_to_end(&mut head));
+            read.is_ok() && head.windows(GO.len()).any(|part| part == GO)
+        };
+        *self.programs.entry(program).or_insert_with(look)
     }
 }
 
@@ -253,6 +284,12 @@ impl File {
             said = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
+}
+
+/// The program that a process was begun with.
+fn program(pid: i32) -> String {
+    let command = procfs::command(pid);
+    command.split(' ').next().unwrap_or_default().to_owned()
 }
 
 /// As the library reads it, from nanoseconds.

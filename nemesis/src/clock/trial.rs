@@ -26,8 +26,8 @@ impl fmt::Display for Means {
         f.write_str(match self {
             Means::Vdso => "code of ours in the vDSO (ptrace)",
             Means::Preload(_) => {
-                "libfaketime: the wall clock alone, in steps of 10 ms, and only of programs that are linked with the C \
-                 library dynamically, which those in Go are not, and that can bear it (Debian's redis-server does not start)"
+                "libfaketime: the wall clock alone, in steps of 10 ms, of programs that load it (no static ones), read clocks \
+                 by it (none in Go) and bear it (Debian's redis-server does not)"
             }
         })
     }
