@@ -4,6 +4,10 @@ function span(seconds) {
   return seconds >= 1 ? `${short(seconds)} s` : `${short(seconds * 1000)} ms`;
 }
 
+function ms(milliseconds) {
+  return span(milliseconds / 1000);
+}
+
 function latencyTable(rows) {
   const ms = (value) => make("td", { class: "number" }, short(value));
   return make("div", {},
@@ -30,7 +34,7 @@ function unavailableView(unavailable) {
           gaps.length + more > 12 && make("li", {}, `and ${whole(gaps.length + more - 12)} more`))]);
 }
 
-function quorumView(quorum) {
+function quorumView(quorum, silence) {
   if (!quorum) return make("div", {}, make("h3", {}, "Elections and quorum"), make("p", { class: "small soft" }, "The nodes do not tell whom they follow."));
   const { elections, without, healthy, resolution, left_out: more } = quorum;
   const lost = without.reduce((sum, [from, to]) => sum + to - from, 0);
@@ -43,11 +47,12 @@ function quorumView(quorum) {
       `${counted(elections.length + more, "change")} of leader`, lengths.length > 0 ? `, the longest without one ${span(lengths[lengths.length - 1])}.` : "."),
     make("ul", { class: "plain small" }, elections.slice(0, 12).map((election) => make("li", {}, momentButton(election.at), ` ${election.node}`, election.term === null ? "" : `, term ${election.term}`, `: ${took(election)}`)),
       elections.length + more > 12 && make("li", {}, `and ${whole(elections.length + more - 12)} more`)),
+    silence && make("p", { class: "small" }, `Heartbeats: in a second, the longest that a follower did not hear its leader was ${ms(silence.p50)} (median), ${ms(silence.p99)} (p99), ${ms(silence.max)} (worst).`),
     make("p", { class: "small soft" }, `Nodes were asked every ${span(resolution)}, and changes that their logs tell of are exact.`));
 }
 
 function measuresView(measures) {
   return make("section", { "aria-labelledby": "measures" },
     make("h2", { id: "measures" }, "Measures"),
-    make("div", { class: "thirds" }, measures.latencies.length > 0 && latencyTable(measures.latencies), quorumView(measures.quorum), unavailableView(measures.unavailable)));
+    make("div", { class: "thirds" }, measures.latencies.length > 0 && latencyTable(measures.latencies), quorumView(measures.quorum, measures.silence), unavailableView(measures.unavailable)));
 }

@@ -183,6 +183,9 @@ pub struct Metric {
     pub applied: Option<u64>,
     /// The size of its log on disk, in bytes.
     pub log_bytes: Option<u64>,
+    /// The longest that it did not hear its leader of late, in microseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub leader_silence_us: Option<u64>,
 }
 
 #[cfg(test)]

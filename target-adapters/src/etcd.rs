@@ -415,6 +415,7 @@ impl EtcdObserver {
             members: None,
             snapshot_index: None,
             snapshots_installed: None,
+            leader_silence_us: None,
         })
     }
 }

@@ -379,6 +379,8 @@ pub struct Status {
     pub snapshot_index: Option<u64>,
     /// How many snapshots of other nodes took the place of its state since it started, where it says so.
     pub snapshots_installed: Option<u64>,
+    /// The longest that it did not hear its leader of late, in microseconds, where it says so.
+    pub leader_silence_us: Option<u64>,
 }
 
 #[cfg(test)]

@@ -390,6 +390,7 @@ struct StatusBody {
     members: Option<Vec<String>>,
     snapshot_index: Option<u64>,
     snapshots_installed: Option<u64>,
+    leader_silence_us: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -429,6 +430,7 @@ impl Observer for OwnObserver {
                 members,
                 snapshot_index,
                 snapshots_installed,
+                leader_silence_us,
             } = http::ask(request).await?;
             Ok(Status {
                 role,
@@ -440,6 +442,7 @@ impl Observer for OwnObserver {
                 members,
                 snapshot_index,
                 snapshots_installed,
+                leader_silence_us,
             })
         })
     }

@@ -125,10 +125,11 @@ impl Judged<'_> {
             findings,
         } = self;
         let mut text = format!(
-            "{}: {} ({operations} operations, {} keys): {}\n",
+            "{}: {} ({}, {}): {}\n",
             file.display(),
             analysis.verdict,
-            analysis.keys.len(),
+            units::counted(*operations as u64, "operation"),
+            units::counted(analysis.keys.len() as u64, "key"),
             analysis.reason
         );
         for anomaly in &analysis.anomalies {

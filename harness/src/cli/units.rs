@@ -48,6 +48,11 @@ pub(crate) fn size(bytes: u64) -> String {
     }
 }
 
+/// `1 key`, `2 keys`.
+pub(crate) fn counted(count: u64, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
 fn split(text: &str) -> (&str, &str) {
     let end = text
         .find(|c: char| !c.is_ascii_digit() && c != '.')

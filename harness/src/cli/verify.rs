@@ -8,7 +8,7 @@ use partita_checker::{Verdict, Witness};
 use serde::Deserialize;
 
 use super::reading::Reading;
-use super::{Failure, print};
+use super::{Failure, print, units};
 
 /// Arguments of `verify`.
 #[derive(clap::Args)]
@@ -45,8 +45,9 @@ pub(super) fn main(arguments: &Arguments) -> Result<Verdict, Failure> {
         Ok(()) => {
             let operations: usize = witnesses.iter().map(|witness| witness.order.len()).sum();
             print(&format!(
-                "valid: the witness orders {operations} operations on {} keys\n",
-                witnesses.len()
+                "valid: the witness orders {} on {}\n",
+                units::counted(operations as u64, "operation"),
+                units::counted(witnesses.len() as u64, "key")
             ));
             Ok(Verdict::Valid)
         }

@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::cell::{Attempt, Cell, Done, Kind};
 use crate::child::{self, INTERRUPTED, Outcome};
+use crate::cli::units;
 use crate::plan::quoted;
 use crate::run::directory;
 
@@ -169,8 +170,9 @@ fn simulation(cell: &Cell, words: &[String]) -> anyhow::Result<Attempt> {
             first.what
         ),
         None => format!(
-            "{} seeds, {:.0} cluster-seconds, nothing violated",
-            simulated.seeds, simulated.cluster_seconds
+            "{}, {:.0} cluster-seconds, nothing violated",
+            units::counted(simulated.seeds, "seed"),
+            simulated.cluster_seconds
         ),
     };
     let command = match simulated.violations.first() {

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::cell::Done;
 use super::night::Place;
+use crate::cli::units;
 
 /// What a night came to.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -75,10 +76,10 @@ impl Tally {
             );
         }
         if let Some(first) = never.first() {
-            let all = never.len();
+            let all = units::counted(never.len() as u64, "kind");
             worse(
                 Verdict::NotExercised,
-                format!("the time budget left no room for {all} kinds of cells, such as {first}"),
+                format!("the time budget left no room for {all} of cells, such as {first}"),
             );
         }
 
@@ -222,7 +223,7 @@ pub(crate) mod tests {
         place.done.remove(&2);
         let tally = Tally::of(&place);
         assert_eq!(tally.verdict, Verdict::NotExercised);
-        assert!(tally.reason.contains("1 kinds of cells"), "{}", tally.reason);
+        assert!(tally.reason.contains("1 kind of cells"), "{}", tally.reason);
         place.done.retain(|number, _| *number == 0);
         assert_eq!(Tally::of(&place).reason, "nothing was done");
         place.night.cells.remove(0);

@@ -322,6 +322,7 @@ fn metric(time: u64, node: &str, status: Option<Status>) -> Metric {
             commit: Some(status.commit),
             applied: Some(status.applied),
             log_bytes: Some(status.log_bytes),
+            leader_silence_us: status.leader_silence_us,
             ..silent
         },
     }

@@ -370,7 +370,7 @@ fn a_pass_can_be_proved_and_a_false_proof_is_refused() {
     let verified = verify();
     assert_eq!(verified.status.code(), Some(0), "{}", told(&verified));
     assert!(
-        told(&verified).contains("orders 2 operations on 1 keys"),
+        told(&verified).contains("orders 2 operations on 1 key"),
         "{}",
         told(&verified)
     );

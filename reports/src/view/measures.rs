@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::quorum::{self, Quorum};
 use super::seconds;
 use crate::load::Run;
+use crate::run::Metric;
 use crate::told::Told;
 use crate::words;
 
@@ -24,6 +25,15 @@ pub(super) struct Measures {
     latencies: Vec<Latencies>,
     unavailable: Unavailable,
     quorum: Option<Quorum>,
+    silence: Option<Spread>,
+}
+
+/// How values are spread, in milliseconds.
+#[derive(Debug, PartialEq, Serialize)]
+struct Spread {
+    p50: f64,
+    p99: f64,
+    max: f64,
 }
 
 /// How long operations of a function took that ended in the same way, in milliseconds.
@@ -57,7 +67,21 @@ pub(super) fn measures(run: &Run, told: &Told<'_>, end_ns: u64) -> Measures {
         latencies: latencies(&run.history),
         unavailable: unavailable(&run.history),
         quorum: quorum::quorum(&told.metrics, run.summary.nodes.len(), end_ns),
+        silence: silence(&run.metrics),
     }
+}
+
+/// For how long followers did not hear their leader: the longest of about a second, each time that they were asked.
+fn silence(metrics: &[Metric]) -> Option<Spread> {
+    let told = metrics.iter().filter_map(|metric| metric.leader_silence_us);
+    let mut told: Vec<u64> = told.collect();
+    told.sort_unstable();
+    let at = |percent: usize| Some(*told.get(told.len().checked_sub(1)? * percent / 100)? as f64 / 1e3);
+    Some(Spread {
+        p50: at(50)?,
+        p99: at(99)?,
+        max: at(100)?,
+    })
 }
 
 fn latencies(history: &History) -> Vec<Latencies> {

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use anyhow::{Context as _, bail};
 use partita_protocols::store::Store;
@@ -15,6 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tracing::info;
 
 use crate::event::{ClientRequest, Event, Outcome, Request, SharedView, View};
+use crate::silence::Silence;
 use crate::ticks::Ticks;
 use crate::transport::Link;
 use crate::wal::{Wal, Write};
@@ -44,6 +46,7 @@ pub(crate) struct Driver<P: Protocol> {
     events: mpsc::WeakSender<Event<P::Message>>,
     messages_sent: u64,
     snapshots_installed: u64,
+    silence: Silence,
     links: BTreeMap<NodeId, Link>,
     waiting: BTreeMap<RequestId, Waiting>,
     requests: u64,
@@ -72,6 +75,7 @@ impl<P: Protocol<Message: Send> + 'static> Driver<P> {
             log: wal.counters(),
             messages_sent: 0,
             snapshots_installed: 0,
+            leader_silence: None,
         };
         Driver {
             me,
@@ -82,6 +86,7 @@ impl<P: Protocol<Message: Send> + 'static> Driver<P> {
             events: events.downgrade(),
             messages_sent: 0,
             snapshots_installed: 0,
+            silence: Silence::default(),
             links,
             waiting: BTreeMap::new(),
             requests: 0,
@@ -140,7 +145,13 @@ impl<P: Protocol<Message: Send> + 'static> Driver<P> {
 
     fn take(&mut self, event: Event<P::Message>) -> anyhow::Result<()> {
         match event {
-            Event::Message { from, message } => self.step(Input::Receive { from, message }),
+            Event::Message { from, message } => {
+                self.step(Input::Receive { from, message });
+                // It may be this very message that tells who leads.
+                if self.core.status().leader == Some(from) {
+                    self.silence.heard(Instant::now());
+                }
+            }
             Event::Persisted(write) => self.step(Input::Persisted(write)),
             Event::SnapshotTaken { index, state } => self.step(Input::SnapshotTaken { index, state }),
             Event::DiskFailed(error) => {
@@ -337,20 +348,24 @@ impl<P: Protocol<Message: Send> + 'static> Driver<P> {
     }
 
     /// Shows the status, and logs what changed of it.
-    fn show(&self) {
+    fn show(&mut self) {
+        let status = self.core.status();
         let now = View {
-            status: self.core.status(),
+            status,
+            leader_silence: self.silence.longest(Instant::now()),
             members: self.core.members(),
             log: self.wal.counters(),
             messages_sent: self.messages_sent,
             snapshots_installed: self.snapshots_installed,
         };
-        let status = now.status;
         let before = {
             let mut view = self.view.lock().unwrap_or_else(PoisonError::into_inner);
             std::mem::replace(&mut *view, now)
         };
         let (before, now) = (before.status, status);
+        if before.leader != now.leader {
+            self.silence.forget();
+        }
         if (before.role, before.term, before.leader) != (now.role, now.term, now.leader) {
             let leader = now
                 .leader

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use partita_protocols::store::Answer;
 use partita_protocols::{Administration, Command, NodeId, Status, WriteId};
@@ -80,6 +81,8 @@ pub(crate) struct View {
     pub(crate) messages_sent: u64,
     /// How many snapshots of peers took the place of the state since the start.
     pub(crate) snapshots_installed: u64,
+    /// The longest of late that the leader was not heard, by who follows one.
+    pub(crate) leader_silence: Option<Duration>,
 }
 
 /// The last view, for the status page to read.

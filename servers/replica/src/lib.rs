@@ -22,6 +22,7 @@ pub mod offline;
 mod options;
 mod recovery;
 mod run;
+mod silence;
 mod ticks;
 mod transport;
 mod wal;

@@ -13,7 +13,7 @@ use partita_checker::Verdict;
 use partita_simulator::{Counts, Options, Report, Violation};
 
 use super::runs::Runs;
-use crate::cli::say;
+use crate::cli::{say, units};
 
 /// How often progress is told where nobody sees a line renewed.
 const PLAIN_PROGRESS: Duration = Duration::from_secs(10);
@@ -91,9 +91,9 @@ pub(super) fn run(sweep: &Sweep<'_>) -> anyhow::Result<Tally> {
                 told = Instant::now();
                 let all = sweep.seeds.end - sweep.seeds.start;
                 say(&format!(
-                    "{} of {all} seeds, {} violations",
+                    "{} of {all} seeds, {}",
                     tally.seeds,
-                    tally.found.len()
+                    units::counted(tally.found.len() as u64, "violation")
                 ));
             }
         }
@@ -153,7 +153,11 @@ impl Tally {
 
     /// For a reader.
     pub(super) fn text(&self, options: &Options, verdict: Verdict) -> String {
-        let mut text = format!("{verdict}: {} seeds, {} violations", self.seeds, self.found.len());
+        let mut text = format!(
+            "{verdict}: {}, {}",
+            units::counted(self.seeds, "seed"),
+            units::counted(self.found.len() as u64, "violation")
+        );
         if let Some(defect) = options.defect {
             text += &format!(", with the defect {defect}");
         }

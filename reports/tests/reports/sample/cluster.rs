@@ -195,6 +195,7 @@ pub(super) fn metrics(course: &Course) -> Vec<Metric> {
                 commit: Some(tick * 60),
                 applied: Some(tick * 60),
                 log_bytes: Some(tick * 4096),
+                leader_silence_us: (!down && role == "follower").then_some(50_000 + tick % 7 * 10_000),
                 node,
             });
         }

@@ -24,6 +24,8 @@ struct Body<'a> {
     messages_sent: u64,
     fsyncs: u64,
     snapshots_installed: u64,
+    /// The longest of late that the leader was not heard, by who follows one.
+    leader_silence_us: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     defect: Option<&'static str>,
 }
@@ -35,6 +37,7 @@ pub(super) fn response(me: NodeId, defect: Option<&'static Defect>, view: &View)
         log,
         messages_sent,
         snapshots_installed,
+        leader_silence,
     } = view;
     let body = Body {
         node: me.as_str(),
@@ -51,6 +54,7 @@ pub(super) fn response(me: NodeId, defect: Option<&'static Defect>, view: &View)
         messages_sent: *messages_sent,
         fsyncs: log.fsyncs,
         snapshots_installed: *snapshots_installed,
+        leader_silence_us: leader_silence.and_then(|silence| u64::try_from(silence.as_micros()).ok()),
         defect: defect.map(|defect| defect.name),
     };
     Response::new(StatusCode::OK, &body)

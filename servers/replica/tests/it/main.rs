@@ -82,6 +82,15 @@ fn a_cluster_serves_and_keeps_what_it_acknowledged_over_kills() {
         assert!(!status[field].is_null(), "{field} of {status}");
     }
     assert!(status.get("defect").is_none(), "{status}");
+    // Who follows tells for how long it did not hear its leader; who leads hears none.
+    let silence = |name: &String| cluster.status(name)?["leader_silence_us"].as_u64();
+    cluster.wait_for("two followers' words of their leader", || {
+        let leader = cluster.leader();
+        let (led, follow): (Vec<String>, Vec<String>) =
+            cluster.names().into_iter().partition(|name| *name == leader);
+        let told = follow.iter().all(|name| silence(name).is_some());
+        (told && led.iter().all(|name| silence(name).is_none())).then_some(())
+    });
 }
 
 #[test]
