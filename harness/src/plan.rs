@@ -307,6 +307,15 @@ impl Plan {
             .collect()
     }
 
+    /// Is a fault planned for which nodes must have clocks that can be bent?
+    pub(crate) fn bends_clocks(&self) -> bool {
+        let mut planned = self
+            .faults
+            .iter()
+            .filter_map(|planned| fault::find(&planned.fault));
+        planned.any(|fault| fault.bends_clocks())
+    }
+
     /// The command line that repeats the run: whatever differs from the defaults, and the seed.
     pub(crate) fn command(&self, defaults: &Plan) -> String {
         let mut command = format!("partita run {}", self.target);

@@ -41,6 +41,14 @@ pub enum ClusterError {
         /// What the system said.
         source: io::Error,
     },
+    /// A node's clock can't be had ready to be bent.
+    #[error("can't have the clock of {node} ready to be bent: {source}")]
+    Clock {
+        /// The node.
+        node: String,
+        /// What the system said.
+        source: io::Error,
+    },
     /// A thread or a socket can't be made.
     #[error("{doing}: {source}")]
     System {
@@ -148,6 +156,34 @@ impl Cluster {
             })?;
         }
         Ok(reach)
+    }
+
+    /// Has the clocks of the nodes ready to be bent, where they can't be once a program runs (see
+    /// [`Fault::bends_clocks`](crate::fault::Fault::bends_clocks)). Before the first is started. Returns by which means
+    /// they then are; `None` if there is none.
+    pub fn prepare_clocks(&self) -> Result<Option<String>, ClusterError> {
+        let Ok(means) = clock::means() else {
+            return Ok(None);
+        };
+        if let clock::Means::Preload(library) = &means {
+            if self.has_own_mounts {
+                let program = std::env::current_exe().unwrap_or_default();
+                clock::own_shared_memory(&[&program, self.folder(0)]).map_err(|source| {
+                    ClusterError::System {
+                        doing: "mount shared memory of our own",
+                        source,
+                    }
+                })?;
+            }
+            for host in &self.hosts {
+                let preloaded = host.preload_clock(library);
+                preloaded.map_err(|source| ClusterError::Clock {
+                    node: host.name.clone(),
+                    source,
+                })?;
+            }
+        }
+        Ok(Some(means.to_string()))
     }
 
     /// The path by which the controller gets at a node's data, whatever is done to its disk.

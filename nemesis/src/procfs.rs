@@ -147,6 +147,13 @@ pub(crate) fn vdso(pid: i32) -> io::Result<Option<Range<u64>>> {
     Ok(parse_vdso(&maps))
 }
 
+/// Has a process mapped this file?
+pub(crate) fn has_mapped(pid: i32, file: &Path) -> io::Result<bool> {
+    let maps = fs::read_to_string(format!("/proc/{pid}/maps"))?;
+    let file = file.to_string_lossy();
+    Ok(maps.lines().any(|line| line.ends_with(&*file)))
+}
+
 fn parse_vdso(maps: &str) -> Option<Range<u64>> {
     let line = maps.lines().find(|line| line.ends_with("[vdso]"))?;
     let (begin, end) = line.split_whitespace().next()?.split_once('-')?;

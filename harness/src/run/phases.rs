@@ -108,6 +108,11 @@ pub(crate) async fn run(setting: &Setting<'_>, summary: &mut Summary) -> anyhow:
         };
         facts.insert("disks".to_owned(), told);
     }
+    if plan.bends_clocks()
+        && let Some(means) = cluster.prepare_clocks()?
+    {
+        facts.insert("clocks bent by".to_owned(), means);
+    }
     let (tap, follower) = online::follow(model(setting)?, &checker_options(plan))
         .context("the online checker can't have a thread")?;
     let outcome = with_cluster(setting, &cluster, &mut observed, &mut facts, tap, &follower).await;

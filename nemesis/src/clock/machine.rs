@@ -73,7 +73,8 @@ mod tests {
     use std::process::{Child, Command};
 
     use super::super::course::UNIT;
-    use super::super::{CLOCKS, Epoch, Kind, obstacle, shows};
+    use super::super::trial::obstacle;
+    use super::super::{CLOCKS, Epoch, Kind, shows};
     use super::*;
 
     struct Sleeper(Child);

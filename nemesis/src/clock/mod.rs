@@ -10,7 +10,8 @@
 //! - [`tracee`]: stopping a process for as long as that takes.
 //! - [`reading`]: what a process's clock shows.
 //! - [`boot`]: another time since boot, which takes a start.
-//! - [`trial`]: whether this machine allows all that.
+//! - [`preload`]: another means, for the wall clock alone, where that is not allowed.
+//! - [`trial`]: what this machine allows.
 //!
 //! What it does not reach: timers of the kernel (sleep, poll with a timeout, timerfd) run as they do, and so do
 //! programs that make the system call themselves. A thread that was interrupted by a signal in the midst of one
@@ -25,6 +26,7 @@ mod machine;
 #[cfg(not(target_arch = "x86_64"))]
 #[path = "elsewhere.rs"]
 mod machine;
+mod preload;
 #[cfg(target_arch = "x86_64")]
 mod reading;
 #[cfg(target_arch = "x86_64")]
@@ -35,6 +37,8 @@ mod vdso;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::path::Path;
+use std::process::Command;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -44,10 +48,12 @@ use tokio::sync::oneshot;
 
 pub(crate) use boot::{boot_ahead, boot_elsewhere, try_boot};
 pub(crate) use course::{Change, UNIT};
-pub(crate) use trial::obstacle;
+pub(crate) use preload::own_shared_memory;
+pub(crate) use trial::{Means, means};
 
 use crate::procfs;
 use course::{Bend, Course};
+use preload::Preload;
 
 /// Which clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -187,6 +193,8 @@ struct State {
     boot_ahead: i64,
     /// Was ever anything bent? If not, nobody need look.
     touched: bool,
+    /// If it is not in the processes themselves that the clocks are bent.
+    preload: Option<Preload>,
 }
 
 /// A node that starts processes all the time is never seen to as a whole; what they execute is its own anyway.
@@ -206,7 +214,15 @@ impl State {
     }
 
     /// Brings every process of the node to where its clocks ought to be.
-    fn apply(&self, leader: Option<i32>) -> Result<Standstill, ClockError> {
+    fn apply(&mut self, leader: Option<i32>) -> Result<Standstill, ClockError> {
+        let wall = self.courses[&Kind::Wall].bend();
+        if let Some(preload) = &mut self.preload {
+            preload.follow(leader, wall)?;
+            return Ok(Standstill {
+                processes: leader.map(procfs::family).unwrap_or_default().len(),
+                longest: Duration::ZERO,
+            });
+        }
         let bends = (!self.is_true()).then(|| self.bends());
         let mut standstill = Standstill::default();
         let mut seen = BTreeSet::new();
@@ -243,11 +259,45 @@ impl NodeClock {
                 .collect(),
             boot_ahead: 0,
             touched: false,
+            preload: None,
         })))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has the node's programs be begun with a library that bends their wall clocks as a file of ours says.
+    pub(crate) fn preload(&self, library: &Path, file: &Path) -> io::Result<()> {
+        let mut state = self.lock();
+        state.preload = Some(Preload::new(library, file, state.epoch)?);
+        Ok(())
+    }
+
+    /// Sees to a program of the node that is about to be begun.
+    pub(crate) fn put_into(&self, command: &mut Command) {
+        if let Some(preload) = &self.lock().preload {
+            preload.put_into(command);
+        }
+    }
+
+    /// Does a library bend them?
+    pub(crate) fn is_preloaded(&self) -> bool {
+        self.lock().preload.is_some()
+    }
+
+    /// Why the clocks of the node that has this first process can't be bent, though others' may be. May take a while.
+    pub(crate) fn out_of_reach(&self, leader: i32) -> Option<String> {
+        self.lock().preload.as_mut()?.lacking(leader)
+    }
+
+    /// The clocks that can be bent.
+    pub(crate) fn kinds(&self) -> &'static [Kind] {
+        if self.is_preloaded() {
+            &[Kind::Wall]
+        } else {
+            &Kind::ALL
+        }
     }
 
     /// The node's processes, which have just been begun, have their time since boot so many seconds ahead of ours.
@@ -305,8 +355,8 @@ impl NodeClock {
     /// Brings a node's processes to where its clocks ought to be by now: back to what the kernel gave them, if
     /// no fault is left.
     pub(crate) fn settle(&self, leader: Option<i32>) -> Result<Standstill, ClockError> {
-        let state = self.lock();
-        if state.touched {
+        let mut state = self.lock();
+        if state.touched || state.preload.is_some() {
             state.apply(leader)
         } else {
             Ok(Standstill::default())
@@ -335,11 +385,13 @@ impl NodeClock {
 
     /// Those of a node's processes that do not read the clock as the kernel meant them to.
     pub(crate) fn bent(&self, leader: i32) -> Vec<i32> {
-        // Who never bent a clock need not be allowed to look at memory.
-        if !self.lock().touched {
-            return Vec::new();
-        }
+        let state = self.lock();
         let family = procfs::family(leader).into_iter();
+        if let Some(preload) = &state.preload {
+            return family.filter(|_| !preload.is_right()).collect();
+        }
+        // Who never bent a clock need not be allowed to look at memory.
+        let family = family.filter(|_| state.touched);
         family
             .filter(|&pid| matches!(machine::is_bent(pid), Ok(true)))
             .collect()
@@ -347,9 +399,25 @@ impl NodeClock {
 
     /// Compares a process's clock with ours.
     pub(crate) fn compare(&self, pid: i32, kind: Kind) -> Result<Reading, ClockError> {
-        let state = self.lock();
-        let course = &state.courses[&kind];
+        let mut state = self.lock();
+        let bend = state.courses[&kind].bend();
         let ours = || shows(kind.number());
+        if let Some(preload) = &mut state.preload {
+            if procfs::stat(pid).is_none_or(procfs::Stat::has_ended) {
+                return Err(ClockError::Gone);
+            }
+            if let Some(lacking) = preload.lacking(pid) {
+                return Err(ClockError::Odd(lacking));
+            }
+            let before = ours()?;
+            let (theirs, since) = preload.read()?;
+            let (until, after) = (state.epoch.elapsed(), ours()?);
+            return Ok(Reading {
+                ahead: theirs - after,
+                within: after - before,
+                wanted: bend.range(since, until),
+            });
+        }
         let (before, since) = (ours()?, state.epoch.elapsed());
         let theirs = machine::read(pid, kind.number())?;
         let (until, after) = (state.epoch.elapsed(), ours()?);
@@ -360,7 +428,7 @@ impl NodeClock {
         Ok(Reading {
             ahead: theirs - boot_ahead - after,
             within: after - before,
-            wanted: course.bend().range(since, until),
+            wanted: bend.range(since, until),
         })
     }
 }
@@ -405,7 +473,7 @@ mod tests {
     #[expect(clippy::print_stdout, reason = "what a test skips belongs on its output")]
     #[test]
     fn every_process_of_a_node_is_hit_and_what_it_starts_later() {
-        if let Some(trouble) = obstacle() {
+        if let Some(trouble) = trial::obstacle() {
             println!("*** SKIPPED: {}: {} ***", trouble.why, trouble.remedy);
             return;
         }

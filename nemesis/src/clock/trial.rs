@@ -1,17 +1,69 @@
-//! Whether this machine lets us bend clocks, found out by doing it to a process that does nothing.
+//! By which means this machine lets us bend clocks, found out by doing it to a process that does nothing.
 
+use std::fmt;
 use std::fs;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
 use nix::errno::Errno;
 
 use super::course::Bend;
-use super::{ClockError, Epoch, Kind, machine, shows};
+use super::{ClockError, Epoch, Kind, machine, preload, shows};
 use crate::lab::Trouble;
 
-/// What stands in the way, if anything does. Found out once, on the calling thread.
-pub(crate) fn obstacle() -> Option<&'static Trouble> {
+/// How clocks are bent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Means {
+    /// In the memory of processes, whatever they are.
+    Vdso,
+    /// By this library, which programs are begun with.
+    Preload(PathBuf),
+}
+
+impl fmt::Display for Means {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Means::Vdso => "code of ours in the vDSO (ptrace)",
+            Means::Preload(_) => {
+                "libfaketime: the wall clock alone, in steps of 10 ms, of programs that load it (no static ones), read clocks \
+                 by it (none in Go) and bear it (Debian's redis-server does not)"
+            }
+        })
+    }
+}
+
+/// The better means that there is, or what stands in the way of both. Found out once, on the calling thread.
+pub(crate) fn means() -> Result<Means, &'static Trouble> {
+    static FOUND: OnceLock<Result<Means, Trouble>> = OnceLock::new();
+    let found = FOUND.get_or_init(|| {
+        let Some(Trouble { why, remedy }) = obstacle() else {
+            return Ok(Means::Vdso);
+        };
+        let lacks = |lack: String, remedy| Trouble {
+            why: format!("{why}, and {lack}"),
+            remedy,
+        };
+        let Some(library) = preload::library() else {
+            let remedy = format!("{remedy}; or, for wall clocks only, apt-get install libfaketime");
+            return Err(lacks("libfaketime is not installed".into(), remedy));
+        };
+        match preload::attempt(&library) {
+            Ok(()) => Ok(Means::Preload(library)),
+            Err(error) => Err(lacks(
+                format!("libfaketime does not work ({error})"),
+                remedy.clone(),
+            )),
+        }
+    });
+    match found {
+        Ok(means) => Ok(means.clone()),
+        Err(trouble) => Err(trouble),
+    }
+}
+
+/// What stands in the way of bending them in memory, if anything does.
+pub(super) fn obstacle() -> Option<&'static Trouble> {
     static OBSTACLE: OnceLock<Option<Trouble>> = OnceLock::new();
     OBSTACLE.get_or_init(|| attempt().err()).as_ref()
 }

@@ -10,7 +10,7 @@ use rand::RngExt;
 
 use super::node_fault::Hit;
 use super::{Context, Healed, Injected};
-use crate::clock::{Change, ClockError, Kind, NodeClock, Reading, Standstill, UNIT, aside, obstacle};
+use crate::clock::{self, Change, ClockError, Kind, Means, NodeClock, Reading, Standstill, UNIT, aside};
 use crate::network::Evidence;
 
 /// Draws what becomes of one clock.
@@ -26,7 +26,34 @@ const BETWEEN_READINGS: Duration = Duration::from_millis(15);
 
 /// Why no clock can be bent on this machine, and what to do about it.
 pub(super) fn impossible() -> Option<String> {
-    obstacle().map(|trouble| format!("{}: {}", trouble.why, trouble.remedy))
+    let trouble = clock::means().err()?;
+    Some(format!("{}: {}", trouble.why, trouble.remedy))
+}
+
+/// By which means clocks are bent on this machine.
+pub(super) fn means() -> Option<String> {
+    clock::means().ok().map(|means| means.to_string())
+}
+
+/// Why the clocks of nodes that run can't be bent. A node that has no library can't be given one.
+async fn out_of_reach(hit: &Hit<'_>) -> Option<String> {
+    let cluster = &hit.context.cluster;
+    let needs_library = matches!(aside(clock::means).await, Ok(Ok(Means::Preload(_))));
+    for (node, leader) in hit.running() {
+        let clock = Arc::clone(cluster.clock(node));
+        let why = if needs_library && !clock.is_preloaded() {
+            Some("it was started without libfaketime".to_owned())
+        } else {
+            aside(move || clock.out_of_reach(leader)).await.ok().flatten()
+        };
+        if let Some(why) = why {
+            return Some(format!(
+                "the clock of {} can't be bent: {why}",
+                cluster.name(node)
+            ));
+        }
+    }
+    None
 }
 
 /// Bends the clocks of those that are hit.
@@ -39,7 +66,10 @@ pub(super) async fn inject(hit: Hit<'_>, draw: Draw) -> Injected {
     if hit.running().is_empty() {
         return hit.nobody_ran();
     }
-    let changed: BTreeMap<usize, Changes> = draw_for(&hit.victims, hit.seed, draw);
+    if let Some(why) = out_of_reach(&hit).await {
+        return hit.skipped(why);
+    }
+    let changed: BTreeMap<usize, Changes> = draw_for(&hit, draw);
     let mut begun = Vec::new();
     for (&node, changes) in &changed {
         let (clock, leader, changes) = (
@@ -60,11 +90,11 @@ pub(super) async fn inject(hit: Hit<'_>, draw: Draw) -> Injected {
             Ok(Ok(standstill)) => {
                 let evidence = probe(context, node, changed[&node].keys().copied()).await;
                 certain &= evidence.outcome == FaultOutcome::Took;
-                words.push(format!(
-                    "{} (it stood still for {} us)",
-                    evidence.text,
-                    standstill.longest.as_micros()
-                ));
+                let mut text = evidence.text;
+                if !standstill.longest.is_zero() {
+                    text += &format!(" (it stood still for {} us)", standstill.longest.as_micros());
+                }
+                words.push(text);
             }
             Ok(Err(error)) => {
                 certain = false;
@@ -89,18 +119,18 @@ pub(super) async fn inject(hit: Hit<'_>, draw: Draw) -> Injected {
 }
 
 /// Each node draws for itself, so that clocks also drift from one another where all are hit.
-fn draw_for(victims: &[usize], seed: u64, draw: Draw) -> BTreeMap<usize, Changes> {
-    let mut rng = random(seed, "clocks");
-    let mut changes = |_| -> Changes {
+fn draw_for(hit: &Hit<'_>, draw: Draw) -> BTreeMap<usize, Changes> {
+    let mut rng = random(hit.seed, "clocks");
+    let mut changes = |node: usize| -> Changes {
         // In a machine both go wrong together, as they count the same crystal; but either may be set alone.
-        let kinds: &[Kind] = match rng.random_range(0..4) {
-            0 => &[Kind::Wall],
-            1 => &[Kind::Monotonic],
-            _ => &Kind::ALL,
+        let kinds: &[Kind] = match (rng.random_range(0..4), hit.context.cluster.clock(node).kinds()) {
+            (0, _) => &[Kind::Wall],
+            (1, [_, monotonic]) => std::slice::from_ref(monotonic),
+            (_, possible) => possible,
         };
         kinds.iter().map(|&kind| (kind, draw(kind, &mut rng))).collect()
     };
-    victims.iter().map(|&node| (node, changes(node))).collect()
+    hit.victims.iter().map(|&node| (node, changes(node))).collect()
 }
 
 async fn heal(context: Context, id: u64, hit: BTreeMap<usize, Changes>) -> Healed {
@@ -199,7 +229,7 @@ async fn healed(context: &Context, node: usize) -> Evidence {
     };
     let mut certain = true;
     let mut still = false;
-    for kind in Kind::ALL {
+    for &kind in clock.kinds() {
         match compare(clock, leader, kind).await {
             Ok(reading) => {
                 certain &= reading.is_as_wanted();
@@ -216,15 +246,13 @@ async fn healed(context: &Context, node: usize) -> Evidence {
     // Another fault may have begun, or ended, in between.
     if clock.is_true() && !still {
         certain &= bent.is_empty();
-        let code = if bent.is_empty() {
-            "is again"
-        } else {
-            "is not yet again"
+        let told = match (clock.is_preloaded(), bent.is_empty()) {
+            (false, true) => "the code that reads it is again its own",
+            (false, false) => "the code that reads it is not yet again its own",
+            (true, true) => "libfaketime is told to add nothing",
+            (true, false) => "libfaketime is not yet told to add nothing",
         };
-        return Evidence::new(
-            certain,
-            format!("{name} shows our time, and the code that reads it {code} its own"),
-        );
+        return Evidence::new(certain, format!("{name} shows our time, and {told}"));
     }
     Evidence::new(
         certain,

@@ -11,7 +11,9 @@ use crate::clock::{Change, Kind};
 pub(super) const CLOCK_JUMP: NodeFault = NodeFault {
     name: "clock-jump",
     summary: "Sets clocks of nodes to another time: the wall clock by up to an hour either way, the monotonic clock forward by up to two seconds, or both.",
+    bends_clocks: true,
     impossible: clock::impossible,
+    means: clock::means,
     act: |hit| Box::pin(clock::inject(hit, draw)),
     ..NodeFault::PLAIN
 };

@@ -11,7 +11,9 @@ use crate::clock::{Change, Kind, UNIT};
 pub(super) const CLOCK_SKEW: NodeFault = NodeFault {
     name: "clock-skew",
     summary: "Has clocks of nodes run slower, down to a fifth, or faster, up to twice as fast: the wall clock, the monotonic clock, or both.",
+    bends_clocks: true,
     impossible: clock::impossible,
+    means: clock::means,
     act: |hit| Box::pin(clock::inject(hit, draw)),
     ..NodeFault::PLAIN
 };

@@ -11,7 +11,9 @@ use crate::clock::{Change, Kind};
 pub(super) const CLOCK_STROBE: NodeFault = NodeFault {
     name: "clock-strobe",
     summary: "Has clocks of nodes go to and fro many times a second: the wall clock jumps there and back, the monotonic clock rushes and creeps, or both.",
+    bends_clocks: true,
     impossible: clock::impossible,
+    means: clock::means,
     act: |hit| Box::pin(clock::inject(hit, draw)),
     ..NodeFault::PLAIN
 };

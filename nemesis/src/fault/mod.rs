@@ -172,6 +172,11 @@ pub trait Fault: Sync {
         false
     }
 
+    /// Must the nodes have [clocks that can be bent](crate::Cluster::prepare_clocks)?
+    fn bends_clocks(&self) -> bool {
+        false
+    }
+
     /// The networks over which it can be done.
     fn networks(&self) -> &'static [NetworkKind] {
         NetworkKind::ALL

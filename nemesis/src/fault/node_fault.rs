@@ -21,6 +21,7 @@ pub(super) struct NodeFault {
     pub(super) lengths_ms: &'static [RangeInclusive<u64>],
     /// What its victims' disks must be able to be made to do.
     pub(super) needs_disk: Option<Reach>,
+    pub(super) bends_clocks: bool,
     pub(super) needs: Option<Need>,
     pub(super) needs_other_program: bool,
     pub(super) lasts: bool,
@@ -38,6 +39,7 @@ impl NodeFault {
         shapes: selection::PROCESS_SHAPES,
         lengths_ms: LENGTHS_MS,
         needs_disk: None,
+        bends_clocks: false,
         needs: None,
         needs_other_program: false,
         lasts: true,
@@ -67,6 +69,10 @@ impl Fault for NodeFault {
 
     fn needs_disks(&self) -> bool {
         self.needs_disk.is_some()
+    }
+
+    fn bends_clocks(&self) -> bool {
+        self.bends_clocks
     }
 
     fn needs(&self) -> Option<Need> {

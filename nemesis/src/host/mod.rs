@@ -45,6 +45,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(2);
 
 /// Where a node keeps its data, in its folder.
 const DATA: &str = "data";
+/// Where the library that bends its clock looks how far, in its folder.
+const CLOCK: &str = "clock";
 /// Where its disk keeps what has lost its name and may get it back.
 const ATTIC: &str = "attic";
 
@@ -73,6 +75,7 @@ impl Host {
         {
             disk.power_on();
         }
+        self.clock.put_into(&mut command);
         let ahead = self.boot();
         if ahead != 0 {
             clock::boot_elsewhere(&mut command, ahead);
@@ -117,6 +120,12 @@ impl Host {
         self.disk
             .set(Arc::new(disk))
             .map_err(|_| io::ErrorKind::AlreadyExists.into())
+    }
+
+    /// Has its programs be begun with the library that bends clocks.
+    pub(crate) fn preload_clock(&self, library: &Path) -> io::Result<()> {
+        std::fs::create_dir_all(&self.folder)?;
+        self.clock.preload(library, &self.folder.join(CLOCK))
     }
 
     /// Its disk, if it has one that can be made to fail.

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::libc;
+
 /// Who runs a scene.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Who {
@@ -21,6 +23,10 @@ pub(crate) enum Who {
     WithoutFuse,
     /// Root, where no control groups of version 2 are mounted.
     WithoutUnifiedGroups,
+    /// Whoever runs the suite, where no process may trace another.
+    WithoutTracing,
+    /// `nobody`, likewise.
+    NobodyWithoutTracing,
     /// Root in name only, in a user namespace that allows no others.
     Caged,
 }
@@ -50,6 +56,16 @@ impl Who {
                 let script = "umount -a -l -t cgroup2 && exec \"$@\"";
                 wrapped("unshare", &["--mount", "sh", "-c", script, "sh"])
             }
+            Who::WithoutTracing => {
+                let mut command = Command::new(program);
+                command.arg(WITHOUT_TRACING).arg(program);
+                command
+            }
+            Who::NobodyWithoutTracing => {
+                let mut command = Who::Nobody.command(program);
+                command.arg(WITHOUT_TRACING).arg(program);
+                command
+            }
             Who::Caged => {
                 let script = "echo 0 >/proc/sys/user/max_user_namespaces && \
                               echo 0 >/proc/sys/user/max_pid_namespaces && exec \"$@\"";
@@ -60,6 +76,50 @@ impl Who {
             }
         }
     }
+}
+
+/// The argument that has this program forbid tracing, and begin the one that follows.
+pub(crate) const WITHOUT_TRACING: &str = "without-tracing";
+
+/// Never returns: begins a program that gets EPERM whenever it wants to trace a process, and so do all that it begins.
+pub(crate) fn without_tracing(args: &[String]) -> ! {
+    let step = |code: u32, k: u32, if_not: u8| libc::sock_filter {
+        code: u16::try_from(code).unwrap(),
+        jt: 0,
+        jf: if_not,
+        k,
+    };
+    let give_back = libc::BPF_RET | libc::BPF_K;
+    let mut steps = [
+        // The number of the system call comes first.
+        step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0),
+        step(
+            libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K,
+            u32::try_from(libc::SYS_ptrace).unwrap(),
+            1,
+        ),
+        step(
+            give_back,
+            libc::SECCOMP_RET_ERRNO | libc::EPERM.cast_unsigned(),
+            0,
+        ),
+        step(give_back, libc::SECCOMP_RET_ALLOW, 0),
+    ];
+    let program = libc::sock_fprog {
+        len: u16::try_from(steps.len()).unwrap(),
+        filter: steps.as_mut_ptr(),
+    };
+    nix::sys::prctl::set_no_new_privs().unwrap();
+    #[expect(unsafe_code, reason = "the kernel reads the program, which lives until then")]
+    let installed = unsafe {
+        libc::prctl(
+            libc::PR_SET_SECCOMP,
+            libc::SECCOMP_MODE_FILTER,
+            &raw const program,
+        )
+    };
+    assert_eq!(installed, 0, "{}", std::io::Error::last_os_error());
+    panic!("{}", Command::new(&args[0]).args(&args[1..]).exec())
 }
 
 pub(crate) fn is_root() -> bool {

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use partita_history::FaultOutcome;
+use partita_nemesis::CommandSpec;
 use partita_nemesis::fault;
 use partita_nemesis::lab::Lab;
 use partita_nemesis::schedule::clean_bill;
@@ -16,7 +17,7 @@ const LOOKS: usize = 10;
 const SECOND: i128 = 1_000_000_000;
 
 pub(crate) async fn play(lab: &Lab, run_dir: &Path) {
-    let stage = &Stage::set(lab, run_dir).await;
+    let stage = &Stage::set_with_clocks(lab, run_dir).await;
     if let Some(why) = fault::find("clock-jump").unwrap().impossible() {
         println!("clocks can't be bent: {why}");
         return;
@@ -28,6 +29,7 @@ pub(crate) async fn play(lab: &Lab, run_dir: &Path) {
     while_paused(stage).await;
     healed_in_haste(stage).await;
     other_boots(stage).await;
+    out_of_reach(stage).await;
     assert!(
         own_code() == host,
         "the controller's own code for reading the clock has changed"
@@ -272,6 +274,52 @@ async fn while_paused(stage: &Stage) {
         assert!(!Watch::look(stage, node).await.has_moved(before));
     }
     clean_bill(stage.cluster()).await.unwrap();
+}
+
+/// A library reaches only programs that let it in, and what it can't reach is not said to be hit.
+async fn out_of_reach(stage: &Stage) {
+    let means = fault::find("clock-jump").unwrap().means().unwrap();
+    if !means.contains("libfaketime") {
+        return;
+    }
+    println!("    out of reach");
+    let (cluster, node) = (stage.cluster(), 0);
+    let command = Stage::command(cluster, node);
+    let mut args: Vec<String> = ["-c", "unset LD_PRELOAD; exec \"$0\" \"$@\""]
+        .map(str::to_owned)
+        .into();
+    args.push(command.program.display().to_string());
+    args.extend(command.args.clone());
+    let without = CommandSpec {
+        program: "/bin/sh".into(),
+        args,
+        ..CommandSpec::default()
+    };
+    // What tells Go's programs, where the kernel does not look.
+    let mut content = std::fs::read(&command.program).unwrap();
+    content[8..16].copy_from_slice(b"\x04\0\0\0Go\0\0");
+    let of_go = CommandSpec {
+        program: cluster.folder(node).join("of-go"),
+        ..command.clone()
+    };
+    std::fs::copy(&command.program, &of_go.program).unwrap();
+    std::fs::write(&of_go.program, content).unwrap();
+    for (spec, outcome, why) in [
+        (without, FaultOutcome::Skipped, "has not loaded libfaketime"),
+        (of_go, FaultOutcome::Skipped, "is written in Go"),
+        (command, FaultOutcome::Took, ""),
+    ] {
+        cluster.set_command(node, spec);
+        let kill = stage.inject("kill", "n1", 300, 1).await;
+        stage.heal(kill).await;
+        stage.wait_until_it_answers(node).await;
+        let jump = stage.inject("clock-jump", "n1", 301, 1).await;
+        assert_eq!(jump.outcome, outcome);
+        assert!(jump.evidence.contains(why), "{}", jump.evidence);
+        if outcome == FaultOutcome::Took {
+            stage.heal(jump).await;
+        }
+    }
 }
 
 /// As when a schedule is dropped: what was injected is never healed by itself.

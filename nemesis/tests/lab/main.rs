@@ -23,6 +23,7 @@ fn main() {
     match args.first().map(String::as_str) {
         Some("doctor") => doctor(),
         Some("node") => node::main(&args[1..]),
+        Some(actor::WITHOUT_TRACING) => actor::without_tracing(&args[1..]),
         Some("scene") => scene(&args[1], &args[2], Path::new(&args[3])),
         _ => suite::run(&args),
     }

@@ -103,6 +103,16 @@ impl Stage {
         Stage::set_with(lab, run_dir, mount).await
     }
 
+    /// The same, with clocks that can be bent.
+    pub(crate) async fn set_with_clocks(lab: &Lab, run_dir: &Path) -> Stage {
+        let prepare = |cluster: &Cluster| {
+            if let Some(means) = cluster.prepare_clocks().expect("clocks") {
+                println!("    clocks are bent by {means}");
+            }
+        };
+        Stage::set_with(lab, run_dir, prepare).await
+    }
+
     async fn set_with(lab: &Lab, run_dir: &Path, prepare: impl FnOnce(&Cluster)) -> Stage {
         let names: Vec<String> = (1..=NODES).map(|i| format!("n{i}")).collect();
         let begun = Instant::now();

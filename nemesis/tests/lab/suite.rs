@@ -45,6 +45,10 @@ const TESTS: &[(&str, Test)] = &[
         "clocks_are_bent_and_put_right_by_an_ordinary_user",
         clocks::as_user,
     ),
+    (
+        "clocks_are_bent_by_a_library_where_none_may_be_traced",
+        clocks::without_tracing,
+    ),
     ("without_a_bound_on_back_off_connections_are_reset", old_kernel),
     ("processes_are_troubled_as_root", processes::as_root),
     ("processes_are_troubled_by_an_ordinary_user", processes::as_user),

@@ -1,7 +1,7 @@
 //! Clocks that are bent.
 
 use super::{KERNEL, PLAY, need_root};
-use crate::actor::{Theatre, Who};
+use crate::actor::{Theatre, Who, is_root};
 
 pub(super) fn as_root() -> Result<(), String> {
     let theatre = Theatre::open();
@@ -19,6 +19,38 @@ pub(super) fn as_user() -> Result<(), String> {
         need_clocks(&scene.output())?;
     }
     Ok(())
+}
+
+/// As root, and as an ordinary user without namespaces.
+pub(super) fn without_tracing() -> Result<(), String> {
+    let before = shared();
+    let theatre = Theatre::open();
+    let mut ways = vec![(Who::WithoutTracing, "auto")];
+    if is_root() {
+        ways.push((Who::NobodyWithoutTracing, "proxy"));
+    }
+    for (who, network) in ways {
+        let mut scene = theatre.scene(who, "clocks", network);
+        scene.succeed(PLAY);
+        let output = scene.output();
+        if output.contains("libfaketime is not installed") {
+            return Err("libfaketime is missing (apt-get install libfaketime)".into());
+        }
+        need_clocks(&output)?;
+        assert!(output.contains("clocks are bent by libfaketime"), "{output}");
+        assert!(output.contains("has not loaded libfaketime"), "{output}");
+    }
+    assert_eq!(shared(), before);
+    Ok(())
+}
+
+/// What libfaketime has left in shared memory.
+fn shared() -> Vec<std::ffi::OsString> {
+    let entries = std::fs::read_dir("/dev/shm").into_iter().flatten().flatten();
+    let names = entries.map(|entry| entry.file_name());
+    names
+        .filter(|name| name.to_string_lossy().contains("faketime_"))
+        .collect()
 }
 
 /// Not every machine lets one process look into another.
