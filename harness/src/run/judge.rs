@@ -94,7 +94,7 @@ fn about_the_test(history: &History, linearizability: &Analysis) -> Option<Strin
     (!sentences.is_empty()).then(|| sentences.join(" "))
 }
 
-fn per_second(count: u64, seconds: f64) -> f64 {
+pub(crate) fn per_second(count: u64, seconds: f64) -> f64 {
     if seconds > 0.0 {
         count as f64 / seconds
     } else {

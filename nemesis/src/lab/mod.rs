@@ -246,32 +246,27 @@ pub(crate) fn has_namespaces() -> bool {
 /// before that has threads; afterwards nothing is known to be in the way.
 pub(crate) fn switch_obstacle() -> Option<String> {
     static TRIED: OnceLock<Option<String>> = OnceLock::new();
-    if TRIED.get().is_none() && !trial::is_possible() {
-        return None;
-    }
-    let tried = TRIED.get_or_init(|| {
-        namespace::hear_of_children();
-        let attempt = trial::isolation(true).and_then(trial::switch);
-        attempt
-            .err()
-            .map(|trouble| format!("{}: {}", trouble.why, trouble.remedy))
-    });
-    tried.clone()
+    tried_once(&TRIED, || trial::isolation(true).and_then(trial::switch))
 }
 
 /// Why processes can't be given another time since boot here, and what to do about it. Tried as
 /// [`switch_obstacle`] is.
 pub(crate) fn boot_obstacle() -> Option<String> {
     static TRIED: OnceLock<Option<String>> = OnceLock::new();
-    if TRIED.get().is_none() && !trial::is_possible() {
+    tried_once(&TRIED, || trial::isolation(false).and_then(trial::boot))
+}
+
+fn tried_once(
+    tried: &OnceLock<Option<String>>,
+    attempt: impl FnOnce() -> Result<(), Trouble>,
+) -> Option<String> {
+    if tried.get().is_none() && !trial::is_possible() {
         return None;
     }
-    let tried = TRIED.get_or_init(|| {
+    let tried = tried.get_or_init(|| {
         namespace::hear_of_children();
-        let attempt = trial::isolation(false).and_then(trial::boot);
-        attempt
-            .err()
-            .map(|trouble| format!("{}: {}", trouble.why, trouble.remedy))
+        let trouble = attempt().err();
+        trouble.map(|trouble| format!("{}: {}", trouble.why, trouble.remedy))
     });
     tried.clone()
 }

@@ -282,17 +282,22 @@ async fn syncs_only(stage: &Stage) {
         assert_eq!(ask(stage, node, "write log 10 q").await, "done");
         assert!(ask(stage, node, "sync log").await.contains("os error 5"));
         if id == 61 {
-            let pid = stage.cluster().status(node).pid().unwrap();
-            ask(stage, node, "exit").await;
-            assert!(stage.cluster().gone(node, pid, PATIENCE).await.is_some());
-            assert!(stage.cluster().unexpected_exits().is_empty());
-            assert_eq!(stage.cluster().excused_exits().len(), 1);
+            an_end_is_excused(stage, node).await;
         }
         stage.heal(errors).await;
         assert_eq!(ask(stage, node, "sync log").await, "done");
     }
     a_kill_loses_nothing(stage).await;
     bit_rot(stage).await;
+}
+
+/// A node whose disk refuses has a reason to end, and is started again when that is healed.
+async fn an_end_is_excused(stage: &Stage, node: usize) {
+    let pid = stage.cluster().status(node).pid().unwrap();
+    ask(stage, node, "exit").await;
+    assert!(stage.cluster().gone(node, pid, PATIENCE).await.is_some());
+    assert!(stage.cluster().unexpected_exits().is_empty());
+    assert_eq!(stage.cluster().excused_exits().len(), 1);
 }
 
 async fn refusals(stage: &Stage) {
@@ -317,12 +322,7 @@ async fn refusals(stage: &Stage) {
         assert!(refused.contains(&true), "{}", errors.evidence);
         seen.insert(refused);
         if id == 30 {
-            // It has a reason to end, and is started again.
-            let pid = stage.cluster().status(node).pid().unwrap();
-            ask(stage, node, "exit").await;
-            assert!(stage.cluster().gone(node, pid, PATIENCE).await.is_some());
-            assert!(stage.cluster().unexpected_exits().is_empty());
-            assert_eq!(stage.cluster().excused_exits().len(), 1);
+            an_end_is_excused(stage, node).await;
         }
         stage.heal(errors).await;
         assert_eq!(ask(stage, node, "sync log").await, "done");

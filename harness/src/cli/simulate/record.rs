@@ -75,35 +75,24 @@ fn summary(scenario: &Scenario, judged: &Judged, faults: &[FaultEvent]) -> anyho
     let history = History::from_events(judged.operations.iter().cloned())?;
     let operations = judge::outcomes(&history);
     let seconds = report.virtual_us as f64 / 1e6;
-    let per_second = |count: u64| {
-        if seconds > 0.0 {
-            count as f64 / seconds
-        } else {
-            0.0
-        }
-    };
-    let (mut checks, mut verdict) = (Vec::new(), Verdict::Valid);
-    checks.extend(judged.analysis.clone());
-    match &report.violation {
-        // It is what the checker says.
-        Some(_) if judged.is_invalid() => verdict = Verdict::Invalid,
-        Some(violation) => {
-            verdict = Verdict::Invalid;
-            let at = violation.node.map_or(String::new(), |node| format!(" at {node}"));
-            checks.push(Analysis {
-                checker: violation.property.to_owned(),
-                verdict,
-                reason: format!(
-                    "{}{at} after {:.6} s of virtual time: {}.",
-                    violation.property,
-                    violation.time_us as f64 / 1e6,
-                    violation.what
-                ),
-                ..Analysis::default()
-            });
-        }
-        None => {}
+    let mut checks: Vec<Analysis> = judged.analysis.iter().cloned().collect();
+    // What the checker found is the violation that is reported.
+    if let Some(violation) = report.violation.as_ref().filter(|_| !judged.is_invalid()) {
+        let at = violation.node.map_or(String::new(), |node| format!(" at {node}"));
+        checks.push(Analysis {
+            checker: violation.property.to_owned(),
+            verdict: Verdict::Invalid,
+            reason: format!(
+                "{}{at} after {:.6} s of virtual time: {}.",
+                violation.property,
+                violation.time_us as f64 / 1e6,
+                violation.what
+            ),
+            ..Analysis::default()
+        });
     }
+    let join = |verdict: Verdict, check: &Analysis| verdict.join(check.verdict);
+    let verdict = checks.iter().fold(Verdict::Valid, join);
     let mut facts = BTreeMap::from([
         (partita_reports::TIME_ZERO.to_owned(), TIME_ZERO.to_owned()),
         ("time".to_owned(), "virtual".to_owned()),
@@ -136,8 +125,8 @@ fn summary(scenario: &Scenario, judged: &Judged, faults: &[FaultEvent]) -> anyho
         .to_owned(),
         rate: Rate {
             asked: 0.0,
-            invoked: per_second(history.len() as u64),
-            ok: per_second(operations.values().map(|count| count.ok).sum()),
+            invoked: judge::per_second(history.len() as u64, seconds),
+            ok: judge::per_second(operations.values().map(|count| count.ok).sum(), seconds),
         },
         operations,
         faults: count_faults(faults),

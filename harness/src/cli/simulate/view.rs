@@ -70,7 +70,7 @@ fn word(text: &str) -> String {
 }
 
 /// A debug form without the names of fields that a reader can do without, and without braces.
-pub(super) fn plain(text: &str) -> String {
+fn plain(text: &str) -> String {
     const LEFT_OUT: [&str; 5] = ["node: ", "one: ", "body: ", "Message ", "index: "];
     let mut plain = text.replace(" { ", " ").replace(" }", "");
     for part in LEFT_OUT {
