@@ -31,7 +31,7 @@ use crate::lab::{Cutter, Lab, Tools};
 pub(crate) const NODES_MAX: usize = 200;
 
 pub(super) const CLIENTS: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 254);
-const CONTROL: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 253);
+pub(super) const CONTROL: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 253);
 /// How long one waits for an answer to a knock.
 const PATIENCE: Duration = Duration::from_millis(500);
 
@@ -133,12 +133,19 @@ impl Netns {
     pub(crate) fn facts(&self) -> BTreeMap<String, String> {
         let cut_by = match &self.means {
             Means::Filters(tools) => ("packet filter".into(), tools.restore.display().to_string()),
-            Means::Switch { .. } => (
-                "switch".into(),
-                "our own; a frame is what TCP hands over at once, up to 64 KiB; a corrupted one is dropped by \
-                 the receiver's kernel"
-                    .into(),
-            ),
+            Means::Switch { switch, .. } => {
+                let others = match switch.obstacle() {
+                    None => "links without a fault are left to the kernel".to_owned(),
+                    Some(obstacle) => {
+                        format!("all links, as the kernel takes none (u32, mirred): {obstacle}")
+                    }
+                };
+                let fact = format!(
+                    "our own; {others}; a frame is what TCP hands over at once, up to 64 KiB; a corrupted one is \
+                     dropped by the receiver's kernel"
+                );
+                ("switch".into(), fact)
+            }
         };
         BTreeMap::from([("recovery of tcp".into(), self.recovery.fact()), cut_by])
     }
@@ -168,7 +175,7 @@ impl Netns {
         let links = self.table().lift_all();
         let mut result = Ok(());
         match &self.means {
-            Means::Switch { switch, .. } => set_switch(switch, &self.table()),
+            Means::Switch { switch, .. } => result = set_switch(switch, &self.table()),
             Means::Filters(tools) => {
                 let ends = (0..self.rooms.len())
                     .map(Endpoint::Node)
@@ -244,10 +251,7 @@ impl Netns {
     /// Has what the table says be in force on these links: all at once, or, with filters, end by end.
     async fn enforce(&self, links: &BTreeSet<Link>) -> Result<(), String> {
         let tools = match &self.means {
-            Means::Switch { switch, .. } => {
-                set_switch(switch, &self.table());
-                return Ok(());
-            }
+            Means::Switch { switch, .. } => return set_switch(switch, &self.table()),
             Means::Filters(tools) => tools,
         };
         let ends: BTreeSet<Endpoint> = links.iter().map(|link| link.to).collect();
@@ -337,8 +341,9 @@ fn in_words(doing: &'static str) -> impl Fn(io::Error) -> String {
 }
 
 /// The table stays locked meanwhile, so the switch always ends up as the table last said.
-fn set_switch(switch: &Switch, table: &Impositions) {
-    switch.set(table.in_force());
+fn set_switch(switch: &Switch, table: &Impositions) -> Result<(), String> {
+    let set = switch.set(table.in_force());
+    set.map_err(in_words("share the links with the kernel"))
 }
 
 /// A pair of interfaces: an end's, and the one that is joined to the others.

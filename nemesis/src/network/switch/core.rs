@@ -1,7 +1,7 @@
 //! What becomes of each frame: a function of the frames, their times and the seeds of the faults, and nothing
 //! else. No sockets, no clock.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use partita_generator::{Random, random};
@@ -147,6 +147,12 @@ impl Core {
         self.release(now);
     }
 
+    /// The links to which something is done, or of which something waits.
+    pub(super) fn busy(&self) -> BTreeSet<Link> {
+        let busy = self.lanes.iter().filter(|(_, lane)| lane.is_busy());
+        busy.map(|(link, _)| *link).collect()
+    }
+
     pub(super) fn tally(&self, link: Link) -> Tally {
         self.lanes.get(&link).map(|lane| lane.tally).unwrap_or_default()
     }
@@ -228,6 +234,10 @@ impl Lane {
         self.conditions
             .first()
             .map(|condition| condition.force.interference)
+    }
+
+    fn is_busy(&self) -> bool {
+        !self.conditions.is_empty() || self.waiting > 0
     }
 
     fn is_cut(&self) -> bool {

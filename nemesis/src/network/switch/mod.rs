@@ -6,9 +6,11 @@
 //! ```
 //! So what becomes of a frame is ours to say, per directed link, from one frame to the next: [`core`] decides, and
 //! this module has the sockets, the clock and the thread. Questions after hardware addresses and what the
-//! controller asks for itself pass whatever is in force, as they do where packet filters cut.
+//! controller asks for itself pass whatever is in force, as they do where packet filters cut. Links to which nothing
+//! is done are left to the kernel, where it can ([`fast_path`]).
 
 mod core;
+mod fast_path;
 mod frame;
 mod socket;
 mod tally;
@@ -28,6 +30,7 @@ use nix::sys::prctl::set_timerslack;
 use nix::sys::time::TimeSpec;
 
 use self::core::{Core, Fate};
+use self::fast_path::FastPath;
 use self::frame::Kind;
 use self::socket::Port;
 pub(crate) use self::tally::Tally;
@@ -47,15 +50,39 @@ pub(crate) struct Switch {
 
 #[derive(Debug)]
 struct Shared {
-    core: Mutex<Core>,
+    ports: BTreeMap<Endpoint, Port>,
+    state: Mutex<State>,
     began: Instant,
     ended: AtomicBool,
 }
 
+#[derive(Debug)]
+struct State {
+    core: Core,
+    /// Or why the kernel does not take any of our work.
+    fast_path: Result<FastPath, String>,
+}
+
 impl Shared {
     /// Whoever holds it decides what is in force; while a frame is sent the thread holds it.
-    fn core(&self) -> MutexGuard<'_, Core> {
-        self.core.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// From its return on these links are ours, and the kernel has all others, if it takes any.
+    fn keep(&mut self, ports: &BTreeMap<Endpoint, Port>, ours: &BTreeSet<Link>) -> io::Result<()> {
+        match &mut self.fast_path {
+            Ok(fast_path) => fast_path.serve_all_but(ports, ours),
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Keeps the links to which something is done, or of which something waits.
+    fn keep_busy(&mut self, ports: &BTreeMap<Endpoint, Port>) -> io::Result<()> {
+        let busy = self.core.busy();
+        self.keep(ports, &busy)
     }
 }
 
@@ -66,8 +93,14 @@ impl Switch {
         for (end, interface) in interfaces {
             ports.insert(*end, Port::open(interface)?);
         }
+        let mut state = State {
+            core: Core::default(),
+            fast_path: FastPath::open(&ports).map_err(|error| error.to_string()),
+        };
+        state.keep_busy(&ports)?;
         let shared = Arc::new(Shared {
-            core: Mutex::default(),
+            ports,
+            state: Mutex::new(state),
             began: Instant::now(),
             ended: AtomicBool::new(false),
         });
@@ -76,7 +109,6 @@ impl Switch {
         ear.set_nonblocking(true)?;
         let service = Service {
             shared: Arc::clone(&shared),
-            ports,
             ear,
             frame: vec![0; frame::LENGTH_MAX],
         };
@@ -91,17 +123,35 @@ impl Switch {
     }
 
     /// From now on this is in force and nothing else, on all links at once. When it returns it is so.
-    pub(crate) fn set(&self, in_force: BTreeMap<Link, Vec<Force>>) {
-        let mut core = self.shared.core();
-        core.set(self.shared.began.elapsed(), in_force);
-        drop(core);
+    ///
+    /// # Errors
+    /// If the kernel does not give links back, nothing has changed; if it does not take them, we keep them.
+    pub(crate) fn set(&self, in_force: BTreeMap<Link, Vec<Force>>) -> io::Result<()> {
+        let ports = &self.shared.ports;
+        let mut state = self.shared.state();
+        // All links have to be ours before anything is done to the first of them.
+        let mut ours = state.core.busy();
+        ours.extend(in_force.keys());
+        state.keep(ports, &ours)?;
+        state.core.set(self.shared.began.elapsed(), in_force);
+        let kept = state.keep_busy(ports);
+        drop(state);
         self.ring();
+        kept
     }
 
-    /// What the links have done so far.
+    /// Why the kernel passes nothing on by itself, if it does not.
+    pub(crate) fn obstacle(&self) -> Option<String> {
+        self.shared.state().fast_path.as_ref().err().cloned()
+    }
+
+    /// What the links have done so far, while they were ours.
     pub(crate) fn tallies(&self, links: &BTreeSet<Link>) -> BTreeMap<Link, Tally> {
-        let core = self.shared.core();
-        links.iter().map(|link| (*link, core.tally(*link))).collect()
+        let state = self.shared.state();
+        links
+            .iter()
+            .map(|link| (*link, state.core.tally(*link)))
+            .collect()
     }
 
     fn ring(&self) {
@@ -122,7 +172,6 @@ impl Drop for Switch {
 
 struct Service {
     shared: Arc<Shared>,
-    ports: BTreeMap<Endpoint, Port>,
     ear: UnixStream,
     frame: Vec<u8>,
 }
@@ -149,24 +198,38 @@ impl Service {
 
     /// Sends what is due; how long until the next is.
     fn deliver_due(&self) -> Option<Duration> {
+        let mut sent = false;
         loop {
-            let mut core = self.shared.core();
+            let mut state = self.shared.state();
             let now = self.shared.began.elapsed();
-            let Some((to, frame)) = core.take_due(now) else {
-                return core.next_due().map(|due| due.saturating_sub(now));
+            let Some((to, frame)) = state.core.take_due(now) else {
+                let next = state.core.next_due();
+                if sent
+                    && next.is_none()
+                    && let Err(error) = state.keep_busy(&self.shared.ports)
+                {
+                    tracing::warn!("the kernel does not take over all links that are healed: {error}");
+                }
+                return next.map(|due| due.saturating_sub(now));
             };
             self.send(to, &frame);
+            sent = true;
         }
     }
 
     /// Waits for frames, for the bell, or for the time; which ports have frames, and whether it rang.
     fn wait(&self, at_most: Option<Duration>) -> Result<(Vec<Endpoint>, bool), Errno> {
         let readable = |socket| PollFd::new(socket, PollFlags::POLLIN);
-        let mut polled: Vec<PollFd<'_>> = self.ports.values().map(|port| readable(port.as_fd())).collect();
+        let mut polled: Vec<PollFd<'_>> = self
+            .shared
+            .ports
+            .values()
+            .map(|port| readable(port.as_fd()))
+            .collect();
         polled.push(readable(self.ear.as_fd()));
         ppoll(&mut polled, at_most.map(TimeSpec::from_duration), None)?;
         let is_ready = |polled: &PollFd<'_>| polled.any().unwrap_or(false);
-        let ready = self.ports.keys().zip(&polled);
+        let ready = self.shared.ports.keys().zip(&polled);
         let ready = ready.filter(|(_, polled)| is_ready(polled)).map(|(end, _)| *end);
         Ok((ready.collect(), polled.last().is_some_and(is_ready)))
     }
@@ -175,7 +238,7 @@ impl Service {
         let mut frame = std::mem::take(&mut self.frame);
         for _ in 0..TURN {
             // No more frames, or an interface that is gone: then the node is, too.
-            let Some(Ok(length)) = self.ports.get(&from).map(|port| port.receive(&mut frame)) else {
+            let Some(Ok(length)) = self.shared.ports.get(&from).map(|port| port.receive(&mut frame)) else {
                 break;
             };
             self.forward(from, &frame[..length]);
@@ -198,8 +261,11 @@ impl Service {
                 if is_control(source) || is_control(target) {
                     return self.send(to, frame);
                 }
-                let mut core = self.shared.core();
-                match core.arrive(self.shared.began.elapsed(), Link { from, to }, frame) {
+                let mut state = self.shared.state();
+                match state
+                    .core
+                    .arrive(self.shared.began.elapsed(), Link { from, to }, frame)
+                {
                     Fate::PassOn => self.send(to, frame),
                     Fate::SendBack(answer) => self.send(from, &answer),
                     Fate::Taken => {}
@@ -211,7 +277,7 @@ impl Service {
 
     /// What can't be sent is lost, as in any switch.
     fn send(&self, to: Endpoint, frame: &[u8]) {
-        if let Some(port) = self.ports.get(&to) {
+        if let Some(port) = self.shared.ports.get(&to) {
             let _ = port.send(frame);
         }
     }

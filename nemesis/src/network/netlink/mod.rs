@@ -1,10 +1,12 @@
 //! Makes interfaces by asking the kernel itself (rtnetlink(7)), in the calling thread's network namespace. It is
 //! so little that we ask for that no program and no library is worth its while.
 
+pub(crate) mod redirect;
+
 use std::fs::File;
 use std::io;
 use std::net::Ipv4Addr;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 
 use nix::errno::Errno;
@@ -112,37 +114,63 @@ fn attribute(message: &mut Vec<u8>, kind: u16, value: &[u8]) {
 /// struct nlmsghdr: length, type, flags, number, port
 const HEADER: usize = 16;
 
-/// Sends one request and waits for the answer, which the kernel has ready when the request is sent.
-fn ask(kind: u16, flags: libc::c_int, body: &[u8]) -> io::Result<()> {
-    let flags = u16::try_from(flags | libc::NLM_F_REQUEST | libc::NLM_F_ACK).map_err(io::Error::other)?;
-    let length = u32::try_from(HEADER + body.len()).map_err(io::Error::other)?;
-    let mut message = Vec::with_capacity(HEADER + body.len());
-    message.extend(length.to_ne_bytes());
-    message.extend(kind.to_ne_bytes());
-    message.extend(flags.to_ne_bytes());
-    message.extend([0; 8]);
-    message.extend(body);
-    let socket = socket(
-        AddressFamily::Netlink,
-        SockType::Raw,
-        SockFlag::SOCK_CLOEXEC,
-        SockProtocol::NetlinkRoute,
-    )?;
-    sendto(
-        socket.as_raw_fd(),
-        &message,
-        &NetlinkAddr::new(0, 0),
-        MsgFlags::empty(),
-    )?;
-    let mut answer = [0; 4_096];
-    let length = recv(socket.as_raw_fd(), &mut answer, MsgFlags::empty())?;
-    let error = answer[..length].get(HEADER..HEADER + 4);
-    let error = error
-        .and_then(|bytes| bytes.try_into().ok())
-        .map(i32::from_ne_bytes);
-    match error {
-        Some(0) => Ok(()),
-        Some(error) => Err(Errno::from_raw(-error).into()),
-        None => Err(io::ErrorKind::UnexpectedEof.into()),
+/// A request, complete but for who asks.
+#[derive(Debug)]
+struct Request(Vec<u8>);
+
+impl Request {
+    fn new(kind: u16, flags: libc::c_int, body: &[u8]) -> io::Result<Request> {
+        let flags = u16::try_from(flags | libc::NLM_F_REQUEST | libc::NLM_F_ACK).map_err(io::Error::other)?;
+        let length = u32::try_from(HEADER + body.len()).map_err(io::Error::other)?;
+        let mut message = Vec::with_capacity(HEADER + body.len());
+        message.extend(length.to_ne_bytes());
+        message.extend(kind.to_ne_bytes());
+        message.extend(flags.to_ne_bytes());
+        message.extend([0; 8]);
+        message.extend(body);
+        Ok(Request(message))
     }
+}
+
+/// Asks in the network namespace in which it was opened, from whichever thread.
+#[derive(Debug)]
+pub(crate) struct Netlink {
+    socket: OwnedFd,
+}
+
+impl Netlink {
+    pub(crate) fn open() -> io::Result<Netlink> {
+        let socket = socket(
+            AddressFamily::Netlink,
+            SockType::Raw,
+            SockFlag::SOCK_CLOEXEC,
+            SockProtocol::NetlinkRoute,
+        )?;
+        Ok(Netlink { socket })
+    }
+
+    /// Sends one request and waits for the answer, which the kernel has ready when the request is sent.
+    fn ask(&self, Request(message): &Request) -> io::Result<()> {
+        sendto(
+            self.socket.as_raw_fd(),
+            message,
+            &NetlinkAddr::new(0, 0),
+            MsgFlags::empty(),
+        )?;
+        let mut answer = [0; 4_096];
+        let length = recv(self.socket.as_raw_fd(), &mut answer, MsgFlags::empty())?;
+        let error = answer[..length].get(HEADER..HEADER + 4);
+        let error = error
+            .and_then(|bytes| bytes.try_into().ok())
+            .map(i32::from_ne_bytes);
+        match error {
+            Some(0) => Ok(()),
+            Some(error) => Err(Errno::from_raw(-error).into()),
+            None => Err(io::ErrorKind::UnexpectedEof.into()),
+        }
+    }
+}
+
+fn ask(kind: u16, flags: libc::c_int, body: &[u8]) -> io::Result<()> {
+    Netlink::open()?.ask(&Request::new(kind, flags, body)?)
 }
