@@ -24,6 +24,7 @@ const TURNS: usize = 3;
 const ROUND_TRIPS: usize = 20_000;
 const BULK: Duration = Duration::from_secs(2);
 const CUTS: u64 = 30;
+const NODES: usize = 5;
 
 fn main() -> Fallible<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -61,7 +62,7 @@ fn measure(network: NetworkChoice, folder: &Path) -> Fallible<()> {
         .enable_all()
         .build()?;
     runtime.block_on(async {
-        let names = ["n1", "n2"].map(str::to_owned);
+        let names = (1..=NODES).map(|number| format!("n{number}")).collect::<Vec<_>>();
         let cluster = Cluster::start_network(&lab, &names, folder).await?;
         let address = cluster.listen(0, PortRole::Peer);
         let start = |node, what: &str| {
@@ -166,7 +167,7 @@ fn spread(mut took: Vec<Duration>) -> String {
     format!("p50 {:.1} us, p99 {:.1} us", at(50), at(99))
 }
 
-/// Sends datagrams without a pause, cuts, and sees which was the last that got there and back.
+/// Sends datagrams without a pause, cuts a node off from all others, and sees which was the last that got there and back.
 async fn cut(cluster: &Cluster, address: SocketAddr) -> Fallible<String> {
     let mut took = Vec::new();
     for id in 0..CUTS {
@@ -174,7 +175,11 @@ async fn cut(cluster: &Cluster, address: SocketAddr) -> Fallible<String> {
         let until = Arc::clone(&ended);
         let last = std::thread::spawn(move || last_echo(address, &until).map_err(|error| error.to_string()));
         tokio::time::sleep(Duration::from_millis(20)).await;
-        let links = BTreeSet::from([Link::new(Endpoint::Clients, Endpoint::Node(0))]);
+        let node = Endpoint::Node(0);
+        let others = (1..NODES).map(Endpoint::Node).chain([Endpoint::Clients]);
+        let links: BTreeSet<Link> = others
+            .flat_map(|other| [Link::new(other, node), Link::new(node, other)])
+            .collect();
         let recorded = Instant::now();
         cluster.impose(id, Interference::Stall, links).await?;
         tokio::time::sleep(Duration::from_millis(50)).await;

@@ -48,44 +48,55 @@ pub(crate) fn network(isolation: Isolation, search: &SearchPath) -> Result<Tools
 
 /// Finds out whether our own switch can serve a network inside the isolation.
 pub(crate) fn switch(isolation: Isolation) -> Result<(), Trouble> {
-    match in_scratch(isolation, || exercise_switch().err().unwrap_or_default()) {
-        Ok(error) if error.is_empty() => Ok(()),
-        Ok(error) => Err(Trouble {
-            why: error,
-            remedy: "load the kernel modules veth and af_packet as root (modprobe), or use another kernel"
-                .into(),
-        }),
-        Err(refusal) => Err(explain(&refusal)),
-    }
+    let remedy = "load the kernel modules veth and af_packet as root (modprobe), or use another kernel";
+    attempt(isolation, || open_switch().map(drop), remedy)
+}
+
+/// Finds out whether the kernel passes on what the switch does nothing to.
+pub(crate) fn fast_path(isolation: Isolation) -> Result<(), Trouble> {
+    let obstacle = || open_switch()?.obstacle().map_or(Ok(()), Err);
+    let remedy = "load the kernel modules sch_ingress, cls_u32 and act_mirred as root (modprobe), or use another kernel";
+    attempt(isolation, obstacle, remedy)
 }
 
 /// Finds out whether processes can have another time since boot inside the isolation.
 pub(crate) fn boot(isolation: Isolation) -> Result<(), Trouble> {
-    match in_scratch(isolation, || try_boot().err().unwrap_or_default()) {
-        Ok(error) if error.is_empty() => Ok(()),
-        Ok(error) => Err(Trouble {
-            why: error,
-            remedy: "use a kernel with time namespaces (Linux 5.6, CONFIG_TIME_NS)".into(),
+    let remedy = "use a kernel with time namespaces (Linux 5.6, CONFIG_TIME_NS)";
+    attempt(isolation, try_boot, remedy)
+}
+
+fn attempt(
+    isolation: Isolation,
+    work: impl FnOnce() -> Result<(), String>,
+    remedy: &str,
+) -> Result<(), Trouble> {
+    match in_scratch(isolation, || work().err().unwrap_or_default()) {
+        Ok(why) if why.is_empty() => Ok(()),
+        Ok(why) => Err(Trouble {
+            why,
+            remedy: remedy.to_owned(),
         }),
         Err(refusal) => Err(explain(&refusal)),
     }
 }
 
-/// All that a switch is going to need.
-fn exercise_switch() -> Result<(), String> {
+/// A switch between two ends, with all that it is going to need.
+fn open_switch() -> Result<Switch, String> {
     lay_pair().map_err(|error| format!("make interfaces: {error}"))?;
-    let interfaces = BTreeMap::from([(Endpoint::Clients, VETH.to_owned())]);
-    Switch::open(&interfaces)
-        .map(drop)
-        .map_err(|error| format!("open a packet socket: {error}"))
+    let interfaces = BTreeMap::from([
+        (Endpoint::Clients, VETH.to_owned()),
+        (Endpoint::Node(0), OTHER_VETH.to_owned()),
+    ]);
+    Switch::open(&interfaces).map_err(|error| format!("open a packet socket: {error}"))
 }
 
 const VETH: &str = "veth0";
+const OTHER_VETH: &str = "veth1";
 
 /// A pair of interfaces, both ends here.
 fn lay_pair() -> io::Result<()> {
     netlink::set_up("lo")?;
-    netlink::add_veth(VETH, "veth1", Path::new("/proc/self/ns/net"))?;
+    netlink::add_veth(VETH, OTHER_VETH, Path::new("/proc/self/ns/net"))?;
     netlink::set_up(VETH)
 }
 

@@ -102,7 +102,12 @@ pub(super) async fn probe_clear(netns: &Netns, links: &BTreeSet<Link>) -> Eviden
         // If not, another fault may have begun in the meantime: then its links are left out the next time.
         if certain || trials.are_over() {
             let count = clear.len();
-            let text = format!("{arrived} probe datagrams came over {count} links; the switch: {counted}");
+            let by = if counted.arrived == 0 {
+                "passed on by the kernel".to_owned()
+            } else {
+                format!("the switch: {counted}")
+            };
+            let text = format!("{arrived} probe datagrams came over {count} links; {by}");
             return Evidence::new(certain, text);
         }
     }

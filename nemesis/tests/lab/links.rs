@@ -40,6 +40,7 @@ pub(crate) async fn spoil(lab: &Lab, run_dir: &Path) {
     }
     if stage.cluster().kind() == NetworkKind::Switch {
         all_at_once(&stage).await;
+        left_to_the_kernel(&stage).await;
     }
     end(&stage).await;
 }
@@ -278,6 +279,55 @@ async fn all_at_once(stage: &Stage) {
         }
     }
     eventually_seen(stage, 0, 1, 64, Echo::is_clear).await;
+}
+
+/// How often the switch's thread has waited for something.
+fn waits_of_the_switch() -> u64 {
+    let tasks = std::fs::read_dir("/proc/self/task")
+        .unwrap()
+        .map(|task| task.unwrap().path());
+    let read = |task: &Path, what: &str| std::fs::read_to_string(task.join(what)).unwrap_or_default();
+    let threads: Vec<String> = tasks
+        .filter(|task| read(task, "comm").trim() == "switch")
+        .map(|task| read(&task, "status"))
+        .collect();
+    let [status] = &threads[..] else {
+        panic!("one switch: {threads:?}")
+    };
+    let waits = status
+        .lines()
+        .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))
+        .unwrap();
+    waits.trim().parse().unwrap()
+}
+
+/// The switch sleeps while links have no fault, is awake for those that have one, and sleeps again.
+async fn left_to_the_kernel(stage: &Stage) {
+    println!("  left to the kernel");
+    assert!(stage.cluster().facts()["switch"].contains("links without a fault are left to the kernel"));
+    let waits = async || {
+        let before = waits_of_the_switch();
+        let echo = echo(stage, 0, 1, 64).await;
+        assert_eq!(echo.back, echo.sent);
+        let waits = waits_of_the_switch() - before;
+        println!("      {waits} waits for {} datagrams there and back", echo.sent);
+        (waits, 2 * echo.sent)
+    };
+    let (idle, datagrams) = waits().await;
+    // Questions after hardware addresses still come to it.
+    assert!(idle < datagrams / 4, "{idle} waits");
+    let delay = stage.inject("delay", "n1>n2", 2_100, 1).await;
+    let (at_work, datagrams) = waits().await;
+    // It has what goes there, and again when it is due, and not what comes back.
+    assert!(at_work > datagrams / 2, "{at_work} waits");
+    let healed = delay.heal(&stage.context).await.expect("something to heal");
+    assert!(
+        healed.evidence.ends_with("passed on by the kernel"),
+        "{}",
+        healed.evidence
+    );
+    let (idle, datagrams) = waits().await;
+    assert!(idle < datagrams / 4, "{idle} waits");
 }
 
 /// Cuts that do not stay as they are.

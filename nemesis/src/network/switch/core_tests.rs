@@ -289,3 +289,24 @@ fn whatever_happens_every_frame_is_accounted_for() {
         );
     }
 }
+
+/// Such a link can be left to somebody else only when nothing of it would be overtaken.
+#[test]
+fn a_link_is_busy_until_all_that_waited_has_gone_on() {
+    let mut core = under(&[Interference::delay(ms(10))]);
+    assert_eq!(core.busy(), BTreeSet::from([LINK]), "although nothing came yet");
+    assert_eq!(core.arrive(ms(1), LINK, &numbered(0)), Fate::Taken);
+    core.set(ms(2), BTreeMap::new());
+    assert_eq!(core.busy(), BTreeSet::from([LINK]));
+    assert!(core.take_due(ms(2)).is_some());
+    assert_eq!(core.busy(), BTreeSet::new());
+
+    let mut core = under(&[Interference::Hold]);
+    assert_eq!(core.arrive(ms(1), LINK, &numbered(0)), Fate::Taken);
+    core.set(ms(2), BTreeMap::new());
+    assert_eq!(core.busy(), BTreeSet::from([LINK]));
+    assert!(core.take_due(ms(2)).is_some());
+    assert_eq!(core.busy(), BTreeSet::new());
+    assert_eq!(core.arrive(ms(3), LINK, &numbered(1)), Fate::PassOn);
+    assert_eq!(core.busy(), BTreeSet::new(), "what passes makes nobody busy");
+}
