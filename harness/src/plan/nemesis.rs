@@ -78,12 +78,6 @@ impl Ground<'_> {
             let nodes = self.nodes.len();
             return Some(format!("it has no shape for {nodes} nodes of target `{name}`"));
         }
-        let kind = NetworkKind::ALL
-            .iter()
-            .find(|kind| kind.to_string() == self.network);
-        if let Some(kind) = kind.filter(|kind| !fault.networks().contains(kind)) {
-            return Some(fault::not_over(fault, *kind));
-        }
         (self.obstacle)(fault)
     }
 
