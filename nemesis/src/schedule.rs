@@ -41,6 +41,9 @@ pub enum ScheduleError {
     /// The schedule names a fault that there is not.
     #[error("there is no fault `{0}`")]
     Unknown(String),
+    /// The settings of a fault are not to be had.
+    #[error("the settings of fault number {0}: {1}")]
+    Settings(u64, String),
     /// A fault's code panicked; everything was healed.
     #[error("a fault panicked: {0}")]
     Panicked(String),
@@ -62,6 +65,13 @@ pub async fn run(
         .find(|planned| fault::find(&planned.fault).is_none())
     {
         return Err(ScheduleError::Unknown(unknown.fault.clone()));
+    }
+    for planned in schedule {
+        // A plan may have been written by hand.
+        if let Some(fault) = fault::find(&planned.fault) {
+            let wrong = |why| ScheduleError::Settings(planned.id, why);
+            fault::check(fault, &planned.settings).map_err(wrong)?;
+        }
     }
     let start = Instant::now();
     let safety_net = Arc::new(SafetyNet::under(&conductor.context.cluster));
@@ -196,9 +206,7 @@ impl Performance {
             });
         }
         let (mut began, clock_read) = (self.now(), std::time::Instant::now());
-        let injected = fault
-            .inject(context, self.planned.id, shape, self.planned.seed)
-            .await;
+        let injected = fault.inject(context, &self.planned).await;
         if let Some(imposed) = context.cluster.imposed_at(self.planned.id) {
             // It may have waited for a leader, or for nodes to lag, before it did what it does.
             let waited = imposed.saturating_duration_since(clock_read).as_nanos();

@@ -4,7 +4,9 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 use partita_generator::faults::When;
+use partita_generator::settings::Settings;
 use partita_generator::tracks::{self, Order};
+use partita_nemesis::fault;
 use serde::{Deserialize, Serialize};
 
 use super::nemesis::{Drawn, Ground};
@@ -36,6 +38,9 @@ pub(crate) struct Track {
     /// What each waits for when its time has come.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     when: Option<When>,
+    /// What of each is not left to its seed. Every fault of the track must have all of it.
+    #[serde(default, skip_serializing_if = "Settings::is_empty")]
+    settings: Settings,
 }
 
 /// The order of a track.
@@ -129,6 +134,10 @@ pub(super) fn draw(seed: u64, asked: &[Track], ground: &Ground<'_>, load_ms: u64
                 until_ms - at_ms
             );
         }
+        for fault in kinds.iter().filter_map(|kind| fault::find(&kind.name)) {
+            fault::check(fault, &track.settings)
+                .map_err(|wrong| anyhow::anyhow!("{}: settings: {wrong}", in_table()))?;
+        }
         drawn.asked.extend(track.faults.iter().cloned());
         drawn.left_out.extend(left_out);
         tracks.push(tracks::Track {
@@ -142,6 +151,7 @@ pub(super) fn draw(seed: u64, asked: &[Track], ground: &Ground<'_>, load_ms: u64
             until_ms,
             for_ms,
             when: track.when.clone(),
+            settings: track.settings.clone(),
         });
     }
     drawn.faults = tracks::schedule(seed, &tracks).map_err(|number| {
@@ -156,6 +166,8 @@ pub(super) fn draw(seed: u64, asked: &[Track], ground: &Ground<'_>, load_ms: u64
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
+
+    use partita_generator::faults::PlannedFault;
 
     use super::*;
     use crate::plan::tests::request;
@@ -203,6 +215,101 @@ mod tests {
         // A plan is a file with tables, too.
         let again: File = toml::from_str(&text).unwrap();
         assert_eq!(again.schedule, plan.schedule);
+    }
+
+    #[test]
+    fn settings_go_to_all_faults_of_a_table_and_change_nothing_else_of_the_plan() {
+        let of = |table: &str| {
+            plan(&format!(
+                "[[schedule]]\nfaults = [\"loss\", \"corrupt\"]\n{table}"
+            ))
+            .unwrap()
+        };
+        let (plain, set) = (of(""), of("settings = { percent = 20 }"));
+        let text = toml::to_string(&set).unwrap();
+        assert_eq!(toml::from_str::<Plan>(&text).unwrap(), set, "{text}");
+        let again: File = toml::from_str(&text).unwrap();
+        assert_eq!(again.schedule, set.schedule, "{text}");
+        assert!(!toml::to_string(&plain).unwrap().contains("settings"));
+        let percents = set.faults.iter().map(|fault| fault.settings.whole("percent"));
+        assert_eq!(percents.collect::<Vec<_>>(), vec![Some(20); set.faults.len()]);
+        let without: Vec<_> = set
+            .faults
+            .iter()
+            .map(|fault| PlannedFault {
+                settings: Settings::default(),
+                ..fault.clone()
+            })
+            .collect();
+        assert_eq!(without, plain.faults);
+    }
+
+    #[test]
+    fn settings_that_cannot_be_are_refused_with_their_table_and_what_there_is() {
+        for (faults, settings, expected) in [
+            (
+                "\"loss\"",
+                "percent = 200",
+                "[[schedule]] number 2: settings: percent = 200: it must be a whole number between 1 and 100",
+            ),
+            (
+                "\"loss\"",
+                "percent = 2.5",
+                "percent = 2.5: it must be a whole number",
+            ),
+            ("\"loss\"", "percent = true", "expected a number or a text"),
+            ("\"loss\"", "percent = nan", "NaN is no number to set anything to"),
+            (
+                "\"loss\"",
+                "share = 2",
+                "fault `loss` has no setting `share`; it has: percent",
+            ),
+            (
+                "\"loss\", \"kill\"",
+                "percent = 20",
+                "fault `kill` has no setting `percent`; it has none",
+            ),
+            (
+                "\"disk\"",
+                "files = \"*.wal\"",
+                "fault `power-cut` has no setting `files`; it has none",
+            ),
+            (
+                "\"io-errors\"",
+                "on = \"reads\"",
+                "on = \"reads\": it must be one of \"read\", \"write\", \"fsync\", \"all\"",
+            ),
+            (
+                "\"clock-jump\"",
+                "by_ms = -5000",
+                "by_ms = -5000: the monotonic clock can't go back",
+            ),
+            (
+                "\"clock-jump\"",
+                "by_ms = 0, clock = \"wall\"",
+                "by_ms = 0: the clock would be as it was",
+            ),
+            (
+                "\"clock-skew\"",
+                "rate = 1",
+                "rate = 1: the clock would go as it does",
+            ),
+            (
+                "\"clock-skew\"",
+                "rate = 3",
+                "rate = 3: it must be a number between 0.2 and 2",
+            ),
+        ] {
+            let error = plan(&format!(
+                "[[schedule]]\nfaults = [\"kill\"]\n[[schedule]]\nfaults = [{faults}]\nsettings = {{ {settings} }}"
+            ));
+            let error = format!("{:#}", error.unwrap_err());
+            assert!(error.contains(expected), "{faults} {settings}: {error}");
+        }
+        assert!(
+            plan("[[schedule]]\nfaults = [\"clock-jump\"]\nsettings = { by_ms = -5000, clock = \"wall\" }")
+                .is_ok()
+        );
     }
 
     #[test]

@@ -86,11 +86,11 @@ impl Answers {
     fn decide(self: &Arc<Self>, listener: &Arc<Listener>, question: Question, folder: &Path) {
         // It names what the thread has open. Who has ended since has nothing open, and needs no answer.
         let file = format!("/proc/{}/fd/{}", question.thread, question.descriptor);
-        let is_ours = fs::read_link(file).is_ok_and(|file| file.starts_with(folder));
-        if !is_ours {
+        let file = fs::read_link(file).unwrap_or_default();
+        let Ok(below) = file.strip_prefix(folder).map(Path::to_owned) else {
             return listener.answer(question, None);
-        }
-        if let Some(refusal) = self.troubles.refusal(Call::Sync) {
+        };
+        if let Some(refusal) = self.troubles.refusal(Call::Sync, &|| Some(below.clone())) {
             return listener.answer(question, Some(refusal));
         }
         if !self.troubles.is_slow() {
@@ -98,7 +98,7 @@ impl Answers {
         }
         let (answers, theirs) = (Arc::clone(self), Arc::clone(listener));
         let hold = move || {
-            answers.troubles.hold_up(&answers.gate);
+            answers.troubles.hold_up(&answers.gate, &|| Some(below.clone()));
             theirs.answer(question, None);
         };
         // The others must not wait for this one.
@@ -128,6 +128,7 @@ mod tests {
     use std::process::{Child, Output, Stdio};
     use std::time::Duration;
 
+    use super::super::pattern::Pattern;
     use super::super::trouble::{Calls, Trouble};
     use super::*;
 
@@ -142,6 +143,13 @@ mod tests {
         let child = command.spawn().unwrap();
         watch.begin().unwrap();
         child
+    }
+
+    fn calls_of_sync() -> Calls {
+        Calls {
+            sync: true,
+            ..Calls::default()
+        }
     }
 
     fn said(output: &Output) -> &str {
@@ -172,20 +180,24 @@ mod tests {
         assert_eq!(said(&run()), "yes\nyes\n");
 
         let (gate, troubles) = (&disk.answers.gate, &disk.answers.troubles);
-        let calls = Calls {
-            sync: true,
-            ..Calls::default()
-        };
-        troubles.begin(1, Trouble::Refuse(calls, Errno::EIO));
+        troubles.begin(1, Trouble::Refuse(calls_of_sync(), Errno::EIO), None);
         assert_eq!(said(&run()), "no\nyes\n");
         assert_eq!(troubles.end(1).unwrap().calls, 1);
 
-        troubles.begin(2, Trouble::Slow(Some(Duration::from_millis(30))));
+        // Of other files only.
+        for (pattern, expected, calls) in [("*.wal", "yes\nyes\n", 0), ("?", "no\nyes\n", 1)] {
+            let files = Some(Pattern::new(pattern));
+            troubles.begin(4, Trouble::Refuse(calls_of_sync(), Errno::EIO), files);
+            assert_eq!(said(&run()), expected, "{pattern}");
+            assert_eq!(troubles.end(4).unwrap().calls, calls, "{pattern}");
+        }
+
+        troubles.begin(2, Trouble::Slow(Some(Duration::from_millis(30))), None);
         assert_eq!(said(&run()), "yes\nyes\n");
         let hits = troubles.end(2).unwrap();
         assert!((hits.calls, hits.over) == (1, 1) && hits.longest >= Duration::from_millis(30));
 
-        troubles.begin(3, Trouble::Slow(None));
+        troubles.begin(3, Trouble::Slow(None), None);
         let child = begin(&disk, &both);
         wait_until(|| troubles.hits(3).unwrap().calls == 1);
         troubles.end(3);

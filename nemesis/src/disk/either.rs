@@ -9,6 +9,7 @@ use super::Options;
 use super::answered::{self, Answered, Watch};
 use super::gate::Gate;
 use super::mounted::{self, Mounted};
+use super::pattern::Pattern;
 use super::trouble::{Hits, Trouble, Troubles};
 use crate::lab::{Lab, has_namespaces};
 
@@ -156,8 +157,12 @@ impl Disk {
         self.gate().power_on();
     }
 
-    pub(crate) fn begin(&self, fault: u64, trouble: Trouble) {
-        self.troubles().begin(fault, trouble);
+    /// Begins a fault's trouble, of these files only if there is a pattern.
+    pub(crate) fn begin(&self, fault: u64, trouble: Trouble, files: Option<Pattern>) {
+        self.troubles().begin(fault, trouble, files);
+        if let Some(mounted) = self.mounted().filter(|_| trouble.wants_fresh_reads()) {
+            mounted.forget_pages();
+        }
     }
 
     /// Ends a fault's trouble, and gives back how often it was met; `None` if there is none.

@@ -16,7 +16,7 @@ use super::undo::FileKey;
 #[derive(Debug)]
 pub(super) struct Inode {
     /// Names it, whatever becomes of its names (`O_PATH`).
-    path: File,
+    handle: File,
     pub(super) key: FileKey,
     /// Reads and writes it; opened when it is first needed.
     data: OnceLock<File>,
@@ -36,24 +36,29 @@ impl Inode {
         let metadata = path.metadata()?;
         Ok(Inode {
             key: (metadata.dev(), metadata.ino()),
-            path,
+            handle: path,
             data: OnceLock::new(),
             change: Mutex::new(()),
         })
     }
 
     pub(super) fn metadata(&self) -> io::Result<std::fs::Metadata> {
-        self.path.metadata()
+        self.handle.metadata()
     }
 
     /// A path that leads to it, whatever its name.
     pub(super) fn proc_path(&self) -> PathBuf {
-        format!("/proc/self/fd/{}", self.path.as_raw_fd()).into()
+        format!("/proc/self/fd/{}", self.handle.as_raw_fd()).into()
+    }
+
+    /// The path that it has just now, beneath our mount.
+    pub(super) fn path(&self) -> io::Result<PathBuf> {
+        std::fs::read_link(self.proc_path())
     }
 
     /// The name that it has just now, for people.
     pub(super) fn name(&self) -> String {
-        let path = std::fs::read_link(self.proc_path()).unwrap_or_default();
+        let path = self.path().unwrap_or_default();
         path.file_name()
             .unwrap_or_default()
             .to_string_lossy()
@@ -92,6 +97,6 @@ impl Inode {
 
 impl AsFd for Inode {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.path.as_fd()
+        self.handle.as_fd()
     }
 }

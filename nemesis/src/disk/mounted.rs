@@ -6,7 +6,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use fuser::{Config, Session, SessionACL};
+use fuser::{Config, INodeNo, Notifier, Session, SessionACL};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::unistd::{getegid, geteuid};
 use tokio::sync::oneshot;
@@ -16,6 +16,7 @@ use super::either::Obstacle;
 use super::gate::{Gate, Power};
 use super::passthrough::Passthrough;
 use super::rollback::{self, Extent, Loss};
+use super::table::Table;
 use super::trouble::Troubles;
 use super::volume::Volume;
 
@@ -59,6 +60,9 @@ fn open_device() -> io::Result<File> {
 #[derive(Debug)]
 pub(crate) struct Mounted {
     volume: Arc<Volume>,
+    table: Arc<Table>,
+    /// By which the kernel is told; there is none before it is served.
+    notifier: Option<Notifier>,
     mountpoint: PathBuf,
     attic: PathBuf,
     /// Held by whoever undoes what is not durable.
@@ -87,8 +91,11 @@ impl Mounted {
             Some(settings.as_str()),
         )?;
         // From here on dropping it unmounts.
-        let disk = Mounted {
+        let table = Arc::new(Table::new(Arc::clone(&volume.root)));
+        let mut disk = Mounted {
             volume: Arc::clone(&volume),
+            table: Arc::clone(&table),
+            notifier: None,
             mountpoint: over.to_owned(),
             attic: attic.to_owned(),
             rolling_back: Mutex::new(()),
@@ -97,11 +104,12 @@ impl Mounted {
         config.n_threads = Some(THREADS);
         config.acl = SessionACL::All;
         let session = Session::from_fd(
-            Passthrough::new(volume),
+            Passthrough::new(volume, table),
             OwnedFd::from(device),
             SessionACL::All,
             config,
         )?;
+        disk.notifier = Some(session.notifier());
         std::thread::Builder::new().name("disk".into()).spawn(move || {
             if let Err(error) = session.run() {
                 tracing::warn!("a disk is no longer served: {error}");
@@ -152,6 +160,24 @@ impl Mounted {
             && !loss.failed.is_empty()
         {
             tracing::error!("what was not synced can't be undone: {}", loss.failed.join("; "));
+        }
+    }
+
+    /// Has the kernel read all files anew when they are next read, and not take what it has kept of them.
+    pub(super) fn forget_pages(&self) {
+        let Some(notifier) = self.notifier.clone() else {
+            return;
+        };
+        let numbers = self.table.numbers();
+        let forget = move || {
+            for number in numbers {
+                // Of one that the kernel has forgotten there is nothing left to forget.
+                let _ = notifier.inval_inode(INodeNo(number), 0, 0);
+            }
+        };
+        // It may have to wait until somebody has read to the end.
+        if let Err(error) = std::thread::Builder::new().name("pages".into()).spawn(forget) {
+            tracing::warn!("what the kernel has kept of files is still read: {error}");
         }
     }
 

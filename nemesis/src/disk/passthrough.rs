@@ -33,16 +33,16 @@ type Listing = Vec<(OsString, u64, FileType)>;
 /// A volume, and what the kernel knows of it.
 pub(super) struct Passthrough {
     volume: Arc<Volume>,
-    table: Table,
+    table: Arc<Table>,
     listings: Mutex<BTreeMap<u64, Arc<Listing>>>,
     next_listing: AtomicU64,
 }
 
 impl Passthrough {
-    pub(super) fn new(volume: Arc<Volume>) -> Passthrough {
+    pub(super) fn new(volume: Arc<Volume>, table: Arc<Table>) -> Passthrough {
         Passthrough {
-            table: Table::new(Arc::clone(&volume.root)),
             volume,
+            table,
             listings: Mutex::default(),
             next_listing: AtomicU64::new(1),
         }
@@ -106,7 +106,7 @@ impl Passthrough {
         size: Option<u64>,
         times: (Option<TimeOrNow>, Option<TimeOrNow>),
     ) -> io::Result<FileAttr> {
-        self.volume.admit(None)?;
+        self.volume.admit()?;
         let inode = self.table.get(number)?;
         if let Some(mode) = mode {
             std::fs::set_permissions(inode.proc_path(), std::fs::Permissions::from_mode(mode & 0o7777))?;
@@ -184,7 +184,7 @@ fn aside(may_take_long: bool, work: impl FnOnce() + Send + 'static) {
 
 impl Filesystem for Passthrough {
     fn lookup(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
-        let admitted = self.volume.admit(None);
+        let admitted = self.volume.admit();
         self.answer_entry(reply, parent, name, admitted);
     }
 
@@ -195,7 +195,7 @@ impl Filesystem for Passthrough {
     fn getattr(&self, _: &Request, number: INodeNo, _: Option<FileHandle>, reply: ReplyAttr) {
         let looked = self
             .volume
-            .admit(None)
+            .admit()
             .and_then(|()| attributes(number.0, &*self.table.get(number.0)?));
         match looked {
             Ok(attributes) => reply.attr(&TTL, &attributes),
@@ -228,7 +228,7 @@ impl Filesystem for Passthrough {
     }
 
     fn readlink(&self, _: &Request, number: INodeNo, reply: ReplyData) {
-        let read = self.volume.admit(None).and_then(|()| {
+        let read = self.volume.admit().and_then(|()| {
             let inode = self.table.get(number.0)?;
             Ok(nix::fcntl::readlinkat(&*inode, "")?)
         });
@@ -311,7 +311,7 @@ impl Filesystem for Passthrough {
         // The kernel has checked whether it may be opened so; one descriptor serves all.
         let opened = self
             .volume
-            .admit(None)
+            .admit()
             .and_then(|()| self.table.get(number.0)?.data().map(drop));
         match opened {
             Ok(()) => reply.opened(FileHandle(0), FopenFlags::empty()),
@@ -440,7 +440,7 @@ impl Filesystem for Passthrough {
         offset: u64,
         mut reply: ReplyDirectory,
     ) {
-        let listing = self.volume.admit(None).and_then(|()| {
+        let listing = self.volume.admit().and_then(|()| {
             let inode = self.table.get(number.0)?;
             self.listing(handle, || self.list(&inode), offset == 0)
         });
@@ -518,7 +518,7 @@ impl Filesystem for Passthrough {
             // The kernel does the others by itself.
             _ => return reply.error(Errno::EINVAL),
         };
-        let found = self.volume.admit(None).and_then(|()| {
+        let found = self.volume.admit().and_then(|()| {
             let inode = self.table.get(number.0)?;
             Ok(lseek(inode.data()?, offset, whence)?)
         });

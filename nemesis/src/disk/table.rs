@@ -55,6 +55,11 @@ impl Table {
         known.map(|known| Arc::clone(&known.inode)).ok_or_else(gone)
     }
 
+    /// All that the kernel knows.
+    pub(super) fn numbers(&self) -> Vec<u64> {
+        self.lock().by_number.keys().copied().collect()
+    }
+
     /// Looks a name up, and counts that the kernel is told of it.
     pub(super) fn look_up(&self, directory: &Inode, name: &OsStr) -> io::Result<(u64, Arc<Inode>)> {
         let found = Inode::at(std::os::fd::AsFd::as_fd(directory), name)?;

@@ -321,7 +321,7 @@ fn an_fsync_that_the_power_cut_overtakes_has_not_happened() {
     let (file, volume) = (scene.inode("log"), &scene.volume);
     volume.sync_directory(&volume.root).unwrap();
     volume.write(&file, 0, b"promised", false).unwrap();
-    volume.troubles.begin(1, Trouble::Slow(None));
+    volume.troubles.begin(1, Trouble::Slow(None), None);
     std::thread::scope(|scope| {
         let syncing = scope.spawn(|| volume.sync_file(&file, true));
         while volume.troubles.hits(1).unwrap().calls == 0 {
@@ -341,7 +341,7 @@ fn a_stuck_fsync_goes_on_when_the_trouble_ends() {
     use super::trouble::Trouble;
     let scene = Scene::new(FOR_EVER);
     let volume = &scene.volume;
-    volume.troubles.begin(7, Trouble::Slow(None));
+    volume.troubles.begin(7, Trouble::Slow(None), None);
     std::thread::scope(|scope| {
         let syncing = scope.spawn(|| volume.sync_directory(&volume.root));
         while volume.troubles.hits(7).unwrap().calls == 0 {

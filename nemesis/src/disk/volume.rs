@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -20,7 +20,7 @@ use super::Options;
 use super::gate::{Gate, Power};
 use super::inode::Inode;
 use super::inverse::{Kept, OldData, OldName, Place, exchange, read_up_to};
-use super::trouble::{Call, Troubles};
+use super::trouble::{Call, Path as PathOf, Troubles};
 use super::undo::{Change, Moment, UndoLog};
 
 type Log = UndoLog<OldData, OldName>;
@@ -75,15 +75,33 @@ impl Volume {
         u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX / 2)
     }
 
-    /// Waits for power, and refuses what is to be refused.
-    pub(super) fn admit(&self, call: Option<Call>) -> io::Result<()> {
-        if !self.gate.pass() {
-            return Err(errno(Errno::EIO));
+    /// Waits for power.
+    pub(super) fn admit(&self) -> io::Result<()> {
+        if self.gate.pass() {
+            Ok(())
+        } else {
+            Err(errno(Errno::EIO))
         }
-        match call.and_then(|call| self.troubles.refusal(call)) {
+    }
+
+    /// Waits for power, and refuses what is to be refused of this file.
+    fn admit_call(&self, call: Call, path: PathOf<'_>) -> io::Result<()> {
+        self.admit()?;
+        match self.troubles.refusal(call, path) {
             Some(refusal) => Err(errno(refusal)),
             None => Ok(()),
         }
+    }
+
+    /// What is about to need room for this name.
+    fn admit_name(&self, directory: &Inode, name: &OsStr) -> io::Result<()> {
+        self.admit_call(Call::Allocate, &|| Some(self.below(directory)?.join(name)))
+    }
+
+    /// Where it is just now, below our root; `None` for what has lost its name.
+    fn below(&self, inode: &Inode) -> Option<PathBuf> {
+        let path = inode.path().ok()?;
+        Some(path.strip_prefix(self.root.path().ok()?).ok()?.to_owned())
     }
 
     fn note(&self, bytes: usize, change: Change<OldData, OldName>) {
@@ -98,7 +116,7 @@ impl Volume {
     }
 
     pub(super) fn read(&self, inode: &Inode, offset: u64, size: u32) -> io::Result<Vec<u8>> {
-        self.admit(Some(Call::Read))?;
+        self.admit_call(Call::Read, &|| self.below(inode))?;
         let mut bytes = vec![0; size as usize];
         let length = read_up_to(inode.data()?, &mut bytes, offset)?;
         bytes.truncate(length);
@@ -113,7 +131,7 @@ impl Volume {
         bytes: &[u8],
         durable: bool,
     ) -> io::Result<()> {
-        self.admit(Some(Call::Write))?;
+        self.admit_call(Call::Write, &|| self.below(inode))?;
         let armed = {
             let _change = inode.begin_change();
             let old = OldData::read(inode, offset, offset + bytes.len() as u64, true)?;
@@ -126,7 +144,7 @@ impl Volume {
             self.cut();
             // Whoever armed it may have given up.
             let _ = armed.send(());
-            self.admit(None)?;
+            self.admit()?;
         }
         if durable {
             self.sync_file(inode, true)
@@ -136,7 +154,7 @@ impl Volume {
     }
 
     pub(super) fn set_size(&self, inode: &Arc<Inode>, size: u64) -> io::Result<()> {
-        self.admit(None)?;
+        self.admit()?;
         let _change = inode.begin_change();
         let old = OldData::read(inode, size, u64::MAX, false)?;
         self.note(old.bytes(), Change::Data(inode.key, old));
@@ -144,7 +162,7 @@ impl Volume {
     }
 
     pub(super) fn allocate(&self, inode: &Arc<Inode>, offset: u64, length: u64, mode: i32) -> io::Result<()> {
-        self.admit(Some(Call::Allocate))?;
+        self.admit_call(Call::Allocate, &|| self.below(inode))?;
         let mode = FallocateFlags::from_bits(mode).ok_or_else(|| errno(Errno::EOPNOTSUPP))?;
         let moves = FallocateFlags::FALLOC_FL_COLLAPSE_RANGE | FallocateFlags::FALLOC_FL_INSERT_RANGE;
         if mode.intersects(moves) {
@@ -175,6 +193,7 @@ impl Volume {
 
     pub(super) fn sync_file(&self, inode: &Inode, data_only: bool) -> io::Result<()> {
         self.sync(
+            inode,
             || {
                 let data = inode.data()?;
                 if data_only {
@@ -188,18 +207,19 @@ impl Volume {
     }
 
     pub(super) fn sync_directory(&self, inode: &Inode) -> io::Result<()> {
-        self.sync(|| inode.directory()?.sync_all(), Log::synced_names)
+        self.sync(inode, || inode.directory()?.sync_all(), Log::synced_names)
     }
 
     fn sync(
         &self,
+        inode: &Inode,
         sync: impl FnOnce() -> io::Result<()>,
         settle: impl FnOnce(&mut Log, Moment) -> Vec<Change<OldData, OldName>>,
     ) -> io::Result<()> {
-        self.admit(Some(Call::Sync))?;
+        self.admit_call(Call::Sync, &|| self.below(inode))?;
         let begun = self.log().now();
-        if self.troubles.hold_up(&self.gate) {
-            self.admit(None)?;
+        if self.troubles.hold_up(&self.gate, &|| self.below(inode)) {
+            self.admit()?;
         }
         sync()?;
         let settled = {
@@ -212,13 +232,13 @@ impl Volume {
                 forget(settled);
                 Ok(())
             }
-            None => self.admit(None),
+            None => self.admit(),
         }
     }
 
     /// Makes and opens a file; an error if there is one.
     pub(super) fn create(&self, directory: &Arc<Inode>, name: &OsStr, mode: u32) -> io::Result<File> {
-        self.admit(Some(Call::Allocate))?;
+        self.admit_name(directory, name)?;
         let flags = OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_RDWR | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         let made = openat(directory, name, flags, Mode::from_bits_truncate(mode))?;
         self.note_name(OldName::Free(Place::new(directory, name)));
@@ -226,7 +246,7 @@ impl Volume {
     }
 
     pub(super) fn make_node(&self, directory: &Arc<Inode>, name: &OsStr, mode: u32) -> io::Result<()> {
-        self.admit(Some(Call::Allocate))?;
+        self.admit_name(directory, name)?;
         let kind = SFlag::from_bits_truncate(mode & SFlag::S_IFMT.bits());
         if !matches!(kind, SFlag::S_IFREG | SFlag::S_IFIFO | SFlag::S_IFSOCK) {
             return Err(errno(Errno::EPERM));
@@ -237,21 +257,21 @@ impl Volume {
     }
 
     pub(super) fn make_directory(&self, directory: &Arc<Inode>, name: &OsStr, mode: u32) -> io::Result<()> {
-        self.admit(Some(Call::Allocate))?;
+        self.admit_name(directory, name)?;
         mkdirat(directory, name, Mode::from_bits_truncate(mode))?;
         self.note_name(OldName::FreeOfDirectory(Place::new(directory, name)));
         Ok(())
     }
 
     pub(super) fn make_symlink(&self, directory: &Arc<Inode>, name: &OsStr, target: &Path) -> io::Result<()> {
-        self.admit(Some(Call::Allocate))?;
+        self.admit_name(directory, name)?;
         symlinkat(target, directory, name)?;
         self.note_name(OldName::Free(Place::new(directory, name)));
         Ok(())
     }
 
     pub(super) fn make_link(&self, inode: &Inode, directory: &Arc<Inode>, name: &OsStr) -> io::Result<()> {
-        self.admit(Some(Call::Allocate))?;
+        self.admit_name(directory, name)?;
         let cwd = nix::fcntl::AT_FDCWD;
         linkat(
             cwd,
@@ -271,7 +291,7 @@ impl Volume {
     }
 
     pub(super) fn remove(&self, directory: &Arc<Inode>, name: &OsStr, is_directory: bool) -> io::Result<()> {
-        self.admit(None)?;
+        self.admit()?;
         let place = Place::new(directory, name);
         let inode = Inode::at(directory.as_fd(), name)?;
         if is_directory && std::fs::read_dir(inode.proc_path())?.next().is_some() {
@@ -292,7 +312,7 @@ impl Volume {
     }
 
     pub(super) fn rename(&self, from: &Place, to: &Place, flags: RenameFlags) -> io::Result<()> {
-        self.admit(Some(Call::Allocate))?;
+        self.admit_name(&to.directory, &to.name)?;
         if flags == RenameFlags::RENAME_EXCHANGE {
             exchange(from, to)?;
             self.note_name(OldName::Exchanged(from.clone(), to.clone()));

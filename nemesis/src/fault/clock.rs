@@ -4,17 +4,38 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use partita_generator::settings::Settings;
 use partita_generator::{Random, random};
 use partita_history::FaultOutcome;
 use rand::RngExt;
 
 use super::node_fault::Hit;
-use super::{Context, Healed, Injected};
+use super::{Allowed, Context, Healed, Injected, Setting};
 use crate::clock::{self, Change, ClockError, Kind, Means, NodeClock, Reading, Standstill, UNIT, aside};
 use crate::network::Evidence;
 
-/// Draws what becomes of one clock.
-pub(super) type Draw = fn(Kind, &mut Random) -> Change;
+/// Draws what becomes of one clock, as far as that is not set. What is set is drawn as well, so that it changes nothing
+/// else that is drawn.
+pub(super) type Draw = fn(Kind, &mut Random, &Settings) -> Change;
+
+/// Which clocks are bent.
+pub(super) const CLOCK: Setting = Setting {
+    name: "clock",
+    summary: "which clock goes wrong; \"both\" is each by itself",
+    allowed: Allowed::Word(&[WALL, MONOTONIC, "both"]),
+};
+pub(super) const WALL: &str = "wall";
+const MONOTONIC: &str = "monotonic";
+
+/// The clocks that are asked for; `None` if that is left to the seed.
+fn asked_for(settings: &Settings) -> Option<&'static [Kind]> {
+    let [wall, monotonic] = &Kind::ALL;
+    Some(match settings.text(CLOCK.name)? {
+        WALL => std::slice::from_ref(wall),
+        MONOTONIC => std::slice::from_ref(monotonic),
+        _ => &Kind::ALL,
+    })
+}
 
 /// What becomes of each clock of a node that is hit.
 type Changes = BTreeMap<Kind, Change>;
@@ -69,7 +90,10 @@ pub(super) async fn inject(hit: Hit<'_>, draw: Draw) -> Injected {
     if let Some(why) = out_of_reach(&hit).await {
         return hit.skipped(why);
     }
-    let changed: BTreeMap<usize, Changes> = draw_for(&hit, draw);
+    let changed = match draw_for(&hit, draw) {
+        Ok(changed) => changed,
+        Err(why) => return hit.skipped(why),
+    };
     let mut begun = Vec::new();
     for (&node, changes) in &changed {
         let (clock, leader, changes) = (
@@ -118,19 +142,40 @@ pub(super) async fn inject(hit: Hit<'_>, draw: Draw) -> Injected {
     }
 }
 
-/// Each node draws for itself, so that clocks also drift from one another where all are hit.
-fn draw_for(hit: &Hit<'_>, draw: Draw) -> BTreeMap<usize, Changes> {
+/// Each node draws for itself, so that clocks also drift from one another where all are hit. `Err` says why a clock that
+/// is asked for can't be had.
+fn draw_for(hit: &Hit<'_>, draw: Draw) -> Result<BTreeMap<usize, Changes>, String> {
+    let cluster = &hit.context.cluster;
+    let asked_for = asked_for(hit.settings);
     let mut rng = random(hit.seed, "clocks");
-    let mut changes = |node: usize| -> Changes {
+    let mut drawn = |node: usize| -> Changes {
         // In a machine both go wrong together, as they count the same crystal; but either may be set alone.
-        let kinds: &[Kind] = match (rng.random_range(0..4), hit.context.cluster.clock(node).kinds()) {
+        let kinds: &[Kind] = match (rng.random_range(0..4), cluster.clock(node).kinds()) {
             (0, _) => &[Kind::Wall],
             (1, [_, monotonic]) => std::slice::from_ref(monotonic),
             (_, possible) => possible,
         };
-        kinds.iter().map(|&kind| (kind, draw(kind, &mut rng))).collect()
+        let draw = |&kind: &Kind| (kind, draw(kind, &mut rng, hit.settings));
+        kinds.iter().map(draw).collect()
     };
-    hit.victims.iter().map(|&node| (node, changes(node))).collect()
+    let changes = |&node: &usize| -> Result<(usize, Changes), String> {
+        let drawn = drawn(node);
+        let Some(asked_for) = asked_for else {
+            return Ok((node, drawn));
+        };
+        let (name, possible) = (cluster.name(node), cluster.clock(node).kinds());
+        if let Some(other) = asked_for.iter().find(|kind| !possible.contains(kind)) {
+            return Err(format!("the {} clock of {name} can't be bent here", other.name()));
+        }
+        // By lots of its own: the next node is to draw what it would have drawn.
+        let mut rng = random(hit.seed, &format!("clocks of {name}"));
+        let mut change = |&kind: &Kind| {
+            let change = drawn.get(&kind).copied();
+            (kind, change.unwrap_or_else(|| draw(kind, &mut rng, hit.settings)))
+        };
+        Ok((node, asked_for.iter().map(&mut change).collect()))
+    };
+    hit.victims.iter().map(changes).collect()
 }
 
 async fn heal(context: Context, id: u64, hit: BTreeMap<usize, Changes>) -> Healed {
@@ -286,7 +331,7 @@ fn describe(changes: &Changes) -> String {
         let millis = |half: i64| half / 1_000_000;
         let change = match *change {
             Change::Jump(by) => seconds(by),
-            Change::Skew(gain) => format!("{:.2} times as fast", (UNIT + gain) as f64 / UNIT as f64),
+            Change::Skew(gain) => format!("{:.3} times as fast", (UNIT + gain) as f64 / UNIT as f64),
             Change::Strobe { by, half } => format!("{} every other {} ms", seconds(by), millis(half)),
             Change::Stutter { half } => format!("rushing and creeping by turns, {} ms each", millis(half)),
         };

@@ -1,9 +1,10 @@
 //! Clocks are wrong and right by turns, many times a second: what reads the time twice may see it go either way.
 
 use partita_generator::Random;
+use partita_generator::settings::Settings;
 use rand::RngExt;
 
-use super::clock::{self, either_way, span};
+use super::clock::{self, CLOCK, either_way, span};
 use super::node_fault::NodeFault;
 use crate::clock::{Change, Kind};
 
@@ -14,6 +15,7 @@ pub(super) const CLOCK_STROBE: NodeFault = NodeFault {
     bends_clocks: true,
     impossible: clock::impossible,
     means: clock::means,
+    settings: &[CLOCK],
     act: |hit| Box::pin(clock::inject(hit, draw)),
     ..NodeFault::PLAIN
 };
@@ -24,7 +26,7 @@ const HALVES: std::ops::RangeInclusive<u32> = 24..=26;
 const LEAST: f64 = 1e8;
 const MOST: f64 = 3.6e12;
 
-fn draw(kind: Kind, rng: &mut Random) -> Change {
+fn draw(kind: Kind, rng: &mut Random, _: &Settings) -> Change {
     let half = 1 << rng.random_range(HALVES);
     match kind {
         Kind::Wall => {

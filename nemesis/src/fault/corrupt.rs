@@ -2,9 +2,10 @@
 //! cards nobody computes the checksum of TCP, so the header of IP is spoilt, whose checksum is always looked at.
 
 use partita_generator::Random;
+use partita_generator::settings::Settings;
 use rand::RngExt;
 
-use super::traffic::{PACKETS, TrafficFault};
+use super::traffic::{PACKETS, PERCENT, TrafficFault};
 use crate::network::{Interference, Share};
 
 /// See the module's text.
@@ -12,11 +13,13 @@ pub(super) const CORRUPT: TrafficFault = TrafficFault {
     name: "corrupt",
     summary: "Flips a bit in 2 to 20 % of the packets that are sent over network links; the receiver's kernel drops them by their checksum.",
     networks: PACKETS,
+    settings: &[PERCENT],
     draw,
 };
 
-const PERCENT: std::ops::RangeInclusive<u32> = 2..=20;
+const DRAWN: std::ops::RangeInclusive<u32> = 2..=20;
 
-fn draw(rng: &mut Random) -> Interference {
-    Interference::Corrupt(Share::percent(rng.random_range(PERCENT)))
+fn draw(rng: &mut Random, settings: &Settings) -> Interference {
+    let drawn = rng.random_range(DRAWN);
+    Interference::Corrupt(Share::percent(settings.whole(PERCENT.name).unwrap_or(drawn)))
 }

@@ -9,7 +9,7 @@ use partita_generator::random;
 use rand::seq::IndexedRandom as _;
 
 use super::node_fault::{Hit, NodeFault};
-use super::{Context, Healed, Injected};
+use super::{Allowed, Context, Healed, Injected, Setting};
 use crate::cluster::Cluster;
 use crate::host::ProcessState;
 use crate::network::Evidence;
@@ -19,8 +19,15 @@ use crate::procfs;
 pub(super) const CPU: NodeFault = NodeFault {
     name: "cpu",
     summary: "Leaves node processes a processor for 10 % to 40 % of the time only: they stand still (SIGSTOP) for the rest of each 50 ms.",
+    settings: &[PERCENT],
     act: |hit| Box::pin(inject(hit)),
     ..NodeFault::PLAIN
+};
+
+const PERCENT: Setting = Setting {
+    name: "percent",
+    summary: "for how much of the time they have a processor, in hundredths",
+    allowed: Allowed::Whole { least: 2, most: 90 },
 };
 
 const PERIOD: Duration = Duration::from_millis(50);
@@ -84,7 +91,8 @@ async fn inject(hit: Hit<'_>) -> Injected {
         return hit.nobody_ran();
     }
     let share = SHARES.choose(&mut random(hit.seed, "share")).copied();
-    let share = share.unwrap_or(SHARES[0]);
+    let drawn = share.unwrap_or(SHARES[0]);
+    let share = hit.settings.whole(PERCENT.name).unwrap_or(drawn);
     let squeeze = match Squeeze::begin(Arc::clone(&hit.context.cluster), nodes.clone(), share) {
         Ok(squeeze) => squeeze,
         Err(error) => return hit.skipped(format!("there is no thread to be had: {error}")),
@@ -100,7 +108,11 @@ async fn inject(hit: Hit<'_>) -> Injected {
     }
     let squeezed = nodes.clone();
     let undo = Box::new(move |context| Box::pin(heal(context, squeezed, squeeze)) as _);
-    hit.injected(&nodes, Evidence::new(certain, words.join("; ")), undo)
+    let what = format!("{}: {share} % of the time left", hit.names(&nodes).join(", "));
+    Injected {
+        what,
+        ..hit.injected(&nodes, Evidence::new(certain, words.join("; ")), undo)
+    }
 }
 
 async fn heal(context: Context, nodes: Vec<usize>, squeeze: Squeeze) -> Healed {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use partita_generator::faults::PlannedFault;
 use partita_history::FaultOutcome;
 
 use super::flapping::Flapping;
@@ -34,18 +35,13 @@ impl Fault for CutFault {
         true
     }
 
-    fn inject<'a>(
-        &'a self,
-        context: &'a Context,
-        id: u64,
-        shape: &'a str,
-        seed: u64,
-    ) -> BoxFuture<'a, Injected> {
-        Box::pin(inject(context, id, shape, seed, self.interference))
+    fn inject<'a>(&'a self, context: &'a Context, planned: &'a PlannedFault) -> BoxFuture<'a, Injected> {
+        Box::pin(inject(context, planned, self.interference))
     }
 }
 
-async fn inject(context: &Context, id: u64, shape: &str, seed: u64, interference: Interference) -> Injected {
+async fn inject(context: &Context, planned: &PlannedFault, interference: Interference) -> Injected {
+    let (id, shape, seed) = (planned.id, planned.shape.as_str(), planned.seed);
     let cluster = &context.cluster;
     let (cut, roles, leaders) = match grudge::whom(context, shape, seed, links::cut).await {
         Ok(whom) => whom,

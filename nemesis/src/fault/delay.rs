@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use partita_generator::Random;
+use partita_generator::settings::Settings;
 use rand::RngExt;
 
 use super::traffic::{STREAMS, TrafficFault};
+use super::{Allowed, Setting};
 use crate::network::{Interference, Jitter};
 
 /// See the module's text.
@@ -13,21 +15,41 @@ pub(super) const DELAY: TrafficFault = TrafficFault {
     name: "delay",
     summary: "Has what is sent over network links arrive later: by 5 to 150 ms, and by up to as much again, evenly or with a long tail.",
     networks: STREAMS,
+    settings: &[DELAY_MS, JITTER_MS],
     draw,
+};
+
+const DELAY_MS: Setting = Setting {
+    name: "delay_ms",
+    summary: "by how many milliseconds everything arrives later, at the least",
+    allowed: Allowed::Whole {
+        least: 1,
+        most: 5_000,
+    },
+};
+const JITTER_MS: Setting = Setting {
+    name: "jitter_ms",
+    summary: "by how many milliseconds more at the most, drawn evenly for each packet",
+    allowed: Allowed::Whole {
+        least: 0,
+        most: 5_000,
+    },
 };
 
 /// From another city to the far side of the earth: about an election timeout there and back.
 const LEAST_MS: std::ops::RangeInclusive<u64> = 5..=150;
 
-fn draw(rng: &mut Random) -> Interference {
+fn draw(rng: &mut Random, settings: &Settings) -> Interference {
     let least = rng.random_range(LEAST_MS);
     let spread = Duration::from_millis(rng.random_range(0..=least));
+    let drawn = if rng.random_bool(0.5) {
+        Jitter::Even(spread)
+    } else {
+        Jitter::LongTailed(spread / 2)
+    };
+    let jitter = settings.whole(JITTER_MS.name).map(Duration::from_millis);
     Interference::Delay {
-        least: Duration::from_millis(least),
-        jitter: if rng.random_bool(0.5) {
-            Jitter::Even(spread)
-        } else {
-            Jitter::LongTailed(spread / 2)
-        },
+        least: Duration::from_millis(settings.whole(DELAY_MS.name).unwrap_or(least)),
+        jitter: jitter.map_or(drawn, Jitter::Even),
     }
 }

@@ -3,7 +3,7 @@
 use nix::errno::Errno;
 
 use super::node_fault::NodeFault;
-use super::troubled_disk::{self, Told};
+use super::troubled_disk::{self, FILES, Told};
 use crate::disk::{Calls, Reach, Trouble};
 
 /// See the module's text.
@@ -12,6 +12,7 @@ pub(super) const DISK_FULL: NodeFault = NodeFault {
     summary: "Answers each write and each new name with ENOSPC, as a full disk that copies on write does; reads go on.",
     needs_disk: Some(Reach::Everything),
     harsh: true,
+    settings: &[FILES],
     act: |hit| {
         let calls = Calls {
             write: true,
@@ -19,6 +20,7 @@ pub(super) const DISK_FULL: NodeFault = NodeFault {
             ..Calls::default()
         };
         let told = Told {
+            what: "ENOSPC for each write and each new name".into(),
             calls: "calls answered with ENOSPC",
             excuse: Some("its disk was full".into()),
         };

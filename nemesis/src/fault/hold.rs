@@ -2,6 +2,7 @@
 //! virtual machine was stopped. What is old then meets servers that have moved on.
 
 use partita_generator::Random;
+use partita_generator::settings::Settings;
 
 use super::traffic::{STREAMS, TrafficFault};
 use crate::network::Interference;
@@ -11,9 +12,10 @@ pub(super) const HOLD: TrafficFault = TrafficFault {
     name: "hold",
     summary: "Holds all that is sent over network links, and delivers it when it is healed: nothing is lost.",
     networks: STREAMS,
+    settings: &[],
     draw,
 };
 
-fn draw(_: &mut Random) -> Interference {
+fn draw(_: &mut Random, _: &Settings) -> Interference {
     Interference::Hold
 }

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use partita_generator::faults::PlannedFault;
 use partita_generator::random;
 use partita_history::FaultOutcome;
 use rand::RngExt as _;
@@ -36,14 +37,8 @@ impl Fault for Membership {
         Some(Need::Members)
     }
 
-    fn inject<'a>(
-        &'a self,
-        context: &'a Context,
-        _: u64,
-        shape: &'a str,
-        seed: u64,
-    ) -> BoxFuture<'a, Injected> {
-        Box::pin(inject(context, shape, seed))
+    fn inject<'a>(&'a self, context: &'a Context, planned: &'a PlannedFault) -> BoxFuture<'a, Injected> {
+        Box::pin(inject(context, &planned.shape, planned.seed))
     }
 }
 

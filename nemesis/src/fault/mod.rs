@@ -39,6 +39,7 @@ mod restart_storm;
 mod rolling_restart;
 mod selection;
 mod sets;
+mod settings;
 mod slow_fsync;
 mod snapshot;
 mod stop;
@@ -56,11 +57,14 @@ use std::ops::RangeInclusive;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use partita_generator::faults::PlannedFault;
+use partita_generator::settings::Settings;
 use partita_history::FaultOutcome;
 
 pub use self::administrator::{Administrator, Changed, Need, Standing};
 pub use self::membership::restore_members;
 pub use self::sets::{SETS, Set};
+pub use self::settings::{Allowed, Setting, check};
 use crate::cluster::Cluster;
 use crate::lab::NetworkKind;
 use crate::network::Evidence;
@@ -219,16 +223,25 @@ pub trait Fault: Sync {
         None
     }
 
+    /// What of it can be set, instead of being drawn from its seed.
+    fn settings(&self) -> &'static [Setting] {
+        &[]
+    }
+
+    /// Whether settings go together each of which can be had.
+    ///
+    /// # Errors
+    /// When they do not: with what is in the way, and what could be set instead.
+    fn go_together(&self, settings: &Settings) -> Result<(), String> {
+        let _ = settings;
+        Ok(())
+    }
+
     /// Does it, and probes that it took. A fault that can't apply is skipped, with the reason as its evidence.
     ///
-    /// `id` tells it from every other fault of the run; `seed` decides what is left open: which node is `one`.
-    fn inject<'a>(
-        &'a self,
-        context: &'a Context,
-        id: u64,
-        shape: &'a str,
-        seed: u64,
-    ) -> BoxFuture<'a, Injected>;
+    /// Its number tells it from every other fault of the run; its seed decides what is left open: which node is `one`,
+    /// and what is not set. [`check`] must have found nothing wrong with its settings.
+    fn inject<'a>(&'a self, context: &'a Context, planned: &'a PlannedFault) -> BoxFuture<'a, Injected>;
 }
 
 /// Undoes a fault, once, and probes that it is undone.

@@ -3,9 +3,13 @@
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
+use partita_generator::faults::PlannedFault;
+use partita_generator::settings::Settings;
+
 use super::administrator::Need;
 use super::{
-    BoxFuture, Context, Fault, Injected, LENGTHS_MS, Shape, Undo, roles_and_leaders, roles_of, selection,
+    BoxFuture, Context, Fault, Injected, LENGTHS_MS, Setting, Shape, Undo, roles_and_leaders, roles_of,
+    selection,
 };
 use crate::disk::Reach;
 use crate::network::Evidence;
@@ -26,6 +30,8 @@ pub(super) struct NodeFault {
     pub(super) needs_other_program: bool,
     pub(super) lasts: bool,
     pub(super) harsh: bool,
+    pub(super) settings: &'static [Setting],
+    pub(super) go_together: fn(&Settings) -> Result<(), String>,
     pub(super) impossible: fn() -> Option<String>,
     pub(super) means: fn() -> Option<String>,
     pub(super) act: for<'a> fn(Hit<'a>) -> BoxFuture<'a, Injected>,
@@ -44,6 +50,8 @@ impl NodeFault {
         needs_other_program: false,
         lasts: true,
         harsh: false,
+        settings: &[],
+        go_together: |_| Ok(()),
         impossible: || None,
         means: || None,
         act: |hit| Box::pin(async move { hit.skipped("it does nothing") }),
@@ -91,6 +99,14 @@ impl Fault for NodeFault {
         self.harsh
     }
 
+    fn settings(&self) -> &'static [Setting] {
+        self.settings
+    }
+
+    fn go_together(&self, settings: &Settings) -> Result<(), String> {
+        (self.go_together)(settings)
+    }
+
     fn impossible(&self) -> Option<String> {
         if let Some(need) = self.needs_disk
             && let Some(why) = crate::disk::impossible(need)
@@ -104,23 +120,19 @@ impl Fault for NodeFault {
         (self.means)()
     }
 
-    fn inject<'a>(
-        &'a self,
-        context: &'a Context,
-        id: u64,
-        shape: &'a str,
-        seed: u64,
-    ) -> BoxFuture<'a, Injected> {
+    fn inject<'a>(&'a self, context: &'a Context, planned: &'a PlannedFault) -> BoxFuture<'a, Injected> {
         Box::pin(async move {
+            let (shape, seed) = (planned.shape.as_str(), planned.seed);
             let (victims, roles) = match victims(context, shape, seed).await {
                 Ok(found) => found,
                 Err(reason) => return Injected::skipped(shape, reason),
             };
             let hit = Hit {
                 context,
-                id,
+                id: planned.id,
                 shape,
                 seed,
+                settings: &planned.settings,
                 victims,
                 roles,
             };
@@ -162,6 +174,8 @@ pub(super) struct Hit<'a> {
     pub(super) shape: &'a str,
     /// Decides what is left open.
     pub(super) seed: u64,
+    /// What is not left open.
+    pub(super) settings: &'a Settings,
     /// The nodes that the shape means; one at least.
     pub(super) victims: Vec<usize>,
     /// The roles that all had just before, as far as known.

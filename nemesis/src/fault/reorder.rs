@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use partita_generator::Random;
+use partita_generator::settings::Settings;
 use rand::RngExt;
 
-use super::traffic::{PACKETS, TrafficFault};
+use super::traffic::{PACKETS, PERCENT, TrafficFault};
 use crate::network::{Interference, Share};
 
 /// See the module's text.
@@ -13,15 +14,17 @@ pub(super) const REORDER: TrafficFault = TrafficFault {
     name: "reorder",
     summary: "Holds up 10 to 50 % of the packets that are sent over network links for 10 to 50 ms, so that later ones overtake them.",
     networks: PACKETS,
+    settings: &[PERCENT],
     draw,
 };
 
-const PERCENT: std::ops::RangeInclusive<u32> = 10..=50;
+const DRAWN: std::ops::RangeInclusive<u32> = 10..=50;
 const BY_MS: std::ops::RangeInclusive<u64> = 10..=50;
 
-fn draw(rng: &mut Random) -> Interference {
+fn draw(rng: &mut Random, settings: &Settings) -> Interference {
+    let drawn = rng.random_range(DRAWN);
     Interference::Reorder {
-        share: Share::percent(rng.random_range(PERCENT)),
+        share: Share::percent(settings.whole(PERCENT.name).unwrap_or(drawn)),
         by: Duration::from_millis(rng.random_range(BY_MS)),
     }
 }

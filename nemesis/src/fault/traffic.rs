@@ -3,10 +3,12 @@
 
 use std::collections::BTreeSet;
 
+use partita_generator::faults::PlannedFault;
+use partita_generator::settings::Settings;
 use partita_generator::{Random, random};
 use partita_history::FaultOutcome;
 
-use super::{BoxFuture, Context, Fault, Healed, Injected, Shape, grudge, links, roles_of};
+use super::{Allowed, BoxFuture, Context, Fault, Healed, Injected, Setting, Shape, grudge, links, roles_of};
 use crate::lab::{self, NetworkKind};
 use crate::network::{Interference, Link, Period};
 
@@ -16,9 +18,19 @@ pub(super) struct TrafficFault {
     pub(super) summary: &'static str,
     /// The networks that can do it.
     pub(super) networks: &'static [NetworkKind],
-    /// Draws how much of it is done.
-    pub(super) draw: fn(&mut Random) -> Interference,
+    /// What of it can be set.
+    pub(super) settings: &'static [Setting],
+    /// Draws how much of it is done, as far as that is not set. What is set is drawn as well, so that it changes nothing
+    /// else that is drawn.
+    pub(super) draw: fn(&mut Random, &Settings) -> Interference,
 }
+
+/// How many packets it is done to.
+pub(super) const PERCENT: Setting = Setting {
+    name: "percent",
+    summary: "so many of a hundred packets",
+    allowed: Allowed::Whole { least: 1, most: 100 },
+};
 
 /// For what is done to single packets.
 pub(super) const PACKETS: &[NetworkKind] = &[NetworkKind::Switch];
@@ -46,24 +58,23 @@ impl Fault for TrafficFault {
         true
     }
 
+    fn settings(&self) -> &'static [Setting] {
+        self.settings
+    }
+
     fn impossible(&self) -> Option<String> {
         let by_switch_only = self.networks == PACKETS;
         by_switch_only.then(lab::switch_obstacle).flatten()
     }
 
-    fn inject<'a>(
-        &'a self,
-        context: &'a Context,
-        id: u64,
-        shape: &'a str,
-        seed: u64,
-    ) -> BoxFuture<'a, Injected> {
-        Box::pin(self.begin(context, id, shape, seed))
+    fn inject<'a>(&'a self, context: &'a Context, planned: &'a PlannedFault) -> BoxFuture<'a, Injected> {
+        Box::pin(self.begin(context, planned))
     }
 }
 
 impl TrafficFault {
-    async fn begin(&self, context: &Context, id: u64, shape: &str, seed: u64) -> Injected {
+    async fn begin(&self, context: &Context, planned: &PlannedFault) -> Injected {
+        let (id, shape, seed) = (planned.id, planned.shape.as_str(), planned.seed);
         let cluster = &context.cluster;
         if !self.networks.contains(&cluster.kind()) {
             return Injected::skipped(shape, super::not_over(self, cluster.kind()));
@@ -72,7 +83,7 @@ impl TrafficFault {
             Ok(whom) => whom,
             Err(reason) => return Injected::skipped(shape, reason),
         };
-        let interference = (self.draw)(&mut random(seed, self.name));
+        let interference = (self.draw)(&mut random(seed, self.name), &planned.settings);
         let period = cluster.network().begin_period(&hit.links);
         let imposed = cluster
             .impose_seeded(id, seed, interference, hit.links.clone())

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use partita_generator::faults::PlannedFault;
 use partita_history::FaultOutcome;
 use tokio::time::Instant;
 
@@ -33,14 +34,8 @@ impl Fault for Transfer {
         false
     }
 
-    fn inject<'a>(
-        &'a self,
-        context: &'a Context,
-        _: u64,
-        shape: &'a str,
-        seed: u64,
-    ) -> BoxFuture<'a, Injected> {
-        Box::pin(inject(context, shape, seed))
+    fn inject<'a>(&'a self, context: &'a Context, planned: &'a PlannedFault) -> BoxFuture<'a, Injected> {
+        Box::pin(inject(context, &planned.shape, planned.seed))
     }
 }
 

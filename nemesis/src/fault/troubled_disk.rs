@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::node_fault::Hit;
-use super::{AFTERMATH, Context, Healed, Injected, kill};
-use crate::disk::{Hits, Trouble};
+use super::{AFTERMATH, Allowed, Context, Healed, Injected, Setting, kill};
+use crate::disk::{Hits, Pattern, Trouble};
 use crate::host::{Excuse, ProcessState};
 use crate::network::Evidence;
 
@@ -13,9 +13,18 @@ use crate::network::Evidence;
 const PATIENCE: Duration = Duration::from_millis(1_500);
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
-/// A trouble, in words: of its calls, and of a server that ends because of it.
+/// The files of a disk that are hit.
+pub(super) const FILES: Setting = Setting {
+    name: "files",
+    summary: "the files that it hits, by their path below the node's data directory, with * for any text and ? for any character; all without it",
+    allowed: Allowed::Paths,
+};
+
+/// A trouble, in words: of what it does, of its calls, and of a server that ends because of it.
 #[derive(Clone)]
 pub(super) struct Told {
+    /// "each fsync takes 20 ms longer"
+    pub(super) what: String,
     /// "fsyncs were held up"
     pub(super) calls: &'static str,
     /// "its disk was full"; `None` if no server has a reason to end because of it.
@@ -25,6 +34,8 @@ pub(super) struct Told {
 /// Troubles the disks of those that are hit.
 pub(super) async fn inject(hit: Hit<'_>, trouble: Trouble, told: Told) -> Injected {
     let (context, id) = (hit.context, hit.id);
+    let files = hit.settings.text(FILES.name);
+    let of_files = files.map_or_else(String::new, |files| format!(" (of `{files}`)"));
     let cluster = &context.cluster;
     let nodes: Vec<usize> = hit.running().into_keys().collect();
     if nodes.is_empty() {
@@ -37,7 +48,7 @@ pub(super) async fn inject(hit: Hit<'_>, trouble: Trouble, told: Told) -> Inject
             let excuse = Excuse::Trouble(Arc::clone(disk), words.clone());
             host.process.excuse(id, Some(excuse));
         }
-        disk.begin(id, trouble);
+        disk.begin(id, trouble, files.map(Pattern::new));
     }
     let deadline = tokio::time::Instant::now() + PATIENCE;
     let evidence = loop {
@@ -50,9 +61,13 @@ pub(super) async fn inject(hit: Hit<'_>, trouble: Trouble, told: Told) -> Inject
         }
         tokio::time::sleep(LOOK_EVERY).await;
     };
-    let troubled = nodes.clone();
+    let (troubled, what) = (nodes.clone(), told.what.clone());
     let undo = Box::new(move |context| Box::pin(heal(context, id, troubled, told)) as _);
-    hit.injected(&nodes, evidence, undo)
+    let what = format!("{}: {what}{of_files}", hit.names(&nodes).join(", "));
+    Injected {
+        what,
+        ..hit.injected(&nodes, evidence, undo)
+    }
 }
 
 fn hits(context: &Context, node: usize, id: u64) -> Hits {

@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use super::evidence::Evidence;
-use super::link::{Interference, Link};
+use super::link::{Interference, Jitter, Link};
 use super::netns::Netns;
 use super::prober::Echo;
 use super::switch::Tally;
@@ -137,7 +137,10 @@ async fn echoes(
     let prober = netns.prober();
     let (length, drain) = match interference {
         Interference::Rate(_) => (LONG, 4 * DRAIN),
-        Interference::Delay { least, .. } => (0, least + 2 * DRAIN),
+        Interference::Delay { least, jitter } => {
+            let (Jitter::Even(spread) | Jitter::LongTailed(spread)) = jitter;
+            (0, least + spread.max(2 * DRAIN))
+        }
         Interference::Reorder { by, .. } => (0, by + DRAIN),
         _ => (0, DRAIN),
     };

@@ -152,7 +152,7 @@ impl fmt::Display for Interference {
                     }
                 }
             }
-            Interference::Rate(bytes) => write!(f, "{} kB a second", bytes / 1_000),
+            Interference::Rate(bytes) => write!(f, "{} kB a second", *bytes as f64 / 1e3),
             Interference::Reorder { share, by } => write!(f, "{share} overtaken, for {:.0} ms", ms(by)),
             Interference::Duplicate(share) => write!(f, "{share} twice"),
             Interference::Corrupt(share) => write!(f, "{share} corrupted"),

@@ -41,13 +41,13 @@ pub(crate) async fn play(lab: &Lab, run_dir: &Path) {
 }
 
 /// A node's clocks against ours, both in nanoseconds: somewhere in these spans they are ahead.
-struct Watch {
-    wall: RangeInclusive<i128>,
-    monotonic: RangeInclusive<i128>,
+pub(crate) struct Watch {
+    pub(crate) wall: RangeInclusive<i128>,
+    pub(crate) monotonic: RangeInclusive<i128>,
 }
 
 impl Watch {
-    async fn look(stage: &Stage, node: usize) -> Watch {
+    pub(crate) async fn look(stage: &Stage, node: usize) -> Watch {
         let cluster = stage.cluster();
         let begun = Instant::now();
         let mut talk = loop {

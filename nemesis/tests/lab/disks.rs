@@ -58,7 +58,7 @@ pub(crate) async fn stay_in_fault(lab: &Lab, run_dir: &Path) {
 }
 
 /// Asks a node to do something with its files. One that was just killed keeps silent.
-async fn ask(stage: &Stage, node: usize, question: &str) -> String {
+pub(crate) async fn ask(stage: &Stage, node: usize, question: &str) -> String {
     let cluster = stage.cluster();
     let talk = Talk::with(cluster.control_address(node), cluster.control_source()).await;
     let answer = match talk {
@@ -69,7 +69,7 @@ async fn ask(stage: &Stage, node: usize, question: &str) -> String {
 }
 
 /// What lies on a node's disk, read from beneath the mount: what is really there.
-fn beneath(stage: &Stage, node: usize) -> BTreeMap<String, Vec<u8>> {
+pub(crate) fn beneath(stage: &Stage, node: usize) -> BTreeMap<String, Vec<u8>> {
     let folder = std::fs::read_dir(stage.cluster().data(node)).unwrap();
     let files = folder.map(|entry| entry.unwrap());
     files
@@ -200,11 +200,20 @@ async fn faults_that_are_broken_off(stage: &Stage) {
 
 /// Injects while every node writes and syncs, as a trouble that nobody meets leaves no evidence.
 async fn inject_under_load(stage: &Stage, fault: &str, shape: &str, id: u64) -> Injected {
-    let injecting = stage.inject(fault, shape, id, id);
+    let load = ["write log 10 q", "sync log"];
+    under_load(stage, stage.inject(fault, shape, id, id), &load).await
+}
+
+/// The same, while every node does this again and again.
+pub(crate) async fn under_load(
+    stage: &Stage,
+    injecting: impl Future<Output = Injected>,
+    load: &[&str],
+) -> Injected {
     // Each by itself: a slow one must not keep the others from meeting it.
     let load = |node| async move {
         loop {
-            for question in ["write log 10 q", "sync log"] {
+            for question in load {
                 let asked = ask(stage, node, question);
                 let _ = tokio::time::timeout(Duration::from_millis(200), asked).await;
             }

@@ -57,7 +57,7 @@ pub(crate) async fn cut(lab: &Lab, run_dir: &Path) {
     end(&stage).await;
 }
 
-async fn end(stage: &Stage) {
+pub(crate) async fn end(stage: &Stage) {
     clean_bill(stage.cluster()).await.unwrap();
     let left = stage.cluster().stop_all(Duration::from_secs(2)).await;
     assert!(left.is_empty(), "{left:?}");
@@ -79,13 +79,13 @@ pub(crate) async fn tcp_default(lab: &Lab, run_dir: &Path) {
 
 /// What came back of the datagrams that one node sent to another and back.
 #[derive(Clone, Copy, Debug)]
-struct Echo {
-    sent: u64,
-    back: u64,
-    twice: u64,
+pub(crate) struct Echo {
+    pub(crate) sent: u64,
+    pub(crate) back: u64,
+    pub(crate) twice: u64,
     overtaken: u64,
-    least_us: u64,
-    most_us: u64,
+    pub(crate) least_us: u64,
+    pub(crate) most_us: u64,
 }
 
 async fn control(stage: &Stage, node: usize) -> Talk {
@@ -96,7 +96,7 @@ async fn control(stage: &Stage, node: usize) -> Talk {
         .expect("the controller's own way is never cut")
 }
 
-async fn echo(stage: &Stage, from: usize, to: usize, length: usize) -> Echo {
+pub(crate) async fn echo(stage: &Stage, from: usize, to: usize, length: usize) -> Echo {
     const COUNT: u64 = 60;
     let question = format!("echo {} {COUNT} {length}", stage.cluster().peer_address(to));
     let answer = control(stage, from).await.ask(&question, PATIENCE).await;

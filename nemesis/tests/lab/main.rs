@@ -9,6 +9,7 @@ mod links;
 mod node;
 mod processes;
 mod scenes;
+mod settings;
 mod stage;
 mod suite;
 mod twins;
@@ -90,6 +91,9 @@ fn scene(name: &str, network: &str, run_dir: &Path) {
             "freeze" => processes::freeze(&lab, run_dir).await,
             "stay-frozen" => processes::stay_frozen(&lab, run_dir).await,
             "stay-in-fault" => scenes::stay_in_fault(&lab, run_dir).await,
+            "set-links" => settings::links(&lab, run_dir).await,
+            "set-clocks" => settings::clocks(&lab, run_dir).await,
+            "set-disks" => settings::disks(&lab, run_dir).await,
             "disks" => disks::play(&lab, run_dir).await,
             "stay-in-disk-fault" => disks::stay_in_fault(&lab, run_dir).await,
             "old-kernel" => scenes::old_kernel(&lab, run_dir).await,

@@ -113,15 +113,22 @@ fn data(name: &str) -> PathBuf {
     Path::new("data").join(name)
 }
 
+fn read_from_start(file: &File) -> std::io::Result<String> {
+    let mut bytes = [0; 4_096];
+    let length = std::os::unix::fs::FileExt::read_at(file, &mut bytes, 0)?;
+    Ok(String::from_utf8_lossy(&bytes[..length]).into_owned())
+}
+
 fn told(file: std::io::Result<File>, work: impl FnOnce(File) -> std::io::Result<String>) -> String {
     file.and_then(work)
         .unwrap_or_else(|error| format!("error {error}"))
 }
 
-/// `ping`; `write <file> <length> <letter>` at its end; `sync <file>`; `read <file>`; `exit`; `open <address>` -> a number; `say <number> <token>`; `heard <token>`; `time`; `echo <address> <count> <length>`.
+/// `ping`; `write <file> <length> <letter>` at its end; `sync <file>`; `read <file>`; `keep <file>` open and read it; `again`: read what is kept; `exit`; `open <address>` -> a number; `say <number> <token>`; `heard <token>`; `time`; `echo <address> <count> <length>`.
 fn serve(client: TcpStream, heard: &Heard) {
     let mut answers = client.try_clone().expect("a descriptor");
     let mut opened = BTreeMap::new();
+    let mut kept = None;
     for line in BufReader::new(client).lines().map_while(Result::ok) {
         let words: Vec<&str> = line.split(' ').collect();
         let answer = match words[..] {
@@ -157,6 +164,15 @@ fn serve(client: TcpStream, heard: &Heard) {
             ["read", name] => match std::fs::read_to_string(data(name)) {
                 Err(error) if error.kind() == ErrorKind::NotFound => format!("error {}", error.kind()),
                 read => read.unwrap_or_else(|error| format!("error {error}")),
+            },
+            ["keep", name] => told(File::open(data(name)), |file| {
+                let read = read_from_start(&file);
+                kept = Some(file);
+                read
+            }),
+            ["again"] => match &kept {
+                Some(file) => read_from_start(file).unwrap_or_else(|error| format!("error {error}")),
+                None => "nothing".to_owned(),
             },
             ["exit"] => std::process::exit(3),
             ["time"] => time(),

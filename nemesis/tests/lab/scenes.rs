@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use partita_generator::faults::PlannedFault;
+use partita_generator::settings::Settings;
 use partita_history::{FaultOutcome, FaultPhase, FaultValue};
 use partita_nemesis::fault::{self, BoxFuture, Observer, Standing};
 use partita_nemesis::lab::{Lab, NetworkKind, SearchPath};
@@ -347,6 +348,7 @@ fn planned(id: u64, at_ms: u64, for_ms: u64, fault: &str, shape: &str) -> Planne
         shape: shape.into(),
         when: None,
         seed: id + 40,
+        settings: Settings::default(),
     }
 }
 

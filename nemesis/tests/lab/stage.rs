@@ -6,6 +6,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use partita_generator::faults::PlannedFault;
+use partita_generator::settings::Value;
 use partita_history::FaultOutcome;
 use partita_nemesis::disk;
 use partita_nemesis::fault::{self, BoxFuture, Context, Injected, Observer, Standing};
@@ -189,8 +191,31 @@ impl Stage {
     }
 
     pub(crate) async fn inject(&self, name: &str, shape: &str, id: u64, seed: u64) -> Injected {
+        self.inject_with(name, shape, id, seed, &[]).await
+    }
+
+    /// The same, with settings.
+    pub(crate) async fn inject_with(
+        &self,
+        name: &str,
+        shape: &str,
+        id: u64,
+        seed: u64,
+        settings: &[(&str, Value)],
+    ) -> Injected {
         let fault = fault::find(name).expect("a known fault");
-        let injected = fault.inject(&self.context, id, shape, seed).await;
+        let planned = PlannedFault {
+            id,
+            at_ms: 0,
+            for_ms: 0,
+            fault: name.into(),
+            shape: shape.into(),
+            when: None,
+            seed,
+            settings: settings.iter().cloned().collect(),
+        };
+        assert_eq!(fault::check(fault, &planned.settings), Ok(()));
+        let injected = fault.inject(&self.context, &planned).await;
         println!(
             "    {name} {shape}: {:?}: {}: {}",
             injected.outcome, injected.what, injected.evidence

@@ -4,6 +4,7 @@ mod clocks;
 mod disks;
 mod links;
 mod processes;
+mod settings;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
@@ -40,6 +41,13 @@ const TESTS: &[(&str, Test)] = &[
     ("streams_are_spoilt_by_a_proxy", links::behind_a_proxy),
     ("packet_filters_refuse_what_they_cannot_do", links::by_filters),
     ("tcp_is_left_alone_if_asked", links::tcp_default),
+    ("what_is_set_is_what_links_do", settings::links),
+    ("what_is_set_is_what_clocks_do", settings::clocks),
+    ("what_is_set_is_what_disks_do", settings::disks),
+    (
+        "what_is_set_is_what_disks_do_where_only_syncs_can_fail",
+        settings::disks_without_fuse,
+    ),
     ("clocks_are_bent_and_put_right", clocks::as_root),
     (
         "clocks_are_bent_and_put_right_by_an_ordinary_user",

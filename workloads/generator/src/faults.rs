@@ -9,6 +9,7 @@ use rand::seq::{IndexedRandom, SliceRandom};
 use serde::{Deserialize, Serialize};
 
 use crate::random;
+use crate::settings::Settings;
 
 /// A fault that may be scheduled, and the shapes that it comes in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,6 +100,9 @@ pub struct PlannedFault {
     pub when: Option<When>,
     /// Seeds what is left to choose when it is injected: which node is `one`, which ones are a minority.
     pub seed: u64,
+    /// What of it is not left to the seed.
+    #[serde(default, skip_serializing_if = "Settings::is_empty")]
+    pub settings: Settings,
 }
 
 /// Quiet time after a fault, in milliseconds, when the next does not overlap it.
@@ -138,6 +142,7 @@ pub fn schedule(seed: u64, kinds: &[FaultKind], load_ms: u64) -> Vec<PlannedFaul
             shape,
             when: None,
             seed: rng.random::<u64>() >> SEED_SPARE_BITS,
+            settings: Settings::default(),
         });
         at_ms += if rng.random_ratio(1, OVERLAP_ONE_IN) {
             rng.random_range(for_ms / 4..=for_ms * 3 / 4)

@@ -9,6 +9,7 @@
 pub mod faults;
 pub mod operations;
 pub mod pace;
+pub mod settings;
 pub mod tracks;
 
 use rand::SeedableRng;

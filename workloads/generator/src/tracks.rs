@@ -10,6 +10,7 @@ use rand::RngExt;
 
 use crate::faults::{FaultKind, PlannedFault, Rounds, SEED_SPARE_BITS, When};
 use crate::random;
+use crate::settings::Settings;
 
 /// In which order the faults of a track come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,6 +40,8 @@ pub struct Track {
     pub for_ms: Option<RangeInclusive<u64>>,
     /// What each waits for when its time has come.
     pub when: Option<When>,
+    /// What of each is not left to its seed.
+    pub settings: Settings,
 }
 
 /// The faults of all tracks, in the order of their times. `Err` has the number of a track that has no time even for
@@ -94,6 +97,7 @@ impl Track {
                 shape,
                 when: self.when.clone(),
                 seed: rng.random::<u64>() >> SEED_SPARE_BITS,
+                settings: self.settings.clone(),
             });
             // Nothing comes endlessly often.
             at_ms = at_ms.saturating_add(self.every_ms.unwrap_or(for_ms).max(1));
@@ -105,6 +109,7 @@ impl Track {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::Value;
 
     fn kind(name: &str, shapes: &[&str]) -> FaultKind {
         FaultKind {
@@ -123,6 +128,7 @@ mod tests {
             until_ms: 10_000,
             for_ms: None,
             when: None,
+            settings: Settings::default(),
         }
     }
 
@@ -198,6 +204,27 @@ mod tests {
         );
         let partition = both.iter().find(|fault| fault.fault == "partition").unwrap();
         assert_eq!((partition.at_ms, partition.for_ms), (1_000, 5_000));
+    }
+
+    #[test]
+    fn settings_go_to_every_fault_of_their_track_and_change_nothing_else() {
+        let plain = Track {
+            every_ms: Some(1_000),
+            ..track(vec![kind("loss", &["all", "one"]), kind("corrupt", &["one"])])
+        };
+        let set = Track {
+            settings: [("percent", Value::Whole(20))].into_iter().collect(),
+            ..plain.clone()
+        };
+        let before = schedule(1, &[plain.clone(), plain.clone()]).unwrap();
+        let mut planned = schedule(1, &[set.clone(), plain]).unwrap();
+        assert!(planned.iter().any(|fault| fault.settings.is_empty()));
+        for fault in &mut planned {
+            if fault.settings == set.settings {
+                fault.settings = Settings::default();
+            }
+        }
+        assert_eq!(planned, before);
     }
 
     #[test]
