@@ -35,6 +35,10 @@ impl Fault for CutFault {
         true
     }
 
+    fn overlaps_itself(&self) -> bool {
+        true
+    }
+
     fn inject<'a>(&'a self, context: &'a Context, planned: &'a PlannedFault) -> BoxFuture<'a, Injected> {
         Box::pin(inject(context, planned, self.interference))
     }
@@ -56,6 +60,7 @@ async fn inject(context: &Context, planned: &PlannedFault, interference: Interfe
         Some(_) => cluster.lift(id | PRELUDE).await.map(drop),
         None => Ok(()),
     };
+    cluster.remember_hit(&cut.nodes);
     let nodes: Vec<String> = cut
         .nodes
         .iter()

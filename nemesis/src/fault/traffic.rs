@@ -62,6 +62,10 @@ impl Fault for TrafficFault {
         self.settings
     }
 
+    fn overlaps_itself(&self) -> bool {
+        true
+    }
+
     fn impossible(&self) -> Option<String> {
         let by_switch_only = self.networks == PACKETS;
         by_switch_only.then(lab::switch_obstacle).flatten()
@@ -96,6 +100,7 @@ impl TrafficFault {
             Ok(()) => (evidence.outcome, evidence.text),
             Err(error) => (FaultOutcome::Uncertain, format!("{error}; {}", evidence.text)),
         };
+        cluster.remember_hit(&hit.nodes);
         let nodes: Vec<String> = hit
             .nodes
             .iter()
