@@ -1,5 +1,7 @@
 //! The nodes of a run, and the network between them.
 
+mod spoilt;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -7,6 +9,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use self::spoilt::Spoilt;
 use crate::clock::{self, NodeClock};
 use crate::disk;
 use crate::host::{CommandSpec, Host, ProcessState, Room, UnexpectedExit};
@@ -76,8 +79,7 @@ pub struct Cluster {
     mark: Mark,
     facts: BTreeMap<String, String>,
     has_own_mounts: bool,
-    /// The nodes of which a fault has spoilt a file. What a server makes of that is not undone by healing.
-    spoilt: Mutex<BTreeSet<usize>>,
+    spoilt: Spoilt,
     /// The nodes that a fault hit last.
     last_hit: Mutex<Option<Vec<usize>>>,
     /// When each fault last began to interfere with links.
@@ -136,7 +138,7 @@ impl Cluster {
             mark: lab.mark().clone(),
             facts,
             has_own_mounts: lab.has_own_mounts(),
-            spoilt: Mutex::default(),
+            spoilt: Spoilt::default(),
             last_hit: Mutex::default(),
             imposed: Mutex::default(),
         }))
@@ -405,18 +407,9 @@ impl Cluster {
         format!("{}>{}", name(link.from), name(link.to))
     }
 
-    /// Of these nodes, those of which a fault may spoil a file, so that most nodes of the run never see that happen;
-    /// if none of them may be, as many that have seen it before.
-    pub(crate) fn may_be_spoilt(&self, nodes: Vec<usize>) -> Vec<usize> {
-        let mut spoilt = self.spoilt.lock().unwrap_or_else(PoisonError::into_inner);
-        let (most, wanted) = ((self.len() - 1) / 2, nodes.len());
-        let mut may = |node: &usize| spoilt.contains(node) || (spoilt.len() < most && spoilt.insert(*node));
-        let fitting: Vec<usize> = nodes.into_iter().filter(|node| may(node)).collect();
-        if fitting.is_empty() {
-            spoilt.iter().copied().take(wanted).collect()
-        } else {
-            fitting
-        }
+    /// The nodes of which a fault has spoilt a file.
+    pub(crate) fn spoilt(&self) -> &Spoilt {
+        &self.spoilt
     }
 
     /// The nodes that a fault hit last.

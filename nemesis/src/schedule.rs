@@ -159,6 +159,7 @@ impl Performance {
         let what = fault
             .shapes()
             .iter()
+            .chain(fault.shapes_on_request())
             .find(|known| known.name == shape)
             .map_or_else(|| shape.to_owned(), |known| format!("{shape}: {}", known.summary));
         self.tell(FaultValue {

@@ -129,6 +129,11 @@ impl Ground<'_> {
             shapes = vec![links.to_owned()];
         } else if let Some(shape) = shape {
             let is_named = fault::takes_names(fault) && self.nodes.iter().any(|node| node == shape);
+            let on_request = fault
+                .shapes_on_request()
+                .iter()
+                .map(|shape| shape.name.to_owned());
+            shapes.extend(on_request);
             if !is_named && !shapes.iter().any(|known| known == shape) {
                 let kind = format!("shape of `{}` for {} nodes", fault.name(), self.nodes.len());
                 let names = self.nodes.iter().filter(|_| fault::takes_names(fault));
@@ -268,6 +273,27 @@ mod tests {
             "{error}"
         );
         assert!(refused(&["partition:n1"], |_| None).starts_with("unknown shape of `partition`"));
+    }
+
+    #[test]
+    fn shapes_that_give_a_bound_up_are_had_by_name_and_never_drawn() {
+        let shapes = |plan: &Plan| -> BTreeSet<String> {
+            let rot = plan.faults.iter().filter(|fault| fault.fault == "bit-rot");
+            rot.map(|fault| fault.shape.clone()).collect()
+        };
+        for drawn in ["bit-rot", "disk"] {
+            let plan = ask("raft", &[drawn], |_| None).unwrap();
+            let expected = ["one", "minority", "leader"].map(String::from);
+            assert_eq!(shapes(&plan), expected.into(), "{drawn}");
+        }
+        let plan = ask("raft", &["bit-rot:all", "bit-rot:majority", "bit-rot:n2"], |_| {
+            None
+        })
+        .unwrap();
+        assert_eq!(shapes(&plan), ["all", "majority", "n2"].map(String::from).into());
+        for other in ["lost-disk:all", "lost-disk:n2", "bit-rot:n6"] {
+            assert!(ask("viewstamped", &[other], |_| None).is_err(), "{other}");
+        }
     }
 
     #[test]

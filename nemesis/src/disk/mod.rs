@@ -43,7 +43,7 @@ pub(crate) use either::{Disk, impossible, means, reach_with};
 pub use either::{Reach, obstacle};
 pub(crate) use pattern::Pattern;
 pub(crate) use rollback::{Extent, Loss};
-pub(crate) use rot::{Flip, flip, is_there, restore};
+pub(crate) use rot::{Damage, Kind as DamageKind, damage};
 pub(crate) use trouble::{Calls, Hits, Trouble};
 
 /// How a disk forgets.

@@ -1,12 +1,17 @@
-//! Bits flip on disks while servers are down, and servers start with what they then find.
+//! Files are damaged on disks while servers are down, and servers start with what they then find.
+//!
+//! A bit that flips a sound server finds by its checksums. A log whose end is cut off, or reads as zeros, looks like one to
+//! which less was written: then what the node has promised is lost, and most protocols do not stand that even of one node.
+//! So that is never drawn; it has to be asked for.
 
 use std::time::Duration;
 
 use partita_history::FaultOutcome;
 
 use super::node_fault::{Hit, NodeFault};
-use super::{Context, Healed, Injected, Shape, kill};
-use crate::disk::{self, Flip};
+use super::troubled_disk::{FILES, of_files};
+use super::{Allowed, Context, Healed, Injected, Setting, Shape, kill};
+use crate::disk::{self, Damage, DamageKind, Pattern};
 use crate::host::{Excuse, ProcessState};
 use crate::network::Evidence;
 
@@ -16,7 +21,9 @@ pub(super) const BIT_ROT: NodeFault = NodeFault {
     summary: "Kills nodes, flips a bit in a log or snapshot of each, and starts them; in a run it is always the same \
               minority, so that a majority keeps good copies. Healing flips the bits back.",
     shapes: SPOILING_SHAPES,
+    shapes_on_request: ON_REQUEST,
     harsh: true,
+    settings: &[DAMAGE, FILES],
     act: |hit| Box::pin(inject(hit)),
     ..NodeFault::PLAIN
 };
@@ -37,6 +44,30 @@ pub(super) const SPOILING_SHAPES: &[Shape] = &[
     },
 ];
 
+/// Of nodes that are named, or are these, no majority keeps good disks: what is then lost was not the server's to keep.
+const ON_REQUEST: &[Shape] = &[
+    Shape {
+        name: "majority",
+        summary: "so many nodes that no quorum need have good copies: committed data may be lost; never drawn",
+    },
+    Shape {
+        name: "all",
+        summary: "all nodes, so that nobody need have a good copy: committed data may be lost; never drawn",
+    },
+];
+
+/// What is done to files.
+const DAMAGE: Setting = Setting {
+    name: "damage",
+    summary: "what is done to a file: a bit is flipped, up to 4 KiB of its end are cut off, or a block of 4 KiB reads as \
+              zeros; without it \"flip\", as the others may take back what a node has promised, which most protocols do \
+              not stand",
+    allowed: Allowed::Word(&[FLIP, TRUNCATE, ZEROS]),
+};
+const FLIP: &str = "flip";
+const TRUNCATE: &str = "truncate";
+const ZEROS: &str = "zeros";
+
 /// How long a server may take to make up its mind about what it found.
 const VERDICT: Duration = Duration::from_secs(3);
 const LOOK_EVERY: Duration = Duration::from_millis(25);
@@ -44,34 +75,41 @@ const LOOK_EVERY: Duration = Duration::from_millis(25);
 async fn inject(hit: Hit<'_>) -> Injected {
     let (context, id, seed) = (hit.context, hit.id, hit.seed);
     let cluster = &context.cluster;
-    let victims = match may_be_spoilt(&hit) {
+    let victims = match victims(&hit) {
         Ok(victims) => victims,
         Err(skipped) => return *skipped,
     };
     let killed = kill::strike(context, &victims);
     let (mut certain, mut words) = kill::gone(context, &killed).await;
-    let mut flips = Vec::new();
+    let kind = match hit.settings.text(DAMAGE.name) {
+        Some(TRUNCATE) => DamageKind::Truncate,
+        Some(ZEROS) => DamageKind::Zeros,
+        _ => DamageKind::Flip,
+    };
+    let files = hit.settings.text(FILES.name);
+    let meant = files.map(Pattern::new);
+    let of_files = of_files(files);
+    let mut damaged = Vec::new();
     for &node in &victims {
         let (name, folder) = (cluster.name(node), cluster.data(node));
         let seed = seed.wrapping_add(node as u64);
-        match disk::flip(&folder, seed).and_then(|flip| {
-            let there = flip
+        match disk::damage(&folder, kind, meant.as_ref(), seed).and_then(|damage| {
+            let there = damage
                 .as_ref()
-                .map(|flip| disk::is_there(&folder, flip))
+                .map(|damage| damage.is_there(&folder))
                 .transpose()?;
-            Ok((flip, there))
+            Ok((damage, there))
         }) {
-            Ok((Some(flip), there)) => {
+            Ok((Some(damage), there)) => {
                 certain &= there == Some(true);
-                words.push(format!("{name}: {}", told(&flip)));
-                let excuse = format!("a bit of {} was flipped", flip.file.display());
+                words.push(format!("{name}: {damage}"));
                 let process = &cluster.host(node).process;
-                process.excuse(id, Some(Excuse::Lasting(excuse)));
-                flips.push((node, flip));
+                process.excuse(id, Some(Excuse::Lasting(damage.excuse())));
+                damaged.push((node, damage));
             }
             Ok((None, _)) => {
                 certain = false;
-                words.push(format!("{name} has no file with anything in it"));
+                words.push(format!("{name} has no file with anything in it{of_files}"));
             }
             Err(error) => {
                 certain = false;
@@ -86,30 +124,45 @@ async fn inject(hit: Hit<'_>) -> Injected {
         }
     }
     words.extend(verdicts(context, &victims).await);
+    if let Some(count) = cluster.spoilt().too_many(cluster.len()) {
+        words.push(format!(
+            "files of {count} of {} nodes have been damaged by now, as was asked for: no quorum need have good copies, so \
+             what is lost need not be the server's fault",
+            cluster.len()
+        ));
+    }
     let evidence = Evidence::new(certain, words.join("; "));
     let hit_now = victims.clone();
-    let undo = Box::new(move |context| Box::pin(heal(context, id, victims, flips)) as _);
-    hit.injected(&hit_now, evidence, undo)
+    let undo = Box::new(move |context| Box::pin(heal(context, id, victims, damaged)) as _);
+    let done = match kind {
+        DamageKind::Flip => "a bit flipped",
+        DamageKind::Truncate => "an end cut off",
+        DamageKind::Zeros => "a block lost",
+    };
+    Injected {
+        what: format!("{}: {done}{of_files}", hit.names(&hit_now).join(", ")),
+        ..hit.injected(&hit_now, evidence, undo)
+    }
 }
 
-/// Those of the fault's victims, or of as many others, whose disks may be spoilt. `Err` if it is to be skipped.
-pub(super) fn may_be_spoilt(hit: &Hit<'_>) -> Result<Vec<usize>, Box<Injected>> {
+/// Those who are to be hit: whoever was asked for, or else those of whom that can be had and most nodes kept whole. `Err` if it
+/// is to be skipped.
+fn victims(hit: &Hit<'_>) -> Result<Vec<usize>, Box<Injected>> {
     let cluster = &hit.context.cluster;
+    let is_on_request = ON_REQUEST.iter().any(|shape| shape.name == hit.shape);
+    if !is_on_request && cluster.find(hit.shape).is_none() {
+        return may_be_spoilt(hit);
+    }
     let running: Vec<usize> = hit.running().into_keys().collect();
     if running.is_empty() {
         return Err(Box::new(hit.nobody_ran()));
     }
-    let mut victims = cluster.may_be_spoilt(running.clone());
-    // The leader is the leader, and no other; so is a node that was named.
-    let is_certain_node = hit.shape == "leader" || cluster.find(hit.shape).is_some();
-    if is_certain_node && victims != running {
-        victims.clear();
-    }
-    if victims.is_empty() {
-        return Err(Box::new(hit.skipped(
-            "as many other nodes have been hit before as may be, if a majority is to keep good copies",
-        )));
-    }
+    let victims = not_kept_down(hit, running)?;
+    cluster.spoilt().add(&victims);
+    Ok(victims)
+}
+
+fn not_kept_down(hit: &Hit<'_>, mut victims: Vec<usize>) -> Result<Vec<usize>, Box<Injected>> {
     victims.retain(|&node| !kill::is_kept_down(hit.context, node));
     if victims.is_empty() {
         return Err(Box::new(
@@ -119,14 +172,24 @@ pub(super) fn may_be_spoilt(hit: &Hit<'_>) -> Result<Vec<usize>, Box<Injected>> 
     Ok(victims)
 }
 
-fn told(flip: &Flip) -> String {
-    format!(
-        "byte {} of {} was {:02x} and is {:02x}",
-        flip.offset,
-        flip.file.display(),
-        flip.before,
-        flip.after
-    )
+/// Those of the fault's victims, or of as many others, whose disks may be spoilt. `Err` if it is to be skipped.
+pub(super) fn may_be_spoilt(hit: &Hit<'_>) -> Result<Vec<usize>, Box<Injected>> {
+    let cluster = &hit.context.cluster;
+    let running: Vec<usize> = hit.running().into_keys().collect();
+    if running.is_empty() {
+        return Err(Box::new(hit.nobody_ran()));
+    }
+    let mut victims = cluster.spoilt().may_be(running.clone(), cluster.len());
+    // The leader is the leader, and no other.
+    if hit.shape == "leader" && victims != running {
+        victims.clear();
+    }
+    if victims.is_empty() {
+        return Err(Box::new(hit.skipped(
+            "as many other nodes have been hit before as may be, if a majority is to keep good copies",
+        )));
+    }
+    not_kept_down(hit, victims)
 }
 
 /// What each server makes of it.
@@ -153,8 +216,8 @@ async fn verdicts(context: &Context, nodes: &[usize]) -> Vec<String> {
     words
 }
 
-/// Stops the servers, flips back what they have not written over, and starts them.
-async fn heal(context: Context, id: u64, victims: Vec<usize>, flips: Vec<(usize, Flip)>) -> Healed {
+/// Stops the servers, undoes what they have not written over, and starts them.
+async fn heal(context: Context, id: u64, victims: Vec<usize>, damaged: Vec<(usize, Damage)>) -> Healed {
     let cluster = &context.cluster;
     let (kept_down, victims): (Vec<usize>, Vec<usize>) = victims
         .into_iter()
@@ -165,12 +228,12 @@ async fn heal(context: Context, id: u64, victims: Vec<usize>, flips: Vec<(usize,
         .into_iter()
         .map(|node| kill::left_out(&context, node))
         .collect();
-    for (node, flip) in flips {
-        let (name, file) = (cluster.name(node), flip.file.display());
-        match disk::restore(&cluster.data(node), &flip) {
-            Ok(true) => words.push(format!("{name}: the bit of {file} is as it was")),
+    for (node, damage) in damaged {
+        let (name, file) = (cluster.name(node), damage.file.display());
+        match damage.restore(&cluster.data(node)) {
+            Ok(true) => words.push(format!("{name}: {file} is as it was")),
             Ok(false) => words.push(format!(
-                "{name} has written over the bit of {file}, or removed it"
+                "{name} has written where {file} was damaged, or removed it"
             )),
             Err(error) => {
                 certain = false;

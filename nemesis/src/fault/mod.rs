@@ -166,6 +166,11 @@ pub trait Fault: Sync {
     /// The shapes that it comes in.
     fn shapes(&self) -> &'static [Shape];
 
+    /// Shapes that are never drawn: they have to be asked for by name, as one asks for a node by its name.
+    fn shapes_on_request(&self) -> &'static [Shape] {
+        &[]
+    }
+
     /// How long it is in force, in milliseconds: one of these ranges is drawn, then a time within it.
     fn lengths_ms(&self) -> &'static [RangeInclusive<u64>] {
         LENGTHS_MS
@@ -344,7 +349,8 @@ pub fn shapes(fault: &dyn Fault, nodes: usize, has_leader: bool) -> Vec<String> 
 
 /// Whether the fault may be told by name which node to hit: `kill:n3`.
 pub fn takes_names(fault: &dyn Fault) -> bool {
-    fault.shapes().iter().any(|shape| shape.name == selection::AGAIN)
+    let has_again = fault.shapes().iter().any(|shape| shape.name == selection::AGAIN);
+    has_again || !fault.shapes_on_request().is_empty()
 }
 
 /// The shapes that mean the same nodes, or the same links, for every fault that has them.

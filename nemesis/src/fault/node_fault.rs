@@ -22,6 +22,8 @@ pub(super) struct NodeFault {
     pub(super) name: &'static str,
     pub(super) summary: &'static str,
     pub(super) shapes: &'static [Shape],
+    /// Those that are never drawn, and have to be asked for.
+    pub(super) shapes_on_request: &'static [Shape],
     pub(super) lengths_ms: &'static [RangeInclusive<u64>],
     /// What its victims' disks must be able to be made to do.
     pub(super) needs_disk: Option<Reach>,
@@ -43,6 +45,7 @@ impl NodeFault {
         name: "",
         summary: "",
         shapes: selection::PROCESS_SHAPES,
+        shapes_on_request: &[],
         lengths_ms: LENGTHS_MS,
         needs_disk: None,
         bends_clocks: false,
@@ -69,6 +72,10 @@ impl Fault for NodeFault {
 
     fn shapes(&self) -> &'static [Shape] {
         self.shapes
+    }
+
+    fn shapes_on_request(&self) -> &'static [Shape] {
+        self.shapes_on_request
     }
 
     fn lengths_ms(&self) -> &'static [RangeInclusive<u64>] {

@@ -64,9 +64,9 @@ impl fmt::Display for Allowed {
                 let quoted: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
                 write!(f, "one of {}", quoted.join(", "))
             }
-            Allowed::Paths => {
-                f.write_str("paths below the node's data directory, such as \"*.wal\", with * for any text and ? for any character")
-            }
+            Allowed::Paths => f.write_str(
+                "paths below the node's data directory, such as \"*.wal\": * is any text, ? any character",
+            ),
         }
     }
 }

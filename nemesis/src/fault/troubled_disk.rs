@@ -16,7 +16,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// The files of a disk that are hit.
 pub(super) const FILES: Setting = Setting {
     name: "files",
-    summary: "the files that it hits, by their path below the node's data directory, with * for any text and ? for any character; all without it",
+    summary: "the files that it hits, and no others",
     allowed: Allowed::Paths,
 };
 
@@ -35,7 +35,7 @@ pub(super) struct Told {
 pub(super) async fn inject(hit: Hit<'_>, trouble: Trouble, told: Told) -> Injected {
     let (context, id) = (hit.context, hit.id);
     let files = hit.settings.text(FILES.name);
-    let of_files = files.map_or_else(String::new, |files| format!(" (of `{files}`)"));
+    let of_files = of_files(files);
     let cluster = &context.cluster;
     let nodes: Vec<usize> = hit.running().into_keys().collect();
     if nodes.is_empty() {
@@ -68,6 +68,11 @@ pub(super) async fn inject(hit: Hit<'_>, trouble: Trouble, told: Told) -> Inject
         what,
         ..hit.injected(&nodes, evidence, undo)
     }
+}
+
+/// Of which files, in words that follow what is done to them.
+pub(super) fn of_files(files: Option<&str>) -> String {
+    files.map_or_else(String::new, |files| format!(" (of `{files}`)"))
 }
 
 fn hits(context: &Context, node: usize, id: u64) -> Hits {

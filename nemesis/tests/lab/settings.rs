@@ -10,9 +10,9 @@ use partita_nemesis::fault::{self, Injected};
 use partita_nemesis::lab::Lab;
 
 use crate::clocks::Watch;
-use crate::disks::{ask, under_load};
+use crate::disks::{ask, beneath, under_load};
 use crate::links::{echo, end};
-use crate::stage::Stage;
+use crate::stage::{NODES, Stage};
 
 fn text(text: &str) -> Value {
     Value::Text(text.into())
@@ -199,6 +199,7 @@ pub(crate) async fn disks(lab: &Lab, run_dir: &Path) {
             assert!(skipped.evidence.contains("fsyncs only"), "{}", skipped.evidence);
         }
     }
+    damage(stage).await;
     end(stage).await;
 }
 
@@ -316,4 +317,79 @@ async fn refusals_of_some_files(stage: &Stage) {
     }
     stage.heal(full).await;
     assert_eq!(ask(stage, 0, "write new.wal 1 q").await, "done");
+}
+
+/// Bit by bit, or by more; of the files and the nodes that are asked for.
+async fn damage(stage: &Stage) {
+    for node in 0..NODES {
+        for question in [
+            "write a.wal 9000 q",
+            "sync a.wal",
+            "write b.snap 9000 q",
+            "sync b.snap",
+        ] {
+            assert_eq!(ask(stage, node, question).await, "done");
+        }
+    }
+    let settings = |damage| [("damage", text(damage)), ("files", text("*.wal"))];
+    let cases = [
+        (40, "flip", "n2: a bit flipped (of `*.wal`)"),
+        (41, "truncate", "n2: an end cut off (of `*.wal`)"),
+        (42, "zeros", "n2: a block lost (of `*.wal`)"),
+    ];
+    for (id, damage, what) in cases {
+        let before = beneath(stage, 1);
+        let rot = inject(stage, "bit-rot", "n2", id, &settings(damage), what).await;
+        assert!(!rot.evidence.contains("no quorum"), "{}", rot.evidence);
+        let mut after = beneath(stage, 1);
+        let (was, is) = (
+            &before["a.wal"],
+            after.insert("a.wal".into(), before["a.wal"].clone()).unwrap(),
+        );
+        assert_eq!(after, before, "no other file is hit");
+        let changed = was.iter().zip(&is).filter(|(was, is)| was != is).count();
+        match damage {
+            "flip" => assert_eq!((changed, is.len()), (1, was.len())),
+            "truncate" => assert!(changed == 0 && (was.len() - 4_096..was.len()).contains(&is.len())),
+            _ => assert!((1..=4_096).contains(&changed) && is.contains(&0) && is.len() == was.len()),
+        }
+        stage.heal(rot).await;
+        assert_eq!(beneath(stage, 1), before);
+    }
+    // Without being asked for, most nodes keep good copies; if asked for, they do not, and that is said.
+    let drawn = inject(stage, "bit-rot", "minority", 43, &[], "a bit flipped").await;
+    assert!((1..=2).contains(&drawn.nodes.len()) && !drawn.evidence.contains("no quorum"));
+    stage.heal(drawn).await;
+    for (id, shape, hit) in [(44, "majority", 3), (45, "all", NODES)] {
+        let before: Vec<_> = (0..NODES).map(|node| beneath(stage, node)).collect();
+        let asked_for = inject(
+            stage,
+            "bit-rot",
+            shape,
+            id,
+            &settings("truncate"),
+            "an end cut off",
+        )
+        .await;
+        let changed = (0..NODES).filter(|&node| beneath(stage, node) != before[node]);
+        assert_eq!((changed.count(), asked_for.nodes.len()), (hit, hit), "{shape}");
+        assert!(
+            asked_for.evidence.contains("no quorum need have good copies"),
+            "{}",
+            asked_for.evidence
+        );
+        stage.heal(asked_for).await;
+    }
+    // Where no such file is, nothing is done.
+    let none = [("files", text("*.none"))];
+    let nothing = stage.inject_with("bit-rot", "n2", 46, 46, &none).await;
+    assert_eq!(nothing.outcome, FaultOutcome::Uncertain);
+    assert!(
+        nothing
+            .evidence
+            .contains("no file with anything in it (of `*.none`)"),
+        "{}",
+        nothing.evidence
+    );
+    stage.heal(nothing).await;
 }
