@@ -60,19 +60,7 @@ pub async fn run(
     schedule: &[PlannedFault],
     stop: watch::Receiver<bool>,
 ) -> Result<(), ScheduleError> {
-    if let Some(unknown) = schedule
-        .iter()
-        .find(|planned| fault::find(&planned.fault).is_none())
-    {
-        return Err(ScheduleError::Unknown(unknown.fault.clone()));
-    }
-    for planned in schedule {
-        // A plan may have been written by hand.
-        if let Some(fault) = fault::find(&planned.fault) {
-            let wrong = |why| ScheduleError::Settings(planned.id, why);
-            fault::check(fault, &planned.settings).map_err(wrong)?;
-        }
-    }
+    check(schedule)?;
     let start = Instant::now();
     let safety_net = Arc::new(SafetyNet::under(&conductor.context.cluster));
     let mut turns: BTreeMap<&str, Arc<Mutex<()>>> = BTreeMap::new();
@@ -101,6 +89,17 @@ pub async fn run(
         safety_net.all_went_well.store(true, Relaxed);
     }
     result
+}
+
+/// A plan may have been written by hand: all that it names must be there.
+fn check(schedule: &[PlannedFault]) -> Result<(), ScheduleError> {
+    for planned in schedule {
+        let fault = fault::find(&planned.fault);
+        let fault = fault.ok_or_else(|| ScheduleError::Unknown(planned.fault.clone()))?;
+        let wrong = |why| ScheduleError::Settings(planned.id, why);
+        fault::check(fault, &planned.settings).map_err(wrong)?;
+    }
+    Ok(())
 }
 
 /// Heals everything when the last who holds it lets go, unless all went well. Every fault in progress holds it: it
@@ -162,8 +161,12 @@ impl Performance {
             .chain(fault.shapes_on_request())
             .find(|known| known.name == shape)
             .map_or_else(|| shape.to_owned(), |known| format!("{shape}: {}", known.summary));
+        let settings = match &self.planned.settings {
+            none if none.is_empty() => String::new(),
+            settings => format!("; {settings}"),
+        };
         self.tell(FaultValue {
-            what,
+            what: what + &settings,
             ..self.value(FaultPhase::Planned, began)
         });
 
@@ -333,4 +336,33 @@ pub async fn clean_bill(cluster: &Cluster) -> Result<(), Vec<String>> {
         }
     }
     if amiss.is_empty() { Ok(()) } else { Err(amiss) }
+}
+
+#[cfg(test)]
+mod tests {
+    use partita_generator::settings::{Settings, Value};
+
+    use super::*;
+
+    #[test]
+    fn what_a_plan_names_must_be_there_before_anything_is_done() {
+        let checked = |fault: &str, settings: &[(&str, Value)]| {
+            let planned = PlannedFault {
+                id: 3,
+                at_ms: 0,
+                for_ms: 1,
+                fault: fault.into(),
+                shape: "all".into(),
+                when: None,
+                seed: 1,
+                settings: settings.iter().cloned().collect::<Settings>(),
+            };
+            check(&[planned]).map_err(|error| error.to_string())
+        };
+        assert_eq!(checked("loss", &[("percent", Value::Whole(20))]), Ok(()));
+        assert_eq!(checked("flood", &[]), Err("there is no fault `flood`".into()));
+        let error = checked("loss", &[("percent", Value::Whole(101))]).unwrap_err();
+        let expected = "the settings of fault number 3: percent = 101: it must be";
+        assert!(error.starts_with(expected), "{error}");
+    }
 }

@@ -46,9 +46,12 @@ impl Plan {
             obstacle: HERE,
         };
         for planned in &self.faults {
-            if fault::find(&planned.fault).is_none() {
+            let Some(fault) = fault::find(&planned.fault) else {
                 let names = fault::ALL.iter().map(|fault| fault.name());
                 bail!(unknown("fault", &planned.fault, names));
+            };
+            if let Err(wrong) = fault::check(fault, &planned.settings) {
+                bail!("fault number {}: settings: {wrong}", planned.id);
             }
             let asked = format!("{}:{}", planned.fault, planned.shape);
             ground.kinds(&[asked])?;
@@ -95,6 +98,8 @@ impl Plan {
 
 #[cfg(test)]
 mod tests {
+    use partita_generator::settings::Value;
+
     use super::super::tests::plan;
     use super::*;
 
@@ -129,6 +134,12 @@ mod tests {
         assert!(refused(|plan| plan.target = "x".into()).contains("unknown target `x`"));
         assert!(refused(|plan| plan.faults[0].fault = "x".into()).contains("unknown fault `x`"));
         assert!(refused(|plan| plan.faults[0].shape = "x".into()).contains("unknown shape of `kill`"));
+        let of_settings = refused(|plan| {
+            let settings = [("percent", Value::Whole(20))];
+            plan.faults[0].settings = settings.into_iter().collect();
+        });
+        let expected = "fault number 0: settings: fault `kill` has no setting `percent`; it has none";
+        assert!(of_settings.contains(expected), "{of_settings}");
         assert!(refused(|plan| plan.nodes[0] = "../n1".into()).contains("the nodes must be n1, "));
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("plan.toml");

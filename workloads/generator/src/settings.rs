@@ -121,6 +121,17 @@ impl Settings {
     }
 }
 
+/// As in TOML.
+impl fmt::Display for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let told: Vec<String> = self
+            .iter()
+            .map(|(name, value)| format!("{name} = {value}"))
+            .collect();
+        f.write_str(&told.join(", "))
+    }
+}
+
 impl<N: Into<String>> FromIterator<(N, Value)> for Settings {
     fn from_iter<I: IntoIterator<Item = (N, Value)>>(settings: I) -> Self {
         let owned = settings.into_iter().map(|(name, value)| (name.into(), value));
@@ -156,11 +167,10 @@ mod tests {
             (Some("*.wal"), None)
         );
         assert_eq!(settings.whole::<u32>("by_ms"), None);
-        let told: Vec<_> = settings
-            .iter()
-            .map(|(name, it)| format!("{name} = {it}"))
-            .collect();
-        assert_eq!(told, ["files = \"*.wal\"", "percent = 20", "rate = 0.5"]);
+        assert_eq!(
+            settings.to_string(),
+            "files = \"*.wal\", percent = 20, rate = 0.5"
+        );
     }
 
     #[test]
