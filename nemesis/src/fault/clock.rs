@@ -90,7 +90,13 @@ pub(super) async fn inject(hit: Hit<'_>, draw: Draw) -> Injected {
     if let Some(why) = out_of_reach(&hit).await {
         return hit.skipped(why);
     }
-    let changed = match draw_for(&hit, draw) {
+    let victim = |&node: &usize| Victim {
+        node,
+        name: cluster.name(node),
+        possible: cluster.clock(node).kinds(),
+    };
+    let victims: Vec<Victim<'_>> = hit.victims.iter().map(victim).collect();
+    let changed = match draw_for(hit.seed, hit.settings, &victims, draw) {
         Ok(changed) => changed,
         Err(why) => return hit.skipped(why),
     };
@@ -142,40 +148,52 @@ pub(super) async fn inject(hit: Hit<'_>, draw: Draw) -> Injected {
     }
 }
 
+/// A node whose clocks are to be bent.
+struct Victim<'a> {
+    node: usize,
+    name: &'a str,
+    /// Those of its clocks that can be.
+    possible: &'static [Kind],
+}
+
 /// Each node draws for itself, so that clocks also drift from one another where all are hit. `Err` says why a clock that
 /// is asked for can't be had.
-fn draw_for(hit: &Hit<'_>, draw: Draw) -> Result<BTreeMap<usize, Changes>, String> {
-    let cluster = &hit.context.cluster;
-    let asked_for = asked_for(hit.settings);
-    let mut rng = random(hit.seed, "clocks");
-    let mut drawn = |node: usize| -> Changes {
+fn draw_for(
+    seed: u64,
+    settings: &Settings,
+    victims: &[Victim<'_>],
+    draw: Draw,
+) -> Result<BTreeMap<usize, Changes>, String> {
+    let asked_for = asked_for(settings);
+    let mut rng = random(seed, "clocks");
+    let mut drawn = |possible: &'static [Kind]| -> Changes {
         // In a machine both go wrong together, as they count the same crystal; but either may be set alone.
-        let kinds: &[Kind] = match (rng.random_range(0..4), cluster.clock(node).kinds()) {
+        let kinds: &[Kind] = match (rng.random_range(0..4), possible) {
             (0, _) => &[Kind::Wall],
             (1, [_, monotonic]) => std::slice::from_ref(monotonic),
             (_, possible) => possible,
         };
-        let draw = |&kind: &Kind| (kind, draw(kind, &mut rng, hit.settings));
+        let draw = |&kind: &Kind| (kind, draw(kind, &mut rng, settings));
         kinds.iter().map(draw).collect()
     };
-    let changes = |&node: &usize| -> Result<(usize, Changes), String> {
-        let drawn = drawn(node);
+    let changes = |victim: &Victim<'_>| -> Result<(usize, Changes), String> {
+        let &Victim { node, name, possible } = victim;
+        let drawn = drawn(possible);
         let Some(asked_for) = asked_for else {
             return Ok((node, drawn));
         };
-        let (name, possible) = (cluster.name(node), cluster.clock(node).kinds());
         if let Some(other) = asked_for.iter().find(|kind| !possible.contains(kind)) {
             return Err(format!("the {} clock of {name} can't be bent here", other.name()));
         }
         // By lots of its own: the next node is to draw what it would have drawn.
-        let mut rng = random(hit.seed, &format!("clocks of {name}"));
+        let mut rng = random(seed, &format!("clocks of {name}"));
         let mut change = |&kind: &Kind| {
             let change = drawn.get(&kind).copied();
-            (kind, change.unwrap_or_else(|| draw(kind, &mut rng, hit.settings)))
+            (kind, change.unwrap_or_else(|| draw(kind, &mut rng, settings)))
         };
         Ok((node, asked_for.iter().map(&mut change).collect()))
     };
-    hit.victims.iter().map(changes).collect()
+    victims.iter().map(changes).collect()
 }
 
 async fn heal(context: Context, id: u64, hit: BTreeMap<usize, Changes>) -> Healed {
@@ -349,4 +367,65 @@ pub(super) fn span(rng: &mut Random, least: f64, most: f64) -> i64 {
 /// Draws whether it is ahead or behind.
 pub(super) fn either_way(rng: &mut Random, length: i64) -> i64 {
     if rng.random_bool(0.5) { length } else { -length }
+}
+
+#[cfg(test)]
+mod tests {
+    use partita_generator::settings::Value;
+
+    use super::*;
+
+    fn draw_any(_: Kind, rng: &mut Random, _: &Settings) -> Change {
+        Change::Jump(rng.random_range(1..1_000_000_000))
+    }
+
+    fn victims(possible: &'static [Kind]) -> Vec<Victim<'static>> {
+        let victim = |(node, name)| Victim { node, name, possible };
+        ["n1", "n2", "n3"].into_iter().enumerate().map(victim).collect()
+    }
+
+    fn clock(name: &str) -> Settings {
+        [(CLOCK.name, Value::Text(name.into()))].into_iter().collect()
+    }
+
+    #[test]
+    fn which_clock_can_be_asked_for_and_changes_nothing_else_that_is_drawn() {
+        let mut seen = std::collections::BTreeSet::new();
+        for seed in 0..40 {
+            let drawn = draw_for(seed, &Settings::default(), &victims(&Kind::ALL), draw_any).unwrap();
+            for (name, kinds) in [
+                ("wall", vec![Kind::Wall]),
+                ("monotonic", vec![Kind::Monotonic]),
+                ("both", Kind::ALL.to_vec()),
+            ] {
+                let asked_for = draw_for(seed, &clock(name), &victims(&Kind::ALL), draw_any).unwrap();
+                for (node, changes) in asked_for {
+                    assert_eq!(
+                        changes.keys().copied().collect::<Vec<_>>(),
+                        kinds,
+                        "seed {seed}: {name}"
+                    );
+                    for (kind, change) in changes {
+                        let as_drawn = drawn[&node].get(&kind);
+                        assert!(
+                            as_drawn.is_none_or(|drawn| *drawn == change),
+                            "seed {seed}: {name}"
+                        );
+                        seen.insert(as_drawn.is_none());
+                    }
+                }
+            }
+        }
+        assert_eq!(seen.len(), 2, "some are drawn anyway, and some are not");
+    }
+
+    #[test]
+    fn a_clock_that_cannot_be_bent_is_not_promised() {
+        let victims = || victims(&[Kind::Wall]);
+        assert!(draw_for(1, &clock("wall"), &victims(), draw_any).is_ok());
+        for name in ["monotonic", "both"] {
+            let why = draw_for(1, &clock(name), &victims(), draw_any).unwrap_err();
+            assert_eq!(why, "the monotonic clock of n1 can't be bent here", "{name}");
+        }
+    }
 }

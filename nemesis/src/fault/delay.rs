@@ -53,3 +53,33 @@ fn draw(rng: &mut Random, settings: &Settings) -> Interference {
         jitter: jitter.map_or(drawn, Jitter::Even),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use partita_generator::random;
+    use partita_generator::settings::Value;
+
+    use super::*;
+
+    #[test]
+    fn what_is_set_changes_nothing_else_that_is_drawn() {
+        let drawn_with = |seed: u64, settings: &[(&str, Value)]| {
+            let settings: Settings = settings.iter().cloned().collect();
+            match draw(&mut random(seed, "delay"), &settings) {
+                Interference::Delay { least, jitter } => (least, jitter),
+                other => panic!("{other}"),
+            }
+        };
+        let (delay, jitter) = (
+            (DELAY_MS.name, Value::Whole(700)),
+            (JITTER_MS.name, Value::Whole(9)),
+        );
+        let set = (Duration::from_millis(700), Jitter::Even(Duration::from_millis(9)));
+        for seed in 0..20 {
+            let drawn = drawn_with(seed, &[]);
+            assert_eq!(drawn_with(seed, std::slice::from_ref(&delay)), (set.0, drawn.1));
+            assert_eq!(drawn_with(seed, std::slice::from_ref(&jitter)), (drawn.0, set.1));
+            assert_eq!(drawn_with(seed, &[delay.clone(), jitter.clone()]), set);
+        }
+    }
+}

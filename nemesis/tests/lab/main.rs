@@ -92,6 +92,7 @@ fn scene(name: &str, network: &str, run_dir: &Path) {
             "stay-frozen" => processes::stay_frozen(&lab, run_dir).await,
             "stay-in-fault" => scenes::stay_in_fault(&lab, run_dir).await,
             "set-links" => settings::links(&lab, run_dir).await,
+            "set-processes" => settings::processes(&lab, run_dir).await,
             "set-clocks" => settings::clocks(&lab, run_dir).await,
             "set-disks" => settings::disks(&lab, run_dir).await,
             "disks" => disks::play(&lab, run_dir).await,

@@ -91,6 +91,18 @@ pub(crate) async fn links(lab: &Lab, run_dir: &Path) {
     end(stage).await;
 }
 
+/// How often a node is seen to stand still is for the fault's own probe to count.
+pub(crate) async fn processes(lab: &Lab, run_dir: &Path) {
+    let stage = &Stage::set(lab, run_dir).await;
+    for (id, percent) in [(1, 5), (2, 60)] {
+        let settings = [("percent", Value::Whole(percent))];
+        let what = format!("n1: {percent} % of the time left");
+        let cpu = inject(stage, "cpu", "n1", id, &settings, &what).await;
+        stage.heal(cpu).await;
+    }
+    end(stage).await;
+}
+
 pub(crate) async fn clocks(lab: &Lab, run_dir: &Path) {
     let stage = &Stage::set_with_clocks(lab, run_dir).await;
     if let Some(why) = fault::find("clock-jump").unwrap().impossible() {

@@ -42,6 +42,7 @@ const TESTS: &[(&str, Test)] = &[
     ("packet_filters_refuse_what_they_cannot_do", links::by_filters),
     ("tcp_is_left_alone_if_asked", links::tcp_default),
     ("what_is_set_is_what_links_do", settings::links),
+    ("what_is_set_is_what_processes_do", settings::processes),
     ("what_is_set_is_what_clocks_do", settings::clocks),
     ("what_is_set_is_what_disks_do", settings::disks),
     (

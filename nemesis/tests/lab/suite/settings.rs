@@ -8,6 +8,10 @@ pub(super) fn links() -> Result<(), String> {
     play(Who::Self_, "set-links", "switch")
 }
 
+pub(super) fn processes() -> Result<(), String> {
+    play(Who::Self_, "set-processes", "proxy")
+}
+
 pub(super) fn clocks() -> Result<(), String> {
     play(Who::Self_, "set-clocks", "auto")
 }
