@@ -215,6 +215,16 @@ pub(super) fn main(arguments: Arguments) -> Result<Verdict, Failure> {
             "{names}: not possible here: {obstacle}; or leave them out of --nemesis"
         )));
     }
+    for planned in &plan.faults {
+        if let Some(fault) = fault::find(&planned.fault)
+            && let Some(why) = fault.impossible_with(&planned.settings)
+        {
+            return Err(Failure::usage(anyhow!(
+                "fault `{}` can't be had here as it is set: {why}",
+                planned.fault
+            )));
+        }
+    }
     let (directory, _lock) = directory::create(&arguments.runs_dir, &plan, started)?;
     let mut summary = Summary {
         format: partita_reports::run::FORMAT,

@@ -51,6 +51,19 @@ pub(super) fn impossible() -> Option<String> {
     Some(format!("{}: {}", trouble.why, trouble.remedy))
 }
 
+/// Why the clocks that are asked for can't be bent on this machine where others can, and what to do about it.
+pub(super) fn impossible_with(settings: &Settings) -> Option<String> {
+    let asked_for = asked_for(settings)?;
+    let means = clock::means().ok()?;
+    let is_out_of_reach = matches!(means, Means::Preload(_)) && asked_for.contains(&Kind::Monotonic);
+    is_out_of_reach.then(|| {
+        format!(
+            "the monotonic clock can't be bent by {means}: set clock = \"{WALL}\", or let processes be traced (see `partita \
+             doctor`)"
+        )
+    })
+}
+
 /// By which means clocks are bent on this machine.
 pub(super) fn means() -> Option<String> {
     clock::means().ok().map(|means| means.to_string())

@@ -15,6 +15,7 @@ pub(super) const CLOCK_JUMP: NodeFault = NodeFault {
     summary: "Sets clocks of nodes to another time: the wall clock by up to an hour either way, the monotonic clock forward by up to two seconds, or both.",
     bends_clocks: true,
     impossible: clock::impossible,
+    impossible_with: clock::impossible_with,
     means: clock::means,
     settings: &[BY_MS, CLOCK],
     go_together,

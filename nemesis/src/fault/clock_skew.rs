@@ -15,6 +15,7 @@ pub(super) const CLOCK_SKEW: NodeFault = NodeFault {
     summary: "Has clocks of nodes run slower, down to a fifth, or faster, up to twice as fast: the wall clock, the monotonic clock, or both.",
     bends_clocks: true,
     impossible: clock::impossible,
+    impossible_with: clock::impossible_with,
     means: clock::means,
     settings: &[RATE, CLOCK],
     go_together,

@@ -14,6 +14,7 @@ pub(super) const CLOCK_STROBE: NodeFault = NodeFault {
     summary: "Has clocks of nodes go to and fro many times a second: the wall clock jumps there and back, the monotonic clock rushes and creeps, or both.",
     bends_clocks: true,
     impossible: clock::impossible,
+    impossible_with: clock::impossible_with,
     means: clock::means,
     settings: &[CLOCK],
     act: |hit| Box::pin(clock::inject(hit, draw)),

@@ -2,6 +2,7 @@
 
 use nix::errno::Errno;
 use partita_generator::random;
+use partita_generator::settings::Settings;
 use rand::RngExt as _;
 
 use super::node_fault::NodeFault;
@@ -17,6 +18,7 @@ pub(super) const IO_ERRORS: NodeFault = NodeFault {
     means: disk::means,
     harsh: true,
     settings: &[ON, FILES],
+    impossible_with,
     act: |hit| {
         let drawn = drawn(hit.seed, hit.reach());
         let on = hit.settings.text(ON.name).unwrap_or(drawn);
@@ -47,6 +49,13 @@ const READ: &str = "read";
 const WRITE: &str = "write";
 const FSYNC: &str = "fsync";
 const ALL: &str = "all";
+
+/// Nothing but syncs can be refused without a file system of ours.
+fn impossible_with(settings: &Settings) -> Option<String> {
+    let on = settings.text(ON.name).filter(|on| *on != FSYNC)?;
+    let why = disk::impossible(Reach::Everything)?;
+    Some(format!("on = \"{on}\": {why}; or set on = \"{FSYNC}\""))
+}
 
 /// What is refused where nobody says: syncs, where no others can be.
 fn drawn(seed: u64, reach: Option<Reach>) -> &'static str {

@@ -227,6 +227,13 @@ pub trait Fault: Sync {
         None
     }
 
+    /// Why it can't be done on this machine as it is set, where it can otherwise, and what to do about it; `None` if
+    /// nothing is known to be in the way. To be asked when [`impossible`](Fault::impossible) is.
+    fn impossible_with(&self, settings: &Settings) -> Option<String> {
+        let _ = settings;
+        None
+    }
+
     /// By which means it is done on this machine, if there is more than one. To be asked when
     /// [`impossible`](Fault::impossible) is.
     fn means(&self) -> Option<String> {

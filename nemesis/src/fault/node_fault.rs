@@ -35,6 +35,7 @@ pub(super) struct NodeFault {
     pub(super) settings: &'static [Setting],
     pub(super) go_together: fn(&Settings) -> Result<(), String>,
     pub(super) impossible: fn() -> Option<String>,
+    pub(super) impossible_with: fn(&Settings) -> Option<String>,
     pub(super) means: fn() -> Option<String>,
     pub(super) act: for<'a> fn(Hit<'a>) -> BoxFuture<'a, Injected>,
 }
@@ -56,6 +57,7 @@ impl NodeFault {
         settings: &[],
         go_together: |_| Ok(()),
         impossible: || None,
+        impossible_with: |_| None,
         means: || None,
         act: |hit| Box::pin(async move { hit.skipped("it does nothing") }),
     };
@@ -121,6 +123,10 @@ impl Fault for NodeFault {
             return Some(why);
         }
         (self.impossible)()
+    }
+
+    fn impossible_with(&self, settings: &Settings) -> Option<String> {
+        (self.impossible_with)(settings)
     }
 
     fn means(&self) -> Option<String> {

@@ -199,6 +199,12 @@ pub(crate) async fn disks(lab: &Lab, run_dir: &Path) {
         assert!(!ask(stage, 0, question).await.contains("error"));
     }
     syncs_of_some_files(stage).await;
+    let io_errors = fault::find("io-errors").unwrap();
+    for (on, needs_mounts) in [("read", true), ("write", true), ("all", true), ("fsync", false)] {
+        let settings = [("on", text(on))].into_iter().collect();
+        let why = io_errors.impossible_with(&settings);
+        assert_eq!(why.is_some(), needs_mounts && !has_mounts, "{on}: {why:?}");
+    }
     if has_mounts {
         refusals_of_some_calls(stage).await;
         refusals_of_some_files(stage).await;
