@@ -124,6 +124,9 @@ async fn inject(hit: Hit<'_>) -> Injected {
         }
     }
     words.extend(verdicts(context, &victims).await);
+    if kind != DamageKind::Flip && !damaged.is_empty() {
+        words.push("what had been promised on that may be gone with it, as was asked for".into());
+    }
     if let Some(count) = cluster.spoilt().too_many(cluster.len()) {
         words.push(format!(
             "files of {count} of {} nodes have been damaged by now, as was asked for: no quorum need have good copies, so \
@@ -145,8 +148,8 @@ async fn inject(hit: Hit<'_>) -> Injected {
     }
 }
 
-/// Those who are to be hit: whoever was asked for, or else those of whom that can be had and most nodes kept whole. `Err` if it
-/// is to be skipped.
+/// Those who are to be hit: whoever was asked for, or else no more than leave a majority whole. `Err` if it is to be
+/// skipped.
 fn victims(hit: &Hit<'_>) -> Result<Vec<usize>, Box<Injected>> {
     let cluster = &hit.context.cluster;
     let is_on_request = ON_REQUEST.iter().any(|shape| shape.name == hit.shape);

@@ -359,6 +359,8 @@ async fn damage(stage: &Stage) {
         let before = beneath(stage, 1);
         let rot = inject(stage, "bit-rot", "n2", id, &settings(damage), what).await;
         assert!(!rot.evidence.contains("no quorum"), "{}", rot.evidence);
+        let is_promise_lost = rot.evidence.contains("had been promised");
+        assert_eq!(is_promise_lost, damage != "flip", "{}", rot.evidence);
         let mut after = beneath(stage, 1);
         let (was, is) = (
             &before["a.wal"],
@@ -399,13 +401,18 @@ async fn damage(stage: &Stage) {
         stage.heal(asked_for).await;
     }
     // Where no such file is, nothing is done.
-    let none = [("files", text("*.none"))];
+    let none = [("damage", text("zeros")), ("files", text("*.none"))];
     let nothing = stage.inject_with("bit-rot", "n2", 46, 46, &none).await;
     assert_eq!(nothing.outcome, FaultOutcome::Uncertain);
     assert!(
         nothing
             .evidence
             .contains("no file with anything in it (of `*.none`)"),
+        "{}",
+        nothing.evidence
+    );
+    assert!(
+        !nothing.evidence.contains("had been promised"),
         "{}",
         nothing.evidence
     );
