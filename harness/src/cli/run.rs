@@ -312,6 +312,7 @@ fn request(arguments: &Arguments) -> anyhow::Result<Request> {
             Some(path) => Track::read(path)?,
             None => Vec::new(),
         },
+        schedule_file: arguments.schedule.clone(),
         obstacle: |fault| fault.impossible(),
         concurrency: arguments.concurrency,
         rate: arguments.rate,
