@@ -139,7 +139,7 @@ impl Ground<'_> {
     /// Why this is no fault, given what was asked for just before it.
     fn no_fault(&self, name: &str, before: Option<&str>) -> String {
         if name == "none" {
-            return "`none` stands for no fault, and nothing can stand beside it; leave it out".into();
+            return "`none` is no fault: leave it out".into();
         }
         let is_end = |end: &str| end == fault::CLIENTS || self.nodes.iter().any(|node| node == end);
         if let Some(before) = before
@@ -178,8 +178,8 @@ impl Ground<'_> {
             if is_known
                 && let Some(why) = fault::obstacle(fault, shape, self.nodes.len(), self.target.has_leader())
             {
-                let (name, target) = (fault.name(), self.target.name());
-                bail!("fault `{name}:{shape}` can't be had on these nodes of target `{target}`: {why}");
+                let (name, nodes, target) = (fault.name(), self.nodes.len(), self.target.name());
+                bail!("fault `{name}:{shape}` can't be had with {nodes} nodes of target `{target}`: {why}");
             }
             if !is_named && !is_known {
                 let kind = format!("shape of `{}` for {} nodes", fault.name(), self.nodes.len());

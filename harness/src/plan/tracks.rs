@@ -129,9 +129,13 @@ impl Track {
             let plan = Plan::parse(text).context("as it has a `format`, it must be a whole plan.toml")?;
             return Ok(plan.schedule);
         }
-        let file: File = toml::from_str(text)
-            .context("it may have [[schedule]] tables and nothing else, or be a whole plan.toml")?;
-        Ok(file.schedule)
+        let file: Result<File, _> = toml::from_str(text);
+        let schedule = file.map(|file| file.schedule);
+        if whole.keys().any(|key| key != "schedule") {
+            return schedule
+                .context("it may have [[schedule]] tables and nothing else, or be a whole plan.toml");
+        }
+        Ok(schedule?)
     }
 }
 
@@ -169,8 +173,8 @@ pub(super) fn draw(
         let name = kind.and_then(|kind| listed[track].get(kind));
         let (name, until_ms) = (name.map_or("any fault", String::as_str), tracks[track].until_ms);
         anyhow!(
-            "{}: there is no time for `{name}` before its end at {until_ms} ms: have those before it be shorter or more \
-             often, or leave it out",
+            "{}: there is no time for `{name}`, as the track ends at {until_ms} ms: begin earlier, lower for_ms or every_ms, \
+             or leave it out",
             in_table(track + 1)
         )
     })?;
@@ -327,7 +331,7 @@ mod tests {
             ),
             ("faults = []", "number 1: `faults` is empty; name a fault"),
             ("faults = [\"calm\"]", "there is no fault in `calm`"),
-            ("faults = [\"none\"]", "`none` stands for no fault"),
+            ("faults = [\"none\"]", "`none` is no fault: leave it out"),
             (
                 "faults = [\"kill\"]\nuntil_ms = 40000",
                 "which goes on for 30000 ms",
@@ -363,15 +367,15 @@ mod tests {
             ),
             (
                 "faults = [\"kill:leader\", \"pause:n2\"]\norder = \"sequence\"\nfor_ms = 16000",
-                "number 1: there is no time for `pause:n2` before its end at 30000 ms",
+                "number 1: there is no time for `pause:n2`, as the track ends at 30000 ms",
             ),
             (
                 "faults = [\"kill:leader\", \"kill:n2\"]\norder = \"sequence\"\nevery_ms = 40000",
-                "there is no time for `kill:n2` before its end at 30000 ms",
+                "there is no time for `kill:n2`, as the track ends at 30000 ms",
             ),
             (
                 "faults = [\"kill:leader\", \"standard\", \"pause\"]\norder = \"sequence\"\nfor_ms = 9000",
-                "there is no time for `pause` before",
+                "there is no time for `pause`, as",
             ),
             (
                 "faults = [\"kill\"]\nuntil_ms = 1501",
