@@ -374,7 +374,7 @@ mod tests {
                 "there is no time for `kill:n2`, as the track ends at 30000 ms",
             ),
             (
-                "faults = [\"kill:leader\", \"standard\", \"pause\"]\norder = \"sequence\"\nfor_ms = 9000",
+                "faults = [\"kill:leader\", \"standard\", \"pause\"]\norder = \"sequence\"\nfor_ms = 16000",
                 "there is no time for `pause`, as",
             ),
             (
@@ -421,6 +421,9 @@ mod tests {
         // What is only one of a set may be missing; the run is then told not to have exercised it.
         let some = shapes("[[schedule]]\nfaults = [\"standard\"]\nfor_ms = 12000");
         assert_eq!(some.len(), 2);
+        let both = "faults = [\"kill:leader\", \"standard\", \"pause:n2\"]\norder = \"sequence\"";
+        let gives_way = shapes(&format!("[[schedule]]\n{both}\nfor_ms = 9000"));
+        assert_eq!((gives_way.len(), gives_way[2].as_str()), (3, "pause:n2"));
     }
 
     #[test]

@@ -89,7 +89,8 @@ impl Track {
         let mut planned = Vec::new();
         let mut come = vec![false; self.kinds.len()];
         let mut at_ms = self.at_ms;
-        while self.every_ms.is_some() || planned.len() < self.kinds.len() {
+        let mut dealt = 0;
+        while self.every_ms.is_some() || dealt < self.kinds.len() {
             // What takes no time at all would fit even then.
             if at_ms >= self.until_ms {
                 break;
@@ -97,20 +98,26 @@ impl Track {
             let next = match self.order {
                 Order::Mix => rounds.next(&mut rng),
                 Order::Sequence => {
-                    let turn = planned.len() % self.kinds.len().max(1);
+                    let turn = dealt % self.kinds.len().max(1);
                     let shape = (turn < self.kinds.len()).then(|| rounds.shape(turn, &mut rng));
                     shape.flatten().map(|shape| (turn, shape))
                 }
             };
             let Some((turn, shape)) = next else { break };
+            dealt += 1;
             let kind = &self.kinds[turn];
             let is_first = !std::mem::replace(&mut come[turn], true);
             let left_ms = self.until_ms - at_ms;
-            // Where there is too little for all, nothing is kept for the others: the first that is late is missed.
-            let left_ms = left_ms
-                .checked_sub(self.reserved_ms(&come))
-                .filter(|left_ms| *left_ms >= self.least_ms(kind))
-                .unwrap_or(left_ms);
+            let kept = left_ms.checked_sub(self.reserved_ms(&come));
+            let left_ms = match kept.filter(|left_ms| *left_ms >= self.least_ms(kind)) {
+                Some(left_ms) => left_ms,
+                None if self.every_ms.is_none() && self.spare.contains(&turn) => {
+                    come[turn] = !is_first;
+                    continue;
+                }
+                // Nothing is kept for the others where there is too little for all: the first that is late is missed.
+                None => left_ms,
+            };
             let for_ms = match &self.for_ms {
                 // One that has yet to come is shortened, as far as it may be, rather than left out.
                 Some(range) => Some(rng.random_range(range.clone()))
@@ -315,6 +322,17 @@ mod tests {
                 ..long
             };
             assert_eq!(schedule(1, &[spare]).map(|planned| planned.len()), Ok(1));
+            // What is spare gives way to what is not.
+            let first = Track {
+                spare: BTreeSet::from([0]),
+                order,
+                for_ms: Some(6_000..=6_000),
+                ..track(two())
+            };
+            for seed in 0..20 {
+                let planned = schedule(seed, std::slice::from_ref(&first)).unwrap();
+                assert_eq!(names(&planned), ["pause"], "seed {seed}: {order:?}");
+            }
         }
         let seldom = |order| Track {
             order,
