@@ -1,5 +1,7 @@
 //! Plans: what is refused, and what repeats them.
 
+mod settings;
+
 use super::*;
 use crate::formats::assert_documented;
 
@@ -18,6 +20,7 @@ pub(crate) fn request() -> Request {
         tcp: Tcp::Prompt,
         nemesis: vec!["all".into()],
         schedule: Vec::new(),
+        schedule_file: None,
         obstacle: |_| None,
         concurrency: 10,
         rate: 500.0,

@@ -22,6 +22,7 @@ pub(super) const BIT_ROT: NodeFault = NodeFault {
               minority, so that a majority keeps good copies. Healing flips the bits back.",
     shapes: SPOILING_SHAPES,
     shapes_on_request: ON_REQUEST,
+    least_nodes: SPOILING_NODES,
     harsh: true,
     settings: &[DAMAGE, FILES],
     act: |hit| Box::pin(inject(hit)),
@@ -67,6 +68,9 @@ const DAMAGE: Setting = Setting {
 const FLIP: &str = "flip";
 const TRUNCATE: &str = "truncate";
 const ZEROS: &str = "zeros";
+
+/// With fewer nodes there is no minority whose disks may be spoilt.
+pub(super) const SPOILING_NODES: usize = 3;
 
 /// How long a server may take to make up its mind about what it found.
 const VERDICT: Duration = Duration::from_secs(3);

@@ -24,6 +24,8 @@ pub(super) struct NodeFault {
     pub(super) shapes: &'static [Shape],
     /// Those that are never drawn, and have to be asked for.
     pub(super) shapes_on_request: &'static [Shape],
+    /// The fewest nodes among which there is something to do.
+    pub(super) least_nodes: usize,
     pub(super) lengths_ms: &'static [RangeInclusive<u64>],
     /// What its victims' disks must be able to be made to do.
     pub(super) needs_disk: Option<Reach>,
@@ -47,6 +49,7 @@ impl NodeFault {
         summary: "",
         shapes: selection::PROCESS_SHAPES,
         shapes_on_request: &[],
+        least_nodes: 1,
         lengths_ms: LENGTHS_MS,
         needs_disk: None,
         bends_clocks: false,
@@ -78,6 +81,12 @@ impl Fault for NodeFault {
 
     fn shapes_on_request(&self) -> &'static [Shape] {
         self.shapes_on_request
+    }
+
+    fn least_nodes(&self, shape: &str) -> usize {
+        let is_drawn = self.shapes.iter().any(|known| known.name == shape);
+        // Whoever asks for a node, or gives a bound up, has to know.
+        if is_drawn { self.least_nodes } else { 1 }
     }
 
     fn lengths_ms(&self) -> &'static [RangeInclusive<u64>] {
@@ -136,6 +145,9 @@ impl Fault for NodeFault {
     fn inject<'a>(&'a self, context: &'a Context, planned: &'a PlannedFault) -> BoxFuture<'a, Injected> {
         Box::pin(async move {
             let (shape, seed) = (planned.shape.as_str(), planned.seed);
+            if let Some(why) = super::obstacle(self, shape, context.cluster.len(), true) {
+                return Injected::skipped(shape, why);
+            }
             let (victims, roles) = match victims(context, shape, seed).await {
                 Ok(found) => found,
                 Err(reason) => return Injected::skipped(shape, reason),
