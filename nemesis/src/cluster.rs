@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::clock::{self, NodeClock};
 use crate::disk;
-use crate::host::{CommandSpec, Host, ProcessState, Room, UnexpectedExit};
+use crate::host::{CommandSpec, Excuse, Host, ProcessState, Room, UnexpectedExit};
 use crate::lab::{Lab, NetworkKind};
 use crate::mark::Mark;
 use crate::network::{Endpoint, Force, Interference, Link, NODES_MAX, Netns, Network, PortRole, Proxy};
@@ -61,6 +61,9 @@ pub enum ClusterError {
 
 /// The name of the clients' end of a link; no node may bear it.
 const CLIENTS: &str = "clients";
+
+/// In the place of a fault's number, of which there are never so many.
+const OPERATOR: u64 = u64::MAX;
 
 /// How long a node that is killed may take to be gone.
 const GONE: Duration = Duration::from_secs(10);
@@ -429,6 +432,12 @@ impl Cluster {
 
     pub(crate) fn remember_hit(&self, nodes: &[usize]) {
         *self.last_hit.lock().unwrap_or_else(PoisonError::into_inner) = Some(nodes.to_vec());
+    }
+
+    /// From now on a node may end by itself, whoever starts it, because of what its operator did; or no more.
+    pub fn excuse(&self, node: usize, why: Option<&str>) {
+        let excuse = why.map(|why| Excuse::Lasting(why.to_owned()));
+        self.hosts[node].process.excuse(OPERATOR, excuse);
     }
 
     /// What ended by itself because of what a fault did to it, in words.

@@ -1,9 +1,10 @@
 //! What faults may ask of an operator, carried out on the target.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -93,6 +94,8 @@ pub(crate) struct Operator {
     administrator: Box<dyn targets::Administrator>,
     cluster: Arc<Cluster>,
     starter: Starter,
+    /// The nodes that may have been removed since they were last started anew.
+    perhaps_removed: Mutex<BTreeSet<usize>>,
 }
 
 impl Operator {
@@ -109,6 +112,7 @@ impl Operator {
             administrator,
             cluster: Arc::clone(cluster),
             starter,
+            perhaps_removed: Mutex::default(),
         }))
     }
 
@@ -120,6 +124,29 @@ impl Operator {
                 targets::Changed::Unknown(why) => Changed::Unknown(why),
             }
         })
+    }
+
+    /// Removes a node, whose program may then end by itself, if that is what it does.
+    async fn dismiss(&self, node: usize) -> Changed {
+        if self.starter.target.ends_when_removed() {
+            self.cluster.excuse(node, Some("it was removed from the cluster"));
+        }
+        let changed = self.change(Change::Remove(node)).await;
+        match changed {
+            Changed::Done | Changed::Unknown(_) => drop(self.perhaps_removed().insert(node)),
+            // Unless what was asked for before may yet happen.
+            Changed::Rejected(_) if !self.perhaps_removed().contains(&node) => {
+                self.cluster.excuse(node, None)
+            }
+            Changed::Rejected(_) => {}
+        }
+        changed
+    }
+
+    fn perhaps_removed(&self) -> MutexGuard<'_, BTreeSet<usize>> {
+        self.perhaps_removed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lose(&self, node: usize) -> anyhow::Result<usize> {
@@ -144,6 +171,8 @@ impl Operator {
             self.starter.prepare(node)?;
             // One that somebody else has started meanwhile may have read what was there.
             if let Some(pid) = self.cluster.start(node, command.clone())? {
+                self.perhaps_removed().remove(&node);
+                self.cluster.excuse(node, None);
                 return Ok(pid);
             }
         }
@@ -157,7 +186,11 @@ impl Administrator for Operator {
     }
 
     fn remove(&self, node: usize) -> BoxFuture<'_, Changed> {
-        self.change(Change::Remove(node))
+        Box::pin(self.dismiss(node))
+    }
+
+    fn settling(&self) -> Duration {
+        self.administrator.settling()
     }
 
     fn transfer(&self, to: Option<usize>) -> BoxFuture<'_, Changed> {

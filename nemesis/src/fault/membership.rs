@@ -47,7 +47,8 @@ impl Fault for Membership {
     }
 }
 
-/// How long a change is asked for when the fault is injected. Without a quorum it can't be had.
+/// How long a change is asked for when the fault is injected, beside the time for which the members must have been
+/// connected. Without a quorum it can't be had.
 const PATIENCE: Duration = Duration::from_secs(4);
 /// How long the nodes may take to say that a change is made.
 const KNOWN: Duration = Duration::from_secs(2);
@@ -78,6 +79,10 @@ async fn inject(context: &Context, shape: &str, seed: u64) -> Injected {
     };
     let mut story = Story::default();
     let mut absent: Vec<(usize, Absence)> = Vec::new();
+    if shape == "leader-killed" {
+        // A change that is refused has no middle in which a leader could be killed.
+        tokio::time::sleep(administrator.settling()).await;
+    }
     for node in victims {
         let mut blow = Story::default();
         let killing = async {
@@ -104,7 +109,7 @@ async fn inject(context: &Context, shape: &str, seed: u64) -> Injected {
         .map(|(node, _)| cluster.name(*node).to_owned())
         .collect();
     if shape == "replace" {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + PATIENCE + administrator.settling();
         come_back(context, administrator, &mut absent, deadline, &mut story).await;
     }
     Injected {
@@ -240,7 +245,8 @@ async fn remove(
 ) -> Option<Absence> {
     let name = context.cluster.name(node);
     let began = Instant::now();
-    match ask(began + PATIENCE, || administrator.remove(node)).await {
+    let deadline = began + PATIENCE + administrator.settling();
+    match ask(deadline, || administrator.remove(node)).await {
         Asked::Done => {
             story.add(format!(
                 "{name} was removed within {} ms",
