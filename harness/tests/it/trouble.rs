@@ -22,8 +22,12 @@ fn unknown_names_are_answered_with_the_valid_ones() {
             "target `paxos` has no call that we know of by which its members can be changed",
         ),
         (
-            &["etcd", "--nemesis", "kill,transfer:any"],
-            "target `etcd` has no call that we know of by which its leader can be told to hand over",
+            &["etcd", "--nemesis", "lost-disk"],
+            "target `etcd` has no call that we know of by which its members are taken back when they have lost their disks",
+        ),
+        (
+            &["nats", "--nemesis", "kill,transfer:any"],
+            "target `nats` has no call that we know of by which its leader can be told to hand over",
         ),
         (
             &["etcd", "--snapshot-entries", "100"],
