@@ -430,7 +430,11 @@ impl Cluster {
             .clone()
     }
 
+    /// To be called once a fault was done. One that is about links alone, and no nodes, does not count.
     pub(crate) fn remember_hit(&self, nodes: &[usize]) {
+        if nodes.is_empty() {
+            return;
+        }
         *self.last_hit.lock().unwrap_or_else(PoisonError::into_inner) = Some(nodes.to_vec());
     }
 

@@ -62,7 +62,6 @@
 //! Faults act only inside what Partita made: its namespaces, its children, its folders. The host's firewall,
 //! routes, clock and disks are never changed.
 
-mod bpf;
 pub mod clean;
 mod clock;
 mod cluster;

@@ -49,8 +49,8 @@ pub enum ScheduleError {
 /// Carries out the schedule, whose times count from now. Ends when every fault is healed; once `stop` turns true
 /// it injects no more and heals at once.
 ///
-/// Faults may overlap, but not those of one name: if a healing takes long, the next of its name waits. Whatever
-/// happens (an error, a panic, this future being dropped), links are opened, paused nodes continued and killed
+/// Faults may overlap, but of one name only those that [can](fault::Fault::overlaps_itself): else, if a healing takes
+/// long, the next of its name waits. Whatever happens (an error, a panic, this future being dropped), links are opened, paused nodes continued and killed
 /// ones restarted.
 pub async fn run(
     conductor: &Conductor,
@@ -129,7 +129,7 @@ struct Performance {
     conductor: Conductor,
     planned: PlannedFault,
     start: Instant,
-    /// Held by the one fault of this name that is in force.
+    /// Held by the one fault of this name that is in force, where there can be only one.
     turn: Arc<Mutex<()>>,
     #[expect(dead_code, reason = "it is held, not used")]
     safety_net: Arc<SafetyNet>,
@@ -156,19 +156,6 @@ impl Performance {
             ..self.value(FaultPhase::Planned, began)
         });
 
-        let waited = Instant::now();
-        let _turn = tokio::select! {
-            turn = self.turn.lock() => turn,
-            () = stopped(&mut stop) => {
-                let evidence = "the run ended before the last fault of this name was healed".into();
-                let outcome = Some(FaultOutcome::Skipped);
-                return self.tell(FaultValue { outcome, evidence, ..self.value(FaultPhase::Injected, began) });
-            }
-        };
-        if waited.elapsed() > LATE {
-            // The one before took longer than planned: the cluster must still work again before the next.
-            let _ = stopped_before(&mut stop, Instant::now() + RESPITE).await;
-        }
         let context = &self.conductor.context;
         if let Some(when) = &self.planned.when {
             let waited = tokio::select! {
@@ -186,6 +173,25 @@ impl Performance {
                     ..self.value(FaultPhase::Injected, began)
                 });
             }
+        }
+        let waited = Instant::now();
+        let turn = async {
+            match fault.overlaps_itself() {
+                true => None,
+                false => Some(self.turn.lock().await),
+            }
+        };
+        let _turn = tokio::select! {
+            turn = turn => turn,
+            () = stopped(&mut stop) => {
+                let evidence = "the run ended before the last fault of this name was healed".into();
+                let outcome = Some(FaultOutcome::Skipped);
+                return self.tell(FaultValue { outcome, evidence, ..self.value(FaultPhase::Injected, began) });
+            }
+        };
+        if waited.elapsed() > LATE {
+            // The one before took longer than planned: the cluster must still work again before the next.
+            let _ = stopped_before(&mut stop, Instant::now() + RESPITE).await;
         }
         if *stop.borrow() {
             // It came while the others were waited for: what is injected now hits the end of the run.

@@ -185,7 +185,8 @@ impl Watch {
             match amiss(&self.cluster, &answers, self.has_leader) {
                 None => return Ok(()),
                 Some(amiss) if tokio::time::Instant::now() >= deadline => {
-                    return Err(format!("after {} s: {amiss}", limit.as_secs()));
+                    let states = states(&self.cluster, &answers);
+                    return Err(format!("after {} s: {amiss} ({states})", limit.as_secs()));
                 }
                 Some(_) => {}
             }
@@ -290,11 +291,7 @@ fn amiss(cluster: &[Node], answers: &[Result<Status, String>], has_leader: bool)
         .map(|(node, status)| (&node.name, &status.leader));
     let (_, first) = leaders.next()?;
     if first.is_none() {
-        let roles = cluster.iter().zip(answers.iter().flatten());
-        let roles: Vec<_> = roles
-            .map(|(node, status)| format!("{}: {}", node.name, status.role))
-            .collect();
-        return Some(format!("no leader is known ({})", roles.join(", ")));
+        return Some("no leader is known".to_owned());
     }
     let (name, other) = leaders.find(|(_, leader)| *leader != first)?;
     let named = |leader: &Option<String>| leader.clone().unwrap_or_else(|| "nobody".into());
@@ -304,6 +301,29 @@ fn amiss(cluster: &[Node], answers: &[Result<Status, String>], has_leader: bool)
         named(other),
         named(first)
     ))
+}
+
+/// How every node stands, as far as it says so.
+fn states(cluster: &[Node], answers: &[Result<Status, String>]) -> String {
+    let state = |(node, answer): (&Node, &Result<Status, String>)| match answer {
+        Err(_) => format!("{}: silent", node.name),
+        Ok(Status {
+            role,
+            term,
+            commit,
+            applied,
+            ..
+        }) => format!(
+            "{}: {role}, term {term}, commit {commit}, applied {applied}",
+            node.name
+        ),
+    };
+    cluster
+        .iter()
+        .zip(answers)
+        .map(state)
+        .collect::<Vec<_>>()
+        .join("; ")
 }
 
 fn metric(time: u64, node: &str, status: Option<Status>) -> Metric {
@@ -390,7 +410,16 @@ mod tests {
         };
         told(
             ["candidate", "follower", "candidate"].map(leaderless),
-            "no leader is known (n1: candidate, n2: follower, n3: candidate)",
+            "no leader is known",
+        );
+        let answers = [
+            leaderless("candidate"),
+            Err("refused".into()),
+            leaderless("follower"),
+        ];
+        assert_eq!(
+            states(&cluster(), &answers),
+            "n1: candidate, term 0, commit 0, applied 0; n2: silent; n3: follower, term 0, commit 0, applied 0"
         );
     }
 

@@ -18,8 +18,6 @@ use nix::errno::Errno;
 use nix::libc::{self, c_int, c_long, c_void};
 use nix::sys::prctl;
 
-use crate::bpf::{JUMP_IF_EQUAL, LOAD_WORD, RETURN, step};
-
 /// How the kernel calls this processor, for a system call of another one has another meaning (linux/audit.h).
 const ARCHITECTURE: Option<u32> = if cfg!(target_arch = "x86_64") {
     Some(0xC000_003E)
@@ -33,14 +31,27 @@ const ARCHITECTURE: Option<u32> = if cfg!(target_arch = "x86_64") {
 const OFFSET_OF_NUMBER: u32 = 0;
 const OFFSET_OF_ARCHITECTURE: u32 = 4;
 
+const LOAD: u32 = libc::BPF_LD | libc::BPF_W | libc::BPF_ABS;
+const JUMP_IF_EQUAL: u32 = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
+const RETURN: u32 = libc::BPF_RET | libc::BPF_K;
+
+const fn step(code: u32, k: u32, if_so: u8, if_not: u8) -> libc::sock_filter {
+    libc::sock_filter {
+        code: code as u16,
+        jt: if_so,
+        jf: if_not,
+        k,
+    }
+}
+
 const LENGTH: usize = 8;
 
-/// Asks for the system calls that sync, and lets all others pass.
+/// Asks for the system calls that sync, and lets all others pass. Jumps count from the step that follows.
 const fn filter(architecture: u32) -> [libc::sock_filter; LENGTH] {
     [
-        step(LOAD_WORD, OFFSET_OF_ARCHITECTURE, 0, 0),
+        step(LOAD, OFFSET_OF_ARCHITECTURE, 0, 0),
         step(JUMP_IF_EQUAL, architecture, 0, 4),
-        step(LOAD_WORD, OFFSET_OF_NUMBER, 0, 0),
+        step(LOAD, OFFSET_OF_NUMBER, 0, 0),
         step(JUMP_IF_EQUAL, libc::SYS_fsync as u32, 3, 0),
         step(JUMP_IF_EQUAL, libc::SYS_fdatasync as u32, 2, 0),
         step(JUMP_IF_EQUAL, libc::SYS_syncfs as u32, 1, 0),

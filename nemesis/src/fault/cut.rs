@@ -34,6 +34,10 @@ impl Fault for CutFault {
         true
     }
 
+    fn overlaps_itself(&self) -> bool {
+        true
+    }
+
     fn inject<'a>(
         &'a self,
         context: &'a Context,
@@ -60,6 +64,7 @@ async fn inject(context: &Context, id: u64, shape: &str, seed: u64, interference
         Some(_) => cluster.lift(id | PRELUDE).await.map(drop),
         None => Ok(()),
     };
+    cluster.remember_hit(&cut.nodes);
     let nodes: Vec<String> = cut
         .nodes
         .iter()

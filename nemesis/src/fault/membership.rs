@@ -104,6 +104,7 @@ async fn inject(context: &Context, shape: &str, seed: u64) -> Injected {
     if absent.is_empty() {
         return Injected::skipped(shape, story.told());
     }
+    cluster.remember_hit(&absent.iter().map(|(node, _)| *node).collect::<Vec<_>>());
     let nodes: Vec<String> = absent
         .iter()
         .map(|(node, _)| cluster.name(*node).to_owned())

@@ -187,6 +187,11 @@ pub trait Fault: Sync {
         false
     }
 
+    /// Can it be done a second time before the first is healed? Otherwise the second waits for that.
+    fn overlaps_itself(&self) -> bool {
+        false
+    }
+
     /// What the target must let an operator do.
     fn needs(&self) -> Option<Need> {
         None

@@ -46,6 +46,10 @@ impl Fault for TrafficFault {
         true
     }
 
+    fn overlaps_itself(&self) -> bool {
+        true
+    }
+
     fn impossible(&self) -> Option<String> {
         let by_switch_only = self.networks == PACKETS;
         by_switch_only.then(lab::switch_obstacle).flatten()
@@ -85,6 +89,7 @@ impl TrafficFault {
             Ok(()) => (evidence.outcome, evidence.text),
             Err(error) => (FaultOutcome::Uncertain, format!("{error}; {}", evidence.text)),
         };
+        cluster.remember_hit(&hit.nodes);
         let nodes: Vec<String> = hit
             .nodes
             .iter()

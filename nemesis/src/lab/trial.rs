@@ -17,7 +17,7 @@ use super::namespace::{Isolation, Refused, Side, settle_in, split};
 use super::tools::{self, SearchPath, Tools, Trouble};
 use crate::clock::try_boot;
 use crate::network::switch::Switch;
-use crate::network::{Endpoint, netlink};
+use crate::network::{Endpoint, Force, Interference, Link, netlink};
 use crate::procfs;
 
 /// Finds out whether the isolation can be had. `Err` says what refused it, and how to change that.
@@ -52,11 +52,21 @@ pub(crate) fn switch(isolation: Isolation) -> Result<(), Trouble> {
     attempt(isolation, || open_switch().map(drop), remedy)
 }
 
-/// Finds out whether the kernel passes on what the switch does nothing to.
+/// Finds out whether the kernel serves the links to which the switch does nothing, and gives them back.
 pub(crate) fn fast_path(isolation: Isolation) -> Result<(), Trouble> {
-    let obstacle = || open_switch()?.obstacle().map_or(Ok(()), Err);
+    let exercise = || {
+        let switch = open_switch()?;
+        switch.obstacle().map_or(Ok(()), Err)?;
+        let force = Force {
+            interference: Interference::Stall,
+            fault: 0,
+            seed: 0,
+        };
+        let cut = BTreeMap::from([(Link::new(Endpoint::Clients, Endpoint::Node(0)), vec![force])]);
+        switch.set(cut).map_err(|error| error.to_string())
+    };
     let remedy = "load the kernel modules sch_ingress, cls_u32 and act_mirred as root (modprobe), or use another kernel";
-    attempt(isolation, obstacle, remedy)
+    attempt(isolation, exercise, remedy)
 }
 
 /// Finds out whether processes can have another time since boot inside the isolation.
@@ -97,7 +107,8 @@ const OTHER_VETH: &str = "veth1";
 fn lay_pair() -> io::Result<()> {
     netlink::set_up("lo")?;
     netlink::add_veth(VETH, OTHER_VETH, Path::new("/proc/self/ns/net"))?;
-    netlink::set_up(VETH)
+    netlink::set_up(VETH)?;
+    netlink::set_up(OTHER_VETH)
 }
 
 /// All that a network is going to need of the tools, and of the kernel.

@@ -98,16 +98,15 @@ pub(super) async fn probe_clear(netns: &Netns, links: &BTreeSet<Link>) -> Eviden
             forwarded: counted.arrived,
             ..Tally::default()
         };
-        let certain = arrived > 0 && counted == all_pass;
+        let certain = echoes.values().all(|echo| !echo.took.is_empty()) && counted == all_pass;
         // If not, another fault may have begun in the meantime: then its links are left out the next time.
         if certain || trials.are_over() {
-            let count = clear.len();
-            let by = if counted.arrived == 0 {
-                "passed on by the kernel".to_owned()
+            let by = if netns.leaves(&clear) {
+                "the kernel serves them again".to_owned()
             } else {
                 format!("the switch: {counted}")
             };
-            let text = format!("{arrived} probe datagrams came over {count} links; {by}");
+            let text = format!("{arrived} probe datagrams came over {} links; {by}", clear.len());
             return Evidence::new(certain, text);
         }
     }

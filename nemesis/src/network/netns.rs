@@ -236,6 +236,11 @@ impl Netns {
         }
     }
 
+    /// Whether the switch leaves all these links to the kernel, which counts nothing.
+    pub(crate) fn leaves(&self, links: &BTreeSet<Link>) -> bool {
+        matches!(&self.means, Means::Switch { switch, .. } if switch.leaves(links))
+    }
+
     pub(crate) fn is_switched(&self) -> bool {
         matches!(self.means, Means::Switch { .. })
     }
@@ -343,7 +348,7 @@ fn in_words(doing: &'static str) -> impl Fn(io::Error) -> String {
 /// The table stays locked meanwhile, so the switch always ends up as the table last said.
 fn set_switch(switch: &Switch, table: &Impositions) -> Result<(), String> {
     let set = switch.set(table.in_force());
-    set.map_err(in_words("share the links with the kernel"))
+    set.map_err(in_words("take links from the kernel"))
 }
 
 /// A pair of interfaces: an end's, and the one that is joined to the others.

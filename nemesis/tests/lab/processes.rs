@@ -87,6 +87,12 @@ async fn named_and_again(stage: &Stage) {
         let changed = before.iter().zip(pids(stage)).filter(|(old, new)| **old != *new);
         assert_eq!(changed.count(), expected.len());
     }
+    let cut_off = took(stage, "partition", "n2>n3+n4", 20).await;
+    assert_eq!(cut_off.nodes, ["n2"]);
+    let killed = took(stage, "kill", "again", 21).await;
+    assert_eq!(killed.nodes, ["n2"], "whatever the fault was that hit last");
+    stage.heal(killed).await;
+    stage.heal(cut_off).await;
     let nobody = stage.inject("kill", "n9", 14, 1).await;
     assert_eq!(nobody.outcome, FaultOutcome::Skipped);
 }

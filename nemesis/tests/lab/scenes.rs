@@ -372,7 +372,8 @@ async fn schedules(stage: &Stage) {
         planned(1, 200, 700, "pause", "one"),
         planned(2, 400, 600, "kill", "minority"),
         planned(3, 600, 300, "partition", "one-way-in"),
-        planned(4, 60_000, 300, "kill", "all"),
+        planned(4, 700, 200, "kill", "one"),
+        planned(5, 60_000, 300, "kill", "all"),
     ];
     let (stop, stopped) = tokio::sync::watch::channel(false);
     // The last fault is called off when all others are over.
@@ -383,7 +384,7 @@ async fn schedules(stage: &Stage) {
                 .iter()
                 .filter(|(_, value)| value.phase == FaultPhase::Healed)
                 .count()
-                == 4
+                == 5
         };
         while !over() {
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -400,7 +401,7 @@ async fn schedules(stage: &Stage) {
             value.id, value.phase, value.outcome, value.what, value.evidence
         );
     }
-    for id in 0..4 {
+    for id in 0..5 {
         let phases: Vec<FaultPhase> = events
             .iter()
             .filter(|(_, value)| value.id == id)
@@ -415,16 +416,17 @@ async fn schedules(stage: &Stage) {
     assert!(
         events
             .iter()
-            .all(|(_, value)| value.id != 4 && value.outcome != Some(FaultOutcome::Skipped))
+            .all(|(_, value)| value.id != 5 && value.outcome != Some(FaultOutcome::Skipped))
     );
-    // The second partition waited until the first was healed.
+    // The second partition did not wait until the first was healed; the second kill did.
     let position = |id, phase| {
         events
             .iter()
             .position(|(_, value)| value.id == id && value.phase == phase)
             .unwrap()
     };
-    assert!(position(0, FaultPhase::Healed) < position(3, FaultPhase::Injected));
+    assert!(position(3, FaultPhase::Injected) < position(0, FaultPhase::Healed));
+    assert!(position(2, FaultPhase::Healed) < position(4, FaultPhase::Injected));
     let unknown = [planned(0, 0, 1, "flood", "all")];
     let (_stop, stopped) = tokio::sync::watch::channel(false);
     assert!(

@@ -8,6 +8,7 @@ use std::io;
 use std::net::Ipv4Addr;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use nix::errno::Errno;
 use nix::libc;
@@ -113,29 +114,14 @@ fn attribute(message: &mut Vec<u8>, kind: u16, value: &[u8]) {
 
 /// struct nlmsghdr: length, type, flags, number, port
 const HEADER: usize = 16;
-
-/// A request, complete but for who asks.
-#[derive(Debug)]
-struct Request(Vec<u8>);
-
-impl Request {
-    fn new(kind: u16, flags: libc::c_int, body: &[u8]) -> io::Result<Request> {
-        let flags = u16::try_from(flags | libc::NLM_F_REQUEST | libc::NLM_F_ACK).map_err(io::Error::other)?;
-        let length = u32::try_from(HEADER + body.len()).map_err(io::Error::other)?;
-        let mut message = Vec::with_capacity(HEADER + body.len());
-        message.extend(length.to_ne_bytes());
-        message.extend(kind.to_ne_bytes());
-        message.extend(flags.to_ne_bytes());
-        message.extend([0; 8]);
-        message.extend(body);
-        Ok(Request(message))
-    }
-}
+const NUMBER_AT: usize = 8;
 
 /// Asks in the network namespace in which it was opened, from whichever thread.
 #[derive(Debug)]
 pub(crate) struct Netlink {
     socket: OwnedFd,
+    /// The number of the last request, which its answer bears.
+    asked: AtomicU32,
 }
 
 impl Netlink {
@@ -146,31 +132,47 @@ impl Netlink {
             SockFlag::SOCK_CLOEXEC,
             SockProtocol::NetlinkRoute,
         )?;
-        Ok(Netlink { socket })
+        Ok(Netlink {
+            socket,
+            asked: AtomicU32::new(0),
+        })
     }
 
     /// Sends one request and waits for the answer, which the kernel has ready when the request is sent.
-    fn ask(&self, Request(message): &Request) -> io::Result<()> {
-        sendto(
-            self.socket.as_raw_fd(),
-            message,
-            &NetlinkAddr::new(0, 0),
-            MsgFlags::empty(),
-        )?;
+    fn ask(&self, kind: u16, flags: libc::c_int, body: &[u8]) -> io::Result<()> {
+        let number = self.asked.fetch_add(1, Relaxed) + 1;
+        let flags = u16::try_from(flags | libc::NLM_F_REQUEST | libc::NLM_F_ACK).map_err(io::Error::other)?;
+        let length = u32::try_from(HEADER + body.len()).map_err(io::Error::other)?;
+        let mut message = Vec::with_capacity(HEADER + body.len());
+        message.extend(length.to_ne_bytes());
+        message.extend(kind.to_ne_bytes());
+        message.extend(flags.to_ne_bytes());
+        message.extend(number.to_ne_bytes());
+        message.extend([0; 4]);
+        message.extend(body);
+        let socket = self.socket.as_raw_fd();
+        sendto(socket, &message, &NetlinkAddr::new(0, 0), MsgFlags::empty())?;
         let mut answer = [0; 4_096];
-        let length = recv(self.socket.as_raw_fd(), &mut answer, MsgFlags::empty())?;
-        let error = answer[..length].get(HEADER..HEADER + 4);
-        let error = error
-            .and_then(|bytes| bytes.try_into().ok())
-            .map(i32::from_ne_bytes);
-        match error {
-            Some(0) => Ok(()),
-            Some(error) => Err(Errno::from_raw(-error).into()),
-            None => Err(io::ErrorKind::UnexpectedEof.into()),
+        loop {
+            let length = match recv(socket, &mut answer, MsgFlags::empty()) {
+                Err(Errno::EINTR) => continue,
+                received => received?,
+            };
+            let word = |at: usize| {
+                Some(i32::from_ne_bytes(
+                    answer[..length].get(at..at + 4)?.try_into().ok()?,
+                ))
+            };
+            match (word(NUMBER_AT), word(HEADER)) {
+                (Some(other), _) if other.cast_unsigned() != number => {}
+                (_, Some(0)) => return Ok(()),
+                (_, Some(error)) => return Err(Errno::from_raw(-error).into()),
+                (_, None) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            }
         }
     }
 }
 
 fn ask(kind: u16, flags: libc::c_int, body: &[u8]) -> io::Result<()> {
-    Netlink::open()?.ask(&Request::new(kind, flags, body)?)
+    Netlink::open()?.ask(kind, flags, body)
 }

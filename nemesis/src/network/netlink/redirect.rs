@@ -4,12 +4,13 @@
 use std::io;
 use std::net::Ipv4Addr;
 
+use nix::errno::Errno;
 use nix::libc;
 
-use super::{NEW, Netlink, Request, attribute, text};
+use super::{NEW, Netlink, attribute, text};
 
 /// What comes in at one interface, from one address to another, goes out at another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Redirect {
     /// The index of the interface where packets come in.
     pub(crate) enters: i32,
@@ -26,10 +27,20 @@ impl Netlink {
     pub(crate) fn open_entrance(&self, interface: i32) -> io::Result<()> {
         let mut message = header(interface, CLSACT_HANDLE, CLSACT, 0);
         attribute(&mut message, libc::TCA_KIND, &text("clsact"));
-        self.ask(&Request::new(libc::RTM_NEWQDISC, NEW, &message)?)
+        self.ask(libc::RTM_NEWQDISC, NEW, &message)
     }
 
-    /// From its return on the packets are redirected.
+    /// Takes all redirects of an interface away.
+    pub(crate) fn close_entrance(&self, interface: i32) -> io::Result<()> {
+        self.ask(
+            libc::RTM_DELQDISC,
+            0,
+            &header(interface, CLSACT_HANDLE, CLSACT, 0),
+        )
+    }
+
+    /// When it returns packets are redirected. While there is no redirect at an entrance, adding the first and removing
+    /// the last takes the kernel a grace period of many milliseconds: one should stay.
     pub(crate) fn add_redirect(&self, redirect: &Redirect) -> io::Result<()> {
         let mut options = Vec::new();
         attribute(&mut options, TCA_U32_SEL, &selector(redirect));
@@ -37,28 +48,35 @@ impl Netlink {
         let mut message = redirect.header();
         attribute(&mut message, libc::TCA_KIND, &text("u32"));
         attribute(&mut message, libc::TCA_OPTIONS, &options);
-        self.ask(&Request::new(libc::RTM_NEWTFILTER, NEW, &message)?)
+        // One with this number is this one.
+        tolerate(&[Errno::EEXIST], self.ask(libc::RTM_NEWTFILTER, NEW, &message))
     }
 
-    /// From its return on they are not any more.
+    /// When it returns packets are no longer redirected; one that has been already may still be under way.
     pub(crate) fn remove_redirect(&self, redirect: &Redirect) -> io::Result<()> {
         let mut message = redirect.header();
         attribute(&mut message, libc::TCA_KIND, &text("u32"));
-        self.ask(&Request::new(libc::RTM_DELTFILTER, 0, &message)?)
+        // Nor are they where there is none, or no interface any more.
+        tolerate(
+            &[Errno::ENOENT, Errno::ENODEV],
+            self.ask(libc::RTM_DELTFILTER, 0, &message),
+        )
     }
 }
 
+fn tolerate(these: &[Errno], result: io::Result<()>) -> io::Result<()> {
+    result.or_else(|error| match error.raw_os_error().map(Errno::from_raw) {
+        Some(errno) if these.contains(&errno) => Ok(()),
+        _ => Err(error),
+    })
+}
+
 impl Redirect {
-    /// All redirects of an entrance belong to one classifier: when the first of all is added, or the last removed,
-    /// the kernel waits for a grace period, so one has to stay.
+    /// All redirects of an entrance belong to one classifier.
     fn header(&self) -> Vec<u8> {
-        let protocol = u32::from(ETHERTYPE_IPV4.to_be());
-        header(
-            self.enters,
-            FIRST_TABLE | self.number,
-            INGRESS,
-            PRIORITY << 16 | protocol,
-        )
+        let protocol = u16::try_from(libc::ETH_P_IP).unwrap_or_default();
+        let (handle, protocol) = (FIRST_TABLE | self.number, u32::from(protocol.to_be()));
+        header(self.enters, handle, INGRESS, PRIORITY << 16 | protocol)
     }
 }
 
@@ -67,8 +85,6 @@ const CLSACT: u32 = 0xffff_fff1;
 const CLSACT_HANDLE: u32 = 0xffff_0000;
 const INGRESS: u32 = 0xffff_fff2;
 const PRIORITY: u32 = 1;
-// linux/if_ether.h
-const ETHERTYPE_IPV4: u16 = 0x0800;
 // linux/pkt_cls.h
 const FIRST_TABLE: u32 = 0x8000_0000;
 const TCA_U32_SEL: u16 = 5;

@@ -39,6 +39,8 @@ pub(super) struct Core {
     queue: BTreeMap<(Time, u64), (Link, Vec<u8>)>,
     numbered: u64,
     kept: usize,
+    /// A link may have ceased to be busy.
+    idled: bool,
 }
 
 /// One directed link.
@@ -123,6 +125,7 @@ impl Core {
         self.kept -= frame.len();
         let lane = self.lanes.entry(link).or_default();
         lane.waiting -= 1;
+        self.idled |= !lane.is_busy();
         lane.tally.forward(frame.len());
         Some((link.to, frame))
     }
@@ -145,6 +148,16 @@ impl Core {
         self.seize();
         self.hurry(now);
         self.release(now);
+        self.may_have_idled();
+    }
+
+    pub(super) fn may_have_idled(&mut self) {
+        self.idled = true;
+    }
+
+    /// Whether a link may have ceased to be busy since this was asked last.
+    pub(super) fn take_idled(&mut self) -> bool {
+        std::mem::take(&mut self.idled)
     }
 
     /// The links to which something is done, or of which something waits.

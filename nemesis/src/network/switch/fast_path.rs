@@ -1,9 +1,6 @@
 //! What the kernel passes on by itself: the packets of links to which nothing is done, and what the controller asks
-//! from the address that no fault cuts. So a switch without faults costs what a bridge costs; a link comes to us
-//! when something is to be done to it, and goes back when nothing is and nothing of it waits.
-//!
-//! A socket sees a frame before it is redirected. While a link changes over, both ways are open for a moment: a
-//! frame may arrive twice then, which TCP takes for nothing, and none is lost.
+//! from the address that no fault cuts. So a switch without faults costs what a bridge costs. A link is taken from the
+//! kernel before something is done to it, and given back when nothing is and nothing of it waits.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -23,77 +20,68 @@ pub(super) struct FastPath {
     netlink: Netlink,
     /// The index of each end's interface.
     interfaces: BTreeMap<Endpoint, i32>,
-    /// The links that the kernel serves.
-    links: BTreeSet<Link>,
+    /// The links that the kernel does not serve.
+    taken: BTreeSet<Link>,
 }
 
 impl FastPath {
-    /// Opens the entrances of all ports, in the calling thread's network namespace, and lets the kernel serve
-    /// control. No link yet.
+    /// Has the kernel serve all links between these ports, in the calling thread's network namespace.
+    ///
+    /// # Errors
+    /// If it can't serve all of them it serves none.
     pub(super) fn open(ports: &BTreeMap<Endpoint, Port>) -> io::Result<FastPath> {
         let fast_path = FastPath {
             netlink: Netlink::open()?,
-            interfaces: ports.iter().map(|(end, port)| (*end, port.interface())).collect(),
-            links: BTreeSet::new(),
+            interfaces: ports.iter().map(|(end, port)| (*end, port.interface)).collect(),
+            taken: BTreeSet::new(),
         };
-        for interface in fast_path.interfaces.values() {
-            fast_path.netlink.open_entrance(*interface)?;
+        let laid = fast_path.lay();
+        if laid.is_err() {
+            for interface in fast_path.interfaces.values() {
+                // There is none where it failed before it came to it.
+                let _ = fast_path.netlink.close_entrance(*interface);
+            }
         }
-        for redirect in fast_path
-            .interfaces
-            .keys()
-            .flat_map(|end| fast_path.of_control(*end))
-        {
-            fast_path.netlink.add_redirect(&redirect)?;
-        }
-        fast_path.have_skipped(ports, fast_path.interfaces.keys().copied())?;
-        Ok(fast_path)
+        laid.map(|()| fast_path)
     }
 
-    /// From its return on the kernel serves all links but these.
-    pub(super) fn serve_all_but(
-        &mut self,
-        ports: &BTreeMap<Endpoint, Port>,
-        ours: &BTreeSet<Link>,
-    ) -> io::Result<()> {
+    fn lay(&self) -> io::Result<()> {
+        for interface in self.interfaces.values() {
+            self.netlink.open_entrance(*interface)?;
+        }
         let ends = || self.interfaces.keys().copied();
-        let all = ends().flat_map(|from| ends().map(move |to| Link { from, to }));
-        let wanted: BTreeSet<Link> = all
-            .filter(|link| link.from != link.to && !ours.contains(link))
-            .collect();
-        let come: Vec<Link> = self.links.difference(&wanted).copied().collect();
-        let go: Vec<Link> = wanted.difference(&self.links).copied().collect();
-        for link in &come {
-            self.links.remove(link);
+        // What is there for control stays, so that no entrance is ever without a redirect.
+        for redirect in ends().flat_map(|end| self.of_control(end)) {
+            self.netlink.add_redirect(&redirect)?;
         }
-        self.have_skipped(ports, come.iter().map(|link| link.from).collect::<BTreeSet<_>>())?;
-        for link in &come {
-            self.netlink.remove_redirect(&self.of_link(*link))?;
-        }
-        for link in &go {
-            self.netlink.add_redirect(&self.of_link(*link))?;
-            self.links.insert(*link);
-        }
-        self.have_skipped(ports, go.iter().map(|link| link.from).collect::<BTreeSet<_>>())
-    }
-
-    /// Has the sockets of these ends no longer give us what the kernel passes on.
-    fn have_skipped(
-        &self,
-        ports: &BTreeMap<Endpoint, Port>,
-        ends: impl IntoIterator<Item = Endpoint>,
-    ) -> io::Result<()> {
-        for end in ends {
-            let of_links = self.links.iter().filter(|link| link.from == end);
-            let redirects = of_links
-                .map(|link| self.of_link(*link))
-                .chain(self.of_control(end));
-            let pairs: Vec<(Ipv4Addr, Ipv4Addr)> = redirects
-                .map(|redirect| (redirect.source, redirect.target))
-                .collect();
-            ports[&end].skip(&pairs)?;
+        let links = ends().flat_map(|from| ends().map(move |to| Link { from, to }));
+        for link in links.filter(|link| link.from != link.to) {
+            self.netlink.add_redirect(&self.of_link(link))?;
         }
         Ok(())
+    }
+
+    /// When it returns the kernel no longer serves these links, though a frame of them may still be under way. On an
+    /// error some of them may have been taken.
+    pub(super) fn take(&mut self, links: impl IntoIterator<Item = Link>) -> io::Result<()> {
+        for link in links {
+            if !self.taken.contains(&link) {
+                self.netlink.remove_redirect(&self.of_link(link))?;
+                self.taken.insert(link);
+            }
+        }
+        Ok(())
+    }
+
+    /// When it returns the kernel serves this link again.
+    pub(super) fn give_back(&mut self, link: Link) -> io::Result<()> {
+        self.netlink.add_redirect(&self.of_link(link))?;
+        self.taken.remove(&link);
+        Ok(())
+    }
+
+    pub(super) fn taken(&self) -> &BTreeSet<Link> {
+        &self.taken
     }
 
     fn of_link(&self, link: Link) -> Redirect {
@@ -109,26 +97,22 @@ impl FastPath {
 
     /// What is asked and answered by way of this end.
     fn of_control(&self, end: Endpoint) -> Vec<Redirect> {
-        let enters = self.interfaces[&end];
-        let pass_on = |source, target, to| {
-            Some(Redirect {
-                enters,
-                leaves: *self.interfaces.get(&to)?,
-                source,
-                target,
-                number: CONTROL_NUMBERS + last_byte(target),
-            })
+        let pass_on = |source, target, to| Redirect {
+            enters: self.interfaces[&end],
+            leaves: self.interfaces[&to],
+            source,
+            target,
+            number: CONTROL_NUMBERS + last_byte(target),
         };
+        let others = self.interfaces.keys().filter(|other| **other != end);
         match end {
-            Endpoint::Node(_) => pass_on(address(end), CONTROL, Endpoint::Clients)
-                .into_iter()
+            Endpoint::Clients => others
+                .map(|node| pass_on(CONTROL, address(*node), *node))
                 .collect(),
-            Endpoint::Clients => {
-                let nodes = self.interfaces.keys().filter(|other| **other != end);
-                nodes
-                    .filter_map(|node| pass_on(CONTROL, address(*node), *node))
-                    .collect()
-            }
+            Endpoint::Node(_) => others
+                .filter(|other| **other == Endpoint::Clients)
+                .map(|clients| pass_on(address(end), CONTROL, *clients))
+                .collect(),
         }
     }
 }

@@ -13,7 +13,7 @@ const IP: usize = KERNEL_HEADER + ETHERNET;
 /// The largest frame: an IPv4 packet with what stands before it.
 pub(super) const LENGTH_MAX: usize = IP + 65_535;
 
-pub(super) const ETHERTYPE_IPV4: [u8; 2] = [0x08, 0x00];
+const ETHERTYPE_IPV4: [u8; 2] = [0x08, 0x00];
 const ETHERTYPE_ARP: [u8; 2] = [0x08, 0x06];
 const TCP: u8 = 6;
 const TCP_LENGTH: usize = 20;

@@ -39,6 +39,8 @@ use super::netns::{end_of, is_control};
 
 /// So many frames of one port are served before the next port has its turn.
 const TURN: usize = 32;
+/// And so many before a link of it is given back to the kernel: more than wait there but under the heaviest load.
+const DRAIN: usize = 4_096;
 
 #[derive(Debug)]
 pub(crate) struct Switch {
@@ -51,38 +53,21 @@ pub(crate) struct Switch {
 #[derive(Debug)]
 struct Shared {
     ports: BTreeMap<Endpoint, Port>,
-    state: Mutex<State>,
+    /// Or why the kernel does none of our work. Whoever holds it decides which links are ours. Locked before the core.
+    fast_path: Mutex<Result<FastPath, String>>,
+    /// Whoever holds it decides what is in force; while a frame is sent the thread holds it.
+    core: Mutex<Core>,
     began: Instant,
     ended: AtomicBool,
 }
 
-#[derive(Debug)]
-struct State {
-    core: Core,
-    /// Or why the kernel does not take any of our work.
-    fast_path: Result<FastPath, String>,
-}
-
 impl Shared {
-    /// Whoever holds it decides what is in force; while a frame is sent the thread holds it.
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    /// From its return on these links are ours, and the kernel has all others, if it takes any.
-    fn keep(&mut self, ports: &BTreeMap<Endpoint, Port>, ours: &BTreeSet<Link>) -> io::Result<()> {
-        match &mut self.fast_path {
-            Ok(fast_path) => fast_path.serve_all_but(ports, ours),
-            Err(_) => Ok(()),
-        }
+    fn fast_path(&self) -> MutexGuard<'_, Result<FastPath, String>> {
+        self.fast_path.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps the links to which something is done, or of which something waits.
-    fn keep_busy(&mut self, ports: &BTreeMap<Endpoint, Port>) -> io::Result<()> {
-        let busy = self.core.busy();
-        self.keep(ports, &busy)
+    fn core(&self) -> MutexGuard<'_, Core> {
+        self.core.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -93,14 +78,11 @@ impl Switch {
         for (end, interface) in interfaces {
             ports.insert(*end, Port::open(interface)?);
         }
-        let mut state = State {
-            core: Core::default(),
-            fast_path: FastPath::open(&ports).map_err(|error| error.to_string()),
-        };
-        state.keep_busy(&ports)?;
+        let fast_path = FastPath::open(&ports).map_err(|error| error.to_string());
         let shared = Arc::new(Shared {
             ports,
-            state: Mutex::new(state),
+            fast_path: Mutex::new(fast_path),
+            core: Mutex::default(),
             began: Instant::now(),
             ended: AtomicBool::new(false),
         });
@@ -122,36 +104,46 @@ impl Switch {
         })
     }
 
-    /// From now on this is in force and nothing else, on all links at once. When it returns it is so.
+    /// From now on this is in force and nothing else, on all links at once. When it returns it is so, but for what the
+    /// kernel had begun to pass on.
     ///
     /// # Errors
-    /// If the kernel does not give links back, nothing has changed; if it does not take them, we keep them.
+    /// If the kernel does not give links back; then what was in force still is, and nothing else.
     pub(crate) fn set(&self, in_force: BTreeMap<Link, Vec<Force>>) -> io::Result<()> {
-        let ports = &self.shared.ports;
-        let mut state = self.shared.state();
-        // All links have to be ours before anything is done to the first of them.
-        let mut ours = state.core.busy();
-        ours.extend(in_force.keys());
-        state.keep(ports, &ours)?;
-        state.core.set(self.shared.began.elapsed(), in_force);
-        let kept = state.keep_busy(ports);
-        drop(state);
+        let mut fast_path = self.shared.fast_path();
+        // All links have to be ours before anything is done to the first of them. Until then we pass on what they carry.
+        let taken = match &mut *fast_path {
+            Ok(fast_path) => fast_path.take(in_force.keys().copied()),
+            Err(_) => Ok(()),
+        };
+        let mut core = self.shared.core();
+        match &taken {
+            Ok(()) => core.set(self.shared.began.elapsed(), in_force),
+            Err(_) => core.may_have_idled(),
+        }
+        drop(core);
+        drop(fast_path);
         self.ring();
-        kept
+        taken
     }
 
     /// Why the kernel passes nothing on by itself, if it does not.
     pub(crate) fn obstacle(&self) -> Option<String> {
-        self.shared.state().fast_path.as_ref().err().cloned()
+        self.shared.fast_path().as_ref().err().cloned()
+    }
+
+    /// Whether the kernel serves all these links just now.
+    pub(crate) fn leaves(&self, links: &BTreeSet<Link>) -> bool {
+        let fast_path = self.shared.fast_path();
+        fast_path
+            .as_ref()
+            .is_ok_and(|fast_path| fast_path.taken().is_disjoint(links))
     }
 
     /// What the links have done so far, while they were ours.
     pub(crate) fn tallies(&self, links: &BTreeSet<Link>) -> BTreeMap<Link, Tally> {
-        let state = self.shared.state();
-        links
-            .iter()
-            .map(|link| (*link, state.core.tally(*link)))
-            .collect()
+        let core = self.shared.core();
+        links.iter().map(|link| (*link, core.tally(*link))).collect()
     }
 
     fn ring(&self) {
@@ -182,6 +174,7 @@ impl Service {
         let _ = set_timerslack(1);
         while !self.shared.ended.load(Relaxed) {
             let next = self.deliver_due();
+            self.give_back();
             let (ready, rung) = match self.wait(next) {
                 Ok(ready) => ready,
                 Err(Errno::EINTR) => continue,
@@ -191,54 +184,74 @@ impl Service {
                 let _ = self.ear.read(&mut [0; 64]);
             }
             for from in ready {
-                self.serve(from);
+                self.serve(from, TURN);
             }
         }
     }
 
     /// Sends what is due; how long until the next is.
     fn deliver_due(&self) -> Option<Duration> {
-        let mut sent = false;
         loop {
-            let mut state = self.shared.state();
+            let mut core = self.shared.core();
             let now = self.shared.began.elapsed();
-            let Some((to, frame)) = state.core.take_due(now) else {
-                let next = state.core.next_due();
-                if sent
-                    && next.is_none()
-                    && let Err(error) = state.keep_busy(&self.shared.ports)
-                {
-                    tracing::warn!("the kernel does not take over all links that are healed: {error}");
-                }
-                return next.map(|due| due.saturating_sub(now));
+            let Some((to, frame)) = core.take_due(now) else {
+                return core.next_due().map(|due| due.saturating_sub(now));
             };
             self.send(to, &frame);
-            sent = true;
+        }
+    }
+
+    /// Gives the kernel the links that are no longer busy.
+    fn give_back(&mut self) {
+        let shared = Arc::clone(&self.shared);
+        // If it is held, `set` is about to ring. While we hold it nobody makes an idle link busy.
+        let Ok(mut fast_path) = shared.fast_path.try_lock() else {
+            return;
+        };
+        let Ok(fast_path) = &mut *fast_path else { return };
+        let mut core = shared.core();
+        if !core.take_idled() {
+            return;
+        }
+        let busy = core.busy();
+        drop(core);
+        let idle: Vec<Link> = fast_path.taken().difference(&busy).copied().collect();
+        for link in idle {
+            // What came before goes on before what the kernel is going to pass on.
+            self.serve(link.from, DRAIN);
+            if let Err(error) = fast_path.give_back(link) {
+                return tracing::warn!(
+                    "the kernel does not take {link:?} over again, we go on serving it: {error}"
+                );
+            }
+            self.serve(link.from, DRAIN);
         }
     }
 
     /// Waits for frames, for the bell, or for the time; which ports have frames, and whether it rang.
     fn wait(&self, at_most: Option<Duration>) -> Result<(Vec<Endpoint>, bool), Errno> {
-        let readable = |socket| PollFd::new(socket, PollFlags::POLLIN);
-        let mut polled: Vec<PollFd<'_>> = self
-            .shared
-            .ports
+        let ports = &self.shared.ports;
+        let mut polled: Vec<PollFd<'_>> = ports
             .values()
-            .map(|port| readable(port.as_fd()))
+            .flat_map(Port::sockets)
+            .chain([self.ear.as_fd()])
+            .map(|socket| PollFd::new(socket, PollFlags::POLLIN))
             .collect();
-        polled.push(readable(self.ear.as_fd()));
         ppoll(&mut polled, at_most.map(TimeSpec::from_duration), None)?;
         let is_ready = |polled: &PollFd<'_>| polled.any().unwrap_or(false);
-        let ready = self.shared.ports.keys().zip(&polled);
-        let ready = ready.filter(|(_, polled)| is_ready(polled)).map(|(end, _)| *end);
-        Ok((ready.collect(), polled.last().is_some_and(is_ready)))
+        let ready = ports.keys().zip(polled.chunks(2));
+        let ready = ready.filter(|(_, sockets)| sockets.iter().any(is_ready));
+        let ready = ready.map(|(end, _)| *end).collect();
+        Ok((ready, polled.last().is_some_and(is_ready)))
     }
 
-    fn serve(&mut self, from: Endpoint) {
+    /// Passes on what a port has, so many frames at most.
+    fn serve(&mut self, from: Endpoint, at_most: usize) {
         let mut frame = std::mem::take(&mut self.frame);
-        for _ in 0..TURN {
+        for _ in 0..at_most {
             // No more frames, or an interface that is gone: then the node is, too.
-            let Some(Ok(length)) = self.shared.ports.get(&from).map(|port| port.receive(&mut frame)) else {
+            let port = self.shared.ports.get(&from);
+            let Some(Ok(length)) = port.map(|port| port.receive(&mut frame)) else {
                 break;
             };
             self.forward(from, &frame[..length]);
@@ -261,11 +274,8 @@ impl Service {
                 if is_control(source) || is_control(target) {
                     return self.send(to, frame);
                 }
-                let mut state = self.shared.state();
-                match state
-                    .core
-                    .arrive(self.shared.began.elapsed(), Link { from, to }, frame)
-                {
+                let mut core = self.shared.core();
+                match core.arrive(self.shared.began.elapsed(), Link { from, to }, frame) {
                     Fate::PassOn => self.send(to, frame),
                     Fate::SendBack(answer) => self.send(from, &answer),
                     Fate::Taken => {}
