@@ -71,6 +71,10 @@ async fn inject(context: &Context, shape: &str, seed: u64) -> Injected {
     let Some(administrator) = context.administrator.as_deref() else {
         return Injected::skipped(shape, "the target has no call for it");
     };
+    if shape == "leader-killed" {
+        // A change that is refused has no middle in which a leader could be killed.
+        tokio::time::sleep(administrator.settling()).await;
+    }
     let cluster = &context.cluster;
     let (roles, leaders) = roles_and_leaders(context, selection::needs_leader(shape)).await;
     let victims = match selection::leaving(shape, cluster.len(), &leaders, seed) {
@@ -79,10 +83,6 @@ async fn inject(context: &Context, shape: &str, seed: u64) -> Injected {
     };
     let mut story = Story::default();
     let mut absent: Vec<(usize, Absence)> = Vec::new();
-    if shape == "leader-killed" {
-        // A change that is refused has no middle in which a leader could be killed.
-        tokio::time::sleep(administrator.settling()).await;
-    }
     for node in victims {
         let mut blow = Story::default();
         let killing = async {

@@ -106,8 +106,8 @@ impl EtcdAdministrator {
             // etcd leaves it to who asks; the one that has the most of the log is the soonest ready.
             None => successor(&told, leader),
         };
-        let (_, target) =
-            target.ok_or_else(|| Changed::Rejected("there is nobody to hand over to".into()))?;
+        let silent = || Changed::Rejected("who is to follow does not answer".into());
+        let (_, target) = target.ok_or_else(silent)?;
         let body = json!({ "targetID": target.header.member_id });
         let at = self.cluster[leader].control;
         self.request(at, "/v3/maintenance/transfer-leadership", &body, deadline)
