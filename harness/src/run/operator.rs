@@ -18,6 +18,8 @@ use super::directory;
 const CHANGE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a stopped node may take to be gone.
 const GONE: Duration = Duration::from_secs(2);
+/// How long a disk may take to forget for good what was taken away from it.
+const SYNCED: Duration = Duration::from_secs(2);
 /// How often a node is stopped that others start again at the same time.
 const ATTEMPTS: usize = 10;
 
@@ -149,10 +151,10 @@ impl Operator {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lose(&self, node: usize) -> anyhow::Result<usize> {
+    async fn lose(&self, node: usize) -> anyhow::Result<usize> {
         let data = self.starter.data(node);
         let files = files(&data)?;
-        wipe(&data)?;
+        wipe(data).await?;
         self.starter.prepare(node)?;
         Ok(files)
     }
@@ -167,7 +169,8 @@ impl Operator {
             {
                 bail!("pid {pid} is not gone after {} s", GONE.as_secs());
             }
-            wipe(&self.starter.data(node)).context("its data can't be taken away")?;
+            let wiped = wipe(self.starter.data(node)).await;
+            wiped.context("its data can't be taken away")?;
             self.starter.prepare(node)?;
             // One that somebody else has started meanwhile may have read what was there.
             if let Some(pid) = self.cluster.start(node, command.clone())? {
@@ -202,7 +205,7 @@ impl Administrator for Operator {
     }
 
     fn wipe(&self, node: usize) -> BoxFuture<'_, Result<usize, String>> {
-        Box::pin(async move { self.lose(node).map_err(|error| format!("{error:#}")) })
+        Box::pin(async move { self.lose(node).await.map_err(|error| format!("{error:#}")) })
     }
 
     fn start_anew(&self, node: usize) -> BoxFuture<'_, Result<i32, String>> {
@@ -224,8 +227,20 @@ fn files(directory: &Path) -> io::Result<usize> {
     Ok(files)
 }
 
+/// Leaves an empty directory, for good: a power cut must not bring back what was in it. Where the disk holds that up
+/// for too long, the error says so.
+async fn wipe(data: PathBuf) -> io::Result<()> {
+    empty(&data)?;
+    // By a thread of its own, as it may be held up; what is left of it then does no harm later.
+    let synced = tokio::task::spawn_blocking(move || fs::File::open(&data)?.sync_all());
+    match tokio::time::timeout(SYNCED, synced).await {
+        Ok(synced) => synced.unwrap_or_else(|panic| Err(io::Error::other(panic))),
+        Err(_) => Err(io::ErrorKind::TimedOut.into()),
+    }
+}
+
 /// Leaves an empty directory.
-fn wipe(data: &Path) -> io::Result<()> {
+fn empty(data: &Path) -> io::Result<()> {
     match fs::remove_dir_all(data) {
         // It is emptied before it is removed, which it can't be while a disk of ours is mounted there.
         Err(error) if error.kind() == io::ErrorKind::ResourceBusy => Ok(()),
@@ -238,15 +253,15 @@ fn wipe(data: &Path) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_wiped_directory_is_there_and_empty() {
+    #[tokio::test]
+    async fn a_wiped_directory_is_there_and_empty() {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
-        wipe(&data).unwrap();
+        wipe(data.clone()).await.unwrap();
         fs::create_dir(data.join("wal")).unwrap();
         fs::write(data.join("wal/segment"), "promises").unwrap();
         assert_eq!(files(&data).unwrap(), 1);
-        wipe(&data).unwrap();
+        wipe(data.clone()).await.unwrap();
         assert_eq!(fs::read_dir(&data).unwrap().count(), 0);
     }
 }

@@ -58,6 +58,46 @@ fn unknown_names_are_answered_with_the_valid_ones() {
 }
 
 #[test]
+fn a_node_that_waits_to_join_says_what_it_lacks() {
+    let joins = |arguments: &[&str]| {
+        partita(&["join-etcd", "--name", "n1"])
+            .args(arguments)
+            .output()
+            .unwrap()
+    };
+    for (arguments, expected) in [
+        (
+            &["--data", "d", "--node", "n1", "--", "etcd"][..],
+            "expected NAME=URL",
+        ),
+        (&["--data", "d", "--node", "n1=http://a:1"], "<ETCD>"),
+    ] {
+        let output = joins(arguments);
+        assert_eq!(output.status.code(), Some(254), "{}", told(&output));
+        assert!(told(&output).contains(expected), "{}", told(&output));
+    }
+    // One that has a log does not wait.
+    let data = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(data.path().join("member/wal")).unwrap();
+    std::fs::write(data.path().join("member/wal/0.wal"), "").unwrap();
+    let data = data.path().to_str().unwrap();
+    let output = joins(&[
+        "--data",
+        data,
+        "--node",
+        "n1=http://a:1",
+        "--",
+        "/there/is/no/etcd",
+    ]);
+    assert_eq!(output.status.code(), Some(255), "{}", told(&output));
+    assert!(
+        told(&output).contains("`/there/is/no/etcd` can't be started"),
+        "{}",
+        told(&output)
+    );
+}
+
+#[test]
 fn a_target_that_does_not_start_is_told_with_its_log() {
     let _turn = one_at_a_time();
     let runs = tempfile::tempdir().unwrap();

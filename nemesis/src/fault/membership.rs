@@ -99,7 +99,15 @@ async fn inject(context: &Context, shape: &str, seed: u64) -> Injected {
             break;
         }
         expect_members(context, &absent, Instant::now() + KNOWN, &mut story).await;
-        start_anew(context, administrator, &mut absent, node, &mut story).await;
+        start_anew(
+            context,
+            administrator,
+            &mut absent,
+            node,
+            Instant::now(),
+            &mut story,
+        )
+        .await;
     }
     if absent.is_empty() {
         return Injected::skipped(shape, story.told());
@@ -316,30 +324,34 @@ async fn expect_members(
     }
 }
 
-/// Stops a node that was removed, and starts it with nothing.
+/// Stops a node that was removed, and starts it with nothing; until the time is over, as its disk may be in trouble.
 async fn start_anew(
     context: &Context,
     administrator: &dyn Administrator,
     absent: &mut [(usize, Absence)],
     node: usize,
+    deadline: Instant,
     story: &mut Story,
 ) -> bool {
     let name = context.cluster.name(node);
-    match administrator.start_anew(node).await {
-        Ok(pid) => {
-            for (absent, absence) in absent {
-                if *absent == node {
-                    *absence = Absence::Anew;
+    loop {
+        match administrator.start_anew(node).await {
+            Ok(pid) => {
+                for (absent, absence) in absent {
+                    if *absent == node {
+                        *absence = Absence::Anew;
+                    }
                 }
+                story.add(format!(
+                    "{name} was stopped and wiped, and waits as pid {pid} to be added"
+                ));
+                return true;
             }
-            story.add(format!(
-                "{name} was stopped and wiped, and waits as pid {pid} to be added"
-            ));
-            true
-        }
-        Err(why) => {
-            story.doubt(format!("{name} could not be started anew: {why}"));
-            false
+            Err(why) if Instant::now() + ASK_EVERY >= deadline => {
+                story.doubt(format!("{name} could not be started anew: {why}"));
+                return false;
+            }
+            Err(_) => tokio::time::sleep(ASK_EVERY).await,
         }
     }
 }
@@ -365,7 +377,9 @@ async fn come_back(
                 }
             }
         }
-        if absence != Absence::Anew && !start_anew(context, administrator, absent, node, story).await {
+        if absence != Absence::Anew
+            && !start_anew(context, administrator, absent, node, deadline, story).await
+        {
             continue;
         }
         let began = Instant::now();

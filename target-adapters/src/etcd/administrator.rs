@@ -49,7 +49,7 @@ pub(super) struct EtcdAdministrator {
     timeout: Duration,
 }
 
-/// Why there was nothing to wait for.
+/// How a change ended that was not seen to be done.
 type NotDone = Changed;
 
 impl EtcdAdministrator {

@@ -241,4 +241,55 @@ mod tests {
              --node n3=http://10.0.0.3:7000 -- etcd --name n3"
         );
     }
+
+    /// A peer that tells everybody who the members are.
+    async fn peer() -> String {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let body = format!(
+            r#"[{{"id":1,"name":"n1","peerURLs":["{url}"]}},{{"id":2,"peerURLs":["http://127.0.0.1:1"]}}]"#
+        );
+        let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let answer = answer.clone();
+                tokio::spawn(async move {
+                    let mut request = [0; 1024];
+                    while stream.read(&mut request).await.unwrap_or(0) > 0 {
+                        stream.write_all(answer.as_bytes()).await.unwrap();
+                    }
+                });
+            }
+        });
+        url
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn etcd_is_started_until_it_has_become_a_member_and_then_its_end_is_ours() {
+        let folder = tempfile::tempdir().unwrap();
+        let nodes = [("n1", peer().await), ("n2", "http://127.0.0.1:1".into())];
+        let joining = Joining {
+            nodes: nodes.map(|(name, url)| (name.to_owned(), url)).into(),
+            name: "n2".into(),
+            data: folder.path().join("etcd"),
+        };
+        // It fails once, then gets a log, and ends.
+        let script = format!(
+            "cd {}; echo \"$@\" >> told; [ $(wc -l < told) = 2 ] || exit 1; mkdir -p etcd/member/wal; \
+             touch etcd/member/wal/0.wal; exit 7",
+            folder.path().display()
+        );
+        let command = ["sh", "-c", &script, "etcd"].map(str::to_owned);
+        assert_eq!(joining.run(command.into()).await.unwrap(), 7);
+        let told = std::fs::read_to_string(folder.path().join("told")).unwrap();
+        let expected = format!(
+            "--initial-cluster n1={},n2=http://127.0.0.1:1 --initial-cluster-state existing",
+            joining.nodes[0].1
+        );
+        assert_eq!(told.lines().collect::<Vec<_>>(), [&expected; 2]);
+
+        let nothing = vec!["/there/is/no/etcd".to_owned()];
+        assert!(joining.run(nothing).await.is_err(), "a member is started at once");
+    }
 }
