@@ -104,7 +104,7 @@ async fn inject(context: &Context, shape: &str, seed: u64) -> Injected {
             administrator,
             &mut absent,
             node,
-            Instant::now(),
+            Instant::now() + KNOWN,
             &mut story,
         )
         .await;
