@@ -32,6 +32,8 @@ const NODES_MAX: usize = 9;
 const CONCURRENCY_MAX: u32 = 1_000;
 /// Loads are bounded.
 const RATE_MAX: f64 = 100_000.0;
+/// More faults than this are surely a mistake. It is more than any set draws for the longest load.
+const FAULTS_MAX: usize = 100_000;
 /// Loads are bounded.
 const TIME_LIMIT_MAX: Duration = Duration::from_secs(24 * 3600);
 
@@ -59,6 +61,7 @@ pub(crate) enum Reads {
 
 /// `plan.toml`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Plan {
     /// The version of the format.
     pub(crate) format: u32,
@@ -138,6 +141,8 @@ pub(crate) struct Request {
     pub(crate) nemesis: Vec<String>,
     /// Tracks, which stand in for what `nemesis` says.
     pub(crate) schedule: Vec<Track>,
+    /// Where they were read.
+    pub(crate) schedule_file: Option<PathBuf>,
     /// Why this machine can't do a fault, if it can't.
     pub(crate) obstacle: Obstacle,
     pub(crate) concurrency: u32,
@@ -234,7 +239,8 @@ impl Plan {
         let drawn = if request.schedule.is_empty() {
             nemesis::draw(request.seed, &request.nemesis, &ground, time_limit_ms)?
         } else {
-            tracks::draw(request.seed, &request.schedule, &ground, time_limit_ms)?
+            let file = request.schedule_file.as_deref();
+            tracks::draw(request.seed, &request.schedule, file, &ground, time_limit_ms)?
         };
         Ok(Plan {
             format: FORMAT,

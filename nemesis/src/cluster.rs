@@ -331,17 +331,10 @@ impl Cluster {
 
     /// Every exit so far that we did not cause.
     pub fn unexpected_exits(&self) -> Vec<UnexpectedExit> {
-        let of_host = |host: &Host| {
-            let node = host.name.clone();
-            let exits = host.process.unexpected_exits().into_iter();
-            exits.map(move |(pid, exit, at)| UnexpectedExit {
-                node: node.clone(),
-                pid,
-                exit,
-                at,
-            })
-        };
-        self.hosts.iter().flat_map(of_host).collect()
+        let hosts = self.hosts.iter();
+        hosts
+            .flat_map(|host| host.process.unexpected_exits(&host.name))
+            .collect()
     }
 
     /// The last lines of a node's log; empty if there is none.

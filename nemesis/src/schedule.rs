@@ -251,7 +251,7 @@ impl Performance {
             id: self.planned.id,
             phase,
             outcome: None,
-            what: String::new(),
+            what: self.planned.shape.clone(),
             started,
             nodes: Vec::new(),
             roles: BTreeMap::new(),

@@ -8,6 +8,7 @@ mod etcd;
 mod http;
 mod nats;
 mod own;
+mod program;
 mod redis;
 mod tcp;
 mod zookeeper;

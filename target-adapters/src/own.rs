@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use self::administrator::OwnAdministrator;
 use self::operation::{Answer, Functions, Op, STORE, WRITE_ONCE};
 use crate::http::{self, NoAnswer};
+use crate::program;
 use crate::{
     Administrator, BoxFuture, Checksum, Client, ClientError, ClientOptions, Completion, Matter, Node,
     Observer, Options, Program, Reads, Request, Start, Status, Target,
@@ -100,6 +101,7 @@ impl Target for Own {
             .clone()
             .unwrap_or_else(|| options.own_program.clone());
         let version = if options.binary.is_some() {
+            program::check(&path)?;
             format!("{}, given by --binary", path.display())
         } else {
             format!("partita {}", env!("CARGO_PKG_VERSION"))

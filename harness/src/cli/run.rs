@@ -11,7 +11,7 @@ use partita_checker::Verdict;
 use partita_nemesis::fault;
 use partita_nemesis::lab::{self, EnterError, NetworkKind};
 use partita_reports::run::Summary;
-use partita_targets::Options;
+use partita_targets::{Options, Program, Target};
 
 use super::{Failure, print, say, terminal, units};
 use crate::plan::{OnViolation, Plan, Reads, Request, Tcp, Track, quoted};
@@ -156,27 +156,13 @@ pub(super) fn main(arguments: Arguments) -> Result<Verdict, Failure> {
         snapshot_entries: plan.snapshot_entries,
         lease_reads: plan.lease_reads,
     };
-    let locate = |options: &Options| {
-        target.locate(options).map_err(|error| match &options.binary {
-            Some(_) => Failure::usage(anyhow!(error)),
-            None => Failure::Harness(anyhow!(error)),
-        })
-    };
-    let program = locate(&options)?;
-    if let Some(binary) = plan
-        .binary_b
-        .as_ref()
-        .filter(|path| path.components().count() > 1)
-        && !binary.is_file()
-    {
-        let path = binary.display();
-        return Err(Failure::usage(anyhow!("--binary-b: there is no file `{path}`")));
-    }
+    let program = locate(target, &options, "--binary")?;
     let other = plan.binary_b.clone().map(|binary| Options {
         binary: Some(binary),
         ..options.clone()
     });
-    let other = other.map(|options| locate(&options)).transpose()?;
+    let other = other.map(|options| locate(target, &options, "--binary-b"));
+    let other = other.transpose()?;
     tracing_subscriber::fmt()
         .with_max_level(tracing_subscriber::filter::LevelFilter::WARN)
         .with_writer(std::io::stderr)
@@ -286,6 +272,22 @@ pub(super) fn main(arguments: Arguments) -> Result<Verdict, Failure> {
     Ok(summary.verdict)
 }
 
+/// The program of the nodes, which an option may have named.
+fn locate(target: &dyn Target, options: &Options, option: &str) -> Result<Program, Failure> {
+    let Some(path) = &options.binary else {
+        return target
+            .locate(options)
+            .map_err(|error| Failure::Harness(anyhow!(error)));
+    };
+    if path.components().count() > 1 && !path.is_file() {
+        let path = path.display();
+        return Err(Failure::usage(anyhow!("{option}: there is no file `{path}`")));
+    }
+    target
+        .locate(options)
+        .map_err(|error| Failure::usage(anyhow!("{option}: {error}")))
+}
+
 /// The controller must leave the cores to the nodes.
 const CONTROLLER_THREADS: usize = 2;
 
@@ -312,6 +314,7 @@ fn request(arguments: &Arguments) -> anyhow::Result<Request> {
             Some(path) => Track::read(path)?,
             None => Vec::new(),
         },
+        schedule_file: arguments.schedule.clone(),
         obstacle: |fault| fault.impossible(),
         concurrency: arguments.concurrency,
         rate: arguments.rate,

@@ -74,15 +74,12 @@ impl Ground<'_> {
         if fault.needs_other_program() && !self.has_other_program {
             return Some("it needs another program for the nodes: --binary-b".into());
         }
-        if fault::shapes(fault, self.nodes.len(), self.target.has_leader()).is_empty() {
-            let nodes = self.nodes.len();
-            return Some(format!("it has no shape for {nodes} nodes of target `{name}`"));
-        }
-        (self.obstacle)(fault)
+        fault::obstacle_to_all(fault, self.nodes.len(), self.target.has_leader())
+            .or_else(|| (self.obstacle)(fault))
     }
 
-    /// The faults asked for, in the shapes that these nodes, with a leader or without, can have; and what was left out
-    /// of a set, with the reason.
+    /// The faults asked for, each once, in the shapes that these nodes, with a leader or without, can have; and what
+    /// was left out of a set, with the reason.
     ///
     /// # Errors
     /// When something is unknown, or was asked for by name and can't be had.
@@ -90,27 +87,46 @@ impl Ground<'_> {
         &self,
         asked: &[String],
     ) -> anyhow::Result<(Vec<FaultKind>, BTreeMap<String, String>)> {
+        let (each, left_out) = self.each(asked)?;
+        let mut kinds = Vec::new();
+        for asked in each {
+            add(&mut kinds, asked.kind);
+        }
+        Ok((kinds, left_out))
+    }
+
+    /// The faults asked for, as they were listed, a set as all that is in it; and what was left out of a set, with the
+    /// reason.
+    ///
+    /// # Errors
+    /// When something is unknown, or was asked for by name and can't be had.
+    pub(super) fn each(&self, asked: &[String]) -> anyhow::Result<(Vec<Asked>, BTreeMap<String, String>)> {
         let mut kinds = Vec::new();
         let mut left_out = BTreeMap::new();
+        let mut before = None;
         for asked in asked {
+            let before = before.replace(asked.as_str());
             if let Some(set) = Set::find(asked) {
                 for fault in set.faults() {
                     match self.lacks(fault) {
                         Some(why) => drop(left_out.insert(fault.name().to_owned(), why)),
-                        None => add(&mut kinds, self.kind(fault, None)?),
+                        None => kinds.push(Asked {
+                            kind: self.kind(fault, None)?,
+                            as_listed: None,
+                        }),
                     }
                 }
                 continue;
             }
             let (name, shape) = named(asked);
-            let names = fault::ALL.iter().map(|fault| fault.name());
-            let sets = SETS.iter().map(|set| set.name);
-            let fault = fault::find(name)
-                .with_context(|| unknown("fault", name, names.chain(sets).chain(["none"])))?;
+            let fault = fault::find(name).with_context(|| self.no_fault(name, before))?;
             if let Some(why) = self.lacks(fault) {
                 bail!("fault `{name}` can't be had here: {why}; or leave it out");
             }
-            add(&mut kinds, self.kind(fault, shape)?);
+            kinds.push(Asked {
+                kind: self.kind(fault, shape)?,
+                as_listed: Some(asked.clone()),
+            });
         }
         if let Some((fault, why)) = left_out.iter().next()
             && kinds.is_empty()
@@ -118,6 +134,35 @@ impl Ground<'_> {
             bail!("nothing of `{}` can be had here; {fault}: {why}", asked.join(","));
         }
         Ok((kinds, left_out))
+    }
+
+    /// Why this is no fault, given what was asked for just before it.
+    fn no_fault(&self, name: &str, before: Option<&str>) -> String {
+        if name == "none" {
+            return "`none` is no fault: leave it out".into();
+        }
+        let is_end = |end: &str| end == fault::CLIENTS || self.nodes.iter().any(|node| node == end);
+        if let Some(before) = before
+            && name.split(['+', '<', '>', ';']).any(is_end)
+        {
+            return if before.contains('>') {
+                // Either more ends of the same links, or more links.
+                let (what, sign) = if name.contains('>') {
+                    ("links", ';')
+                } else {
+                    ("nodes", '+')
+                };
+                format!(
+                    "unknown fault `{name}`: between {what} stands `{sign}`, as in `{before}{sign}{name}`"
+                )
+            } else {
+                let (fault, _) = named(before);
+                format!("unknown fault `{name}`: each node needs its fault, as in `{before},{fault}:{name}`")
+            };
+        }
+        let names = fault::ALL.iter().map(|fault| fault.name());
+        let sets = SETS.iter().map(|set| set.name);
+        unknown("fault", name, names.chain(sets).chain(["none"]))
     }
 
     /// A fault in one shape, or in all that it can have here.
@@ -129,7 +174,14 @@ impl Ground<'_> {
             shapes = vec![links.to_owned()];
         } else if let Some(shape) = shape {
             let is_named = fault::takes_names(fault) && self.nodes.iter().any(|node| node == shape);
-            if !is_named && !shapes.iter().any(|known| known == shape) {
+            let is_known = fault.shapes().iter().any(|known| known.name == shape);
+            if is_known
+                && let Some(why) = fault::obstacle(fault, shape, self.nodes.len(), self.target.has_leader())
+            {
+                let (name, nodes, target) = (fault.name(), self.nodes.len(), self.target.name());
+                bail!("fault `{name}:{shape}` can't be had with {nodes} nodes of target `{target}`: {why}");
+            }
+            if !is_named && !is_known {
                 let kind = format!("shape of `{}` for {} nodes", fault.name(), self.nodes.len());
                 let names = self.nodes.iter().filter(|_| fault::takes_names(fault));
                 bail!(unknown(
@@ -146,6 +198,13 @@ impl Ground<'_> {
             lengths_ms: fault.lengths_ms().to_vec(),
         })
     }
+}
+
+/// A fault that was asked for.
+pub(super) struct Asked {
+    pub(super) kind: FaultKind,
+    /// How it was listed; none if it is only one of a set.
+    pub(super) as_listed: Option<String>,
 }
 
 /// Adds a fault, or shapes of one that is there already.
@@ -271,6 +330,91 @@ mod tests {
             "{error}"
         );
         assert!(refused(&["partition:n1"], |_| None).starts_with("unknown shape of `partition`"));
+    }
+
+    #[test]
+    fn what_so_few_nodes_cannot_have_is_refused_with_the_reason_and_left_out_of_a_set() {
+        let on = |target: &str, nodes: usize, fault: &str| {
+            Plan::new(Request {
+                target: target.into(),
+                nodes,
+                nemesis: vec![fault.into()],
+                ..request()
+            })
+        };
+        for (target, nodes, fault, why) in [
+            (
+                "raft",
+                2,
+                "partition:halves",
+                "halves needs at least 3 nodes; there are 2",
+            ),
+            ("raft", 1, "delay:all", "all needs at least 2 nodes; there are 1"),
+            (
+                "raft",
+                1,
+                "loss:leader",
+                "leader needs at least 2 nodes; there are 1",
+            ),
+            ("raft", 1, "transfer", "it needs at least 2 nodes; there are 1"),
+            (
+                "raft",
+                1,
+                "transfer:any",
+                "it needs at least 2 nodes; there are 1",
+            ),
+            ("raft", 2, "bit-rot", "it needs at least 3 nodes; there are 2"),
+            (
+                "viewstamped",
+                2,
+                "lost-disk:one",
+                "it needs at least 3 nodes; there are 2",
+            ),
+            ("raft", 2, "membership", "it needs at least 3 nodes; there are 2"),
+            (
+                "paxos",
+                5,
+                "kill:leader",
+                "leader needs a leader, and there is none",
+            ),
+        ] {
+            let error = on(target, nodes, fault).unwrap_err().to_string();
+            let name = named(fault).0;
+            assert!(
+                error.starts_with(&format!("fault `{name}")) && error.contains(why),
+                "{fault}: {error}"
+            );
+        }
+        let of_one = on("raft", 1, "all").unwrap();
+        for fault in ["transfer", "bit-rot", "membership"] {
+            let why = &of_one.left_out[fault];
+            assert!(why.starts_with("it needs at least "), "{fault}: {why}");
+        }
+        let delays = on("raft", 1, "delay").unwrap().faults;
+        let shapes: BTreeSet<_> = delays.iter().map(|fault| fault.shape.as_str()).collect();
+        assert_eq!(shapes, BTreeSet::from(["all-clients"]));
+    }
+
+    #[test]
+    fn a_comma_where_another_sign_was_meant_is_answered_with_that_sign() {
+        for (asked, expected) in [
+            (
+                &["partition:n1>n2", "n3"][..],
+                "unknown fault `n3`: between nodes stands `+`, as in `partition:n1>n2+n3`",
+            ),
+            (
+                &["partition:n1>n2", "n3>n4"],
+                "unknown fault `n3>n4`: between links stands `;`, as in `partition:n1>n2;n3>n4`",
+            ),
+            (
+                &["kill:n1", "n2"],
+                "unknown fault `n2`: each node needs its fault, as in `kill:n1,kill:n2`",
+            ),
+        ] {
+            assert_eq!(refused(asked, |_| None), expected);
+        }
+        assert!(refused(&["n3"], |_| None).starts_with("unknown fault `n3`; there are: "));
+        assert!(refused(&["kill", "n9"], |_| None).starts_with("unknown fault `n9`; there are: "));
     }
 
     #[test]

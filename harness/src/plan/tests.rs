@@ -18,6 +18,7 @@ pub(crate) fn request() -> Request {
         tcp: Tcp::Prompt,
         nemesis: vec!["all".into()],
         schedule: Vec::new(),
+        schedule_file: None,
         obstacle: |_| None,
         concurrency: 10,
         rate: 500.0,

@@ -9,6 +9,7 @@ use partita_history::{FaultOutcome, FaultPhase, History, Outcome};
 use partita_reports::run::{Outcomes, Rate, Summary, count_faults};
 use partita_workloads::Workload;
 
+use crate::child::INTERRUPTED;
 use crate::plan::Plan;
 
 /// How a load ended that was to stop at its first violation.
@@ -83,6 +84,16 @@ pub(crate) fn judge(
     summary.reason = reason(summary);
 }
 
+/// Fills in the verdict of a run that was interrupted before its load began.
+pub(crate) fn not_begun(summary: &mut Summary) {
+    let why = "the run was interrupted while its nodes started";
+    summary.ended = INTERRUPTED.into();
+    summary.not_exercised = vec![why.into()];
+    summary.verdict = Verdict::NotExercised;
+    summary.exit_code = summary.verdict.exit_code();
+    summary.reason = reason(summary);
+}
+
 /// What the linter says, which has no bearing on the verdict.
 fn about_the_test(history: &History, linearizability: &Analysis) -> Option<String> {
     let model = partita_checker::Model::by_name(&linearizability.model)?;
@@ -122,7 +133,12 @@ fn not_exercised(
     history: &History,
     observed: &Observed,
 ) -> Vec<String> {
-    let mut missing = partita_workloads::shortfalls(workload, history);
+    let mut missing = Vec::new();
+    if observed.ended == INTERRUPTED {
+        // First: whatever else is missing may be so because of it.
+        missing.push("the run was interrupted before its time limit".into());
+    }
+    missing.extend(partita_workloads::shortfalls(workload, history));
     let is_of = |fault: &PlannedFault, (name, shape): (&str, Option<&str>)| {
         fault.fault == name && shape.is_none_or(|shape| fault.shape == shape)
     };
@@ -155,9 +171,6 @@ fn not_exercised(
         } else if !took {
             missing.push(format!("no `{asked}` took effect, of {} planned", planned.len()));
         }
-    }
-    if observed.ended == "interrupted" {
-        missing.push("the run was interrupted before its time limit".into());
     }
     missing
 }
@@ -233,10 +246,12 @@ fn recovery(observed: &Observed, has_leader: bool) -> Analysis {
 
 /// One sentence: that of the check that made the verdict, or what was done and survived.
 fn reason(summary: &Summary) -> String {
-    if let Some(check) = summary
-        .checks
-        .iter()
-        .find(|check| check.verdict == summary.verdict)
+    let is_broken_off = summary.ended == INTERRUPTED && summary.verdict == Verdict::NotExercised;
+    if !is_broken_off
+        && let Some(check) = summary
+            .checks
+            .iter()
+            .find(|check| check.verdict == summary.verdict)
         && summary.verdict != Verdict::Valid
     {
         return check.reason.clone();
@@ -326,10 +341,19 @@ mod tests {
             ended: "interrupted".into(),
             ..Observed::default()
         };
-        assert_eq!(
-            verdict(&calm, &rich_history(), &interrupted, Verdict::Valid).0,
-            Verdict::NotExercised
-        );
+        let early =
+            "nothing was violated, but too little was done: the run was interrupted before its time limit";
+        for (plan, history) in [(&calm, rich_history()), (&plan("kill"), History::default())] {
+            // Whatever else there was too little of.
+            for checked in [Verdict::Valid, Verdict::NotExercised] {
+                let (judged, why) = verdict(plan, &history, &interrupted, checked);
+                assert_eq!((judged, why.as_str()), (Verdict::NotExercised, early));
+            }
+        }
+        let mut summary = Summary::default();
+        not_begun(&mut summary);
+        assert_eq!((summary.verdict, summary.exit_code), (Verdict::NotExercised, 3));
+        assert!(summary.reason.ends_with("interrupted while its nodes started"));
     }
 
     #[test]

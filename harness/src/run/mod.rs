@@ -10,11 +10,13 @@
 //! - [`load`]: the clients.
 //! - [`operator`]: how nodes are started, and what an operator can change.
 //! - [`watch`]: what nodes say of themselves.
+//! - [`starting`]: the nodes become a cluster. [`exits`]: those that end by themselves.
 //! - [`phases`]: the above in their order.
 //! - [`judge`]: the verdict.
 //! - [`keep`]: what of old runs is kept.
 
 pub(crate) mod directory;
+mod exits;
 pub(crate) mod holes;
 pub(crate) mod judge;
 pub(crate) mod keep;
@@ -24,4 +26,5 @@ pub(crate) mod operator;
 pub(crate) mod phases;
 pub(crate) mod recorder;
 mod replicas;
+mod starting;
 pub(crate) mod watch;

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
-use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,44 +17,32 @@ use partita_nemesis::lab::{Lab, SearchPath};
 use partita_nemesis::schedule::{self, Conductor};
 use partita_nemesis::{Cluster, PortRole, disk};
 use partita_reports::run::Summary;
-use partita_targets::{ClientOptions, Node, Options, Program, Reads, Start, Target};
+use partita_targets::{ClientOptions, Node, Options, Program, Reads, Target};
 use partita_workloads::Workload;
 use tokio::sync::watch;
 
 use super::directory;
+use super::exits;
 use super::judge::{self, Observed, VIOLATION};
 use super::load::{self, Clients};
 use super::online::{self, Alarm, Follower, Tap};
 use super::operator::{Operator, Starter};
 use super::recorder::Recorder;
 use super::replicas;
+use super::starting::{self, Start};
 use super::watch::Watch;
+use crate::child::INTERRUPTED;
 use crate::plan::{self, OnViolation, Plan};
 use crate::progress::Progress;
 
-/// How long the nodes have to become a cluster.
-const START_LIMIT: Duration = Duration::from_secs(30);
 /// How long the cluster has to recover when all faults are healed.
 const RECOVERY_LIMIT: Duration = Duration::from_secs(30);
-/// How long the target has to make what clients are to find, and how long it is left alone if it could not.
-const FOUND_TIMEOUT: Duration = Duration::from_secs(2);
-const FOUND_PAUSE: Duration = Duration::from_millis(50);
 /// How long a node has to say how it is.
 const STATUS_TIMEOUT: Duration = Duration::from_millis(500);
 /// How long killed nodes may take to be gone.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
 /// Final reads a second.
 const FINAL_RATE: f64 = 200.0;
-/// The number of SIGKILL.
-const KILLED: i32 = 9;
-/// With less than this on the disk, in bytes, no node can be expected to live.
-const FREE_BYTES_MIN: u64 = 1 << 20;
-/// How many lines of a node's log are shown when it does not start.
-const TAIL_LINES: usize = 15;
-
-/// How many lines of the log of a node that ended by itself are told.
-const LAST_WORDS: usize = 3;
-
 /// All that a run needs.
 pub(crate) struct Setting<'a> {
     pub(crate) plan: &'a Plan,
@@ -116,21 +103,30 @@ pub(crate) async fn run(setting: &Setting<'_>, summary: &mut Summary) -> anyhow:
     let (tap, follower) = online::follow(model(setting)?, &checker_options(plan))
         .context("the online checker can't have a thread")?;
     let outcome = with_cluster(setting, &cluster, &mut observed, &mut facts, tap, &follower).await;
-    observed.unexpected_exits = exits(&cluster);
-    let machine = machine_failed(&cluster, setting.directory);
+    observed.unexpected_exits = exits::told(&cluster);
+    let machine = exits::machine_failed(&cluster, setting.directory);
     facts.extend(cluster.facts().clone());
     let excused = cluster.excused_exits();
     if !excused.is_empty() {
         facts.insert("ended because of a fault".to_owned(), excused.join("; "));
     }
     let left = cluster.stop_all(STOP_LIMIT).await;
-    let tap = outcome?;
+    let course = outcome?;
     if let Some(why) = machine {
         bail!("{why}");
     }
     if !left.is_empty() {
         bail!("could not be killed: {}", left.join(", "));
     }
+
+    let tap = match course {
+        Course::Over(tap) => tap,
+        Course::NotBegun => {
+            judge::not_begun(summary);
+            summary.facts.extend(facts);
+            return Ok(());
+        }
+    };
 
     let history = read_history(setting.directory)?;
     setting.progress.phase("checking");
@@ -148,7 +144,15 @@ pub(crate) async fn run(setting: &Setting<'_>, summary: &mut Summary) -> anyhow:
     agreed
 }
 
-/// From the start of the nodes to the last read. Gives back the tap through which the online checker was told.
+/// How far a run came.
+enum Course {
+    /// To its last read. The tap is that through which the online checker was told.
+    Over(Option<Tap>),
+    /// It was interrupted before the load began.
+    NotBegun,
+}
+
+/// From the start of the nodes to the last read.
 async fn with_cluster(
     setting: &Setting<'_>,
     cluster: &Arc<Cluster>,
@@ -156,7 +160,7 @@ async fn with_cluster(
     facts: &mut BTreeMap<String, String>,
     tap: Tap,
     follower: &Follower,
-) -> anyhow::Result<Option<Tap>> {
+) -> anyhow::Result<Course> {
     let plan = setting.plan;
     let nodes = Arc::new(members(cluster, plan));
     let observer = setting
@@ -173,7 +177,9 @@ async fn with_cluster(
         directory: setting.directory.to_owned(),
     };
     setting.progress.phase("starting");
-    start(setting, cluster, &starter, &watch).await?;
+    if starting::start(setting, cluster, &starter, &watch).await? == Start::Interrupted {
+        return Ok(Course::NotBegun);
+    }
     let ground = Ground {
         cluster: Arc::clone(cluster),
         observer: Arc::<Watch>::clone(&watch),
@@ -253,7 +259,7 @@ async fn with_cluster(
         .has_one_leader_a_term()
         .then(|| watch.leaders_apart());
     announcing.abort();
-    Ok(recorder.untap())
+    Ok(Course::Over(recorder.untap()))
 }
 
 /// Heals all that is not healed, and waits until the cluster is whole.
@@ -313,40 +319,6 @@ async fn final_reads(
     Ok(!*stopped.borrow())
 }
 
-/// Why exits say nothing about the target: the machine failed it.
-fn machine_failed(cluster: &Cluster, directory: &Path) -> Option<String> {
-    let exits = cluster.unexpected_exits();
-    let first = exits.first()?;
-    if let Some(killed) = exits.iter().find(|exit| exit.exit.signal() == Some(KILLED)) {
-        return Some(format!(
-            "{} was killed, and not by us: was there too little memory?",
-            killed.node
-        ));
-    }
-    let disk = nix::sys::statvfs::statvfs(directory).ok()?;
-    let free = disk.blocks_available() * disk.fragment_size();
-    (free < FREE_BYTES_MIN).then(|| format!("{} ended, and the disk is full", first.node))
-}
-
-/// The exits that nobody caused, in words, with the ends of the logs.
-fn exits(cluster: &Cluster) -> Vec<String> {
-    let last_words = |node: &str| {
-        let tail = cluster.find(node).map(|node| cluster.log_tail(node, LAST_WORDS));
-        let tail = tail.unwrap_or_default();
-        tail.lines().map(str::trim).collect::<Vec<_>>().join(" | ")
-    };
-    let told = cluster.unexpected_exits().into_iter();
-    told.map(|exit| {
-        format!(
-            "{}: {}; its log ends: {}",
-            exit.node,
-            exit.exit,
-            last_words(&exit.node)
-        )
-    })
-    .collect()
-}
-
 /// Where each node is.
 fn members(cluster: &Cluster, plan: &Plan) -> Vec<Node> {
     let names = plan.nodes.iter().enumerate();
@@ -360,65 +332,6 @@ fn members(cluster: &Cluster, plan: &Plan) -> Vec<Node> {
             control: cluster.control_address(node),
         })
         .collect()
-}
-
-/// Starts all nodes and waits until they are a cluster.
-async fn start(
-    setting: &Setting<'_>,
-    cluster: &Cluster,
-    starter: &Starter,
-    watch: &Watch,
-) -> anyhow::Result<()> {
-    for node in 0..cluster.len() {
-        starter.prepare(node)?;
-        cluster.start(node, starter.command(node, Start::Member)?)?;
-    }
-    let given_up = || exits(cluster).into_iter().next();
-    let founded = async {
-        found(setting.target, &starter.nodes, cluster.control_source(), given_up).await?;
-        watch.ready(START_LIMIT, given_up).await
-    };
-    let ready = tokio::select! {
-        ready = founded => ready,
-        () = setting.progress.interrupted() => Err("interrupted".into()),
-    };
-    if let Err(why) = ready {
-        let tails: Vec<_> = (0..cluster.len())
-            .map(|node| {
-                format!(
-                    "--- the end of {}'s log\n{}",
-                    cluster.name(node),
-                    cluster.log_tail(node, TAIL_LINES)
-                )
-            })
-            .collect();
-        bail!(
-            "{} did not start: {why}\n{}",
-            setting.target.name(),
-            tails.join("\n")
-        );
-    }
-    Ok(())
-}
-
-/// Has the target make what clients are to find.
-async fn found(
-    target: &dyn Target,
-    nodes: &[Node],
-    source: Option<IpAddr>,
-    given_up: impl Fn() -> Option<String>,
-) -> Result<(), String> {
-    let deadline = Instant::now() + START_LIMIT;
-    while let Err(why) = target.found(nodes, source, FOUND_TIMEOUT).await {
-        if let Some(why) = given_up() {
-            return Err(why);
-        }
-        if Instant::now() >= deadline {
-            return Err(format!("after {} s: {why}", START_LIMIT.as_secs()));
-        }
-        tokio::time::sleep(FOUND_PAUSE).await;
-    }
-    Ok(())
 }
 
 /// Lets the clients work and the nemesis follow its schedule, until the time limit, an interruption, or a violation
@@ -468,7 +381,7 @@ async fn load_under_faults(
     let early = tokio::select! {
         () = setting.progress.show(recorder) => unreachable!("progress is shown until the load ends"),
         () = tokio::time::sleep_until(end.into()) => { observed.ended = "time limit".into(); None }
-        () = setting.progress.interrupted() => { observed.ended = "interrupted".into(); None }
+        () = setting.progress.interrupted() => { observed.ended = INTERRUPTED.into(); None }
         alarm = violated => {
             // No client begins anything new; what is cut or paused stays so until it was looked at.
             stop.send_replace(true);

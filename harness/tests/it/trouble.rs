@@ -147,6 +147,131 @@ fn a_full_disk_is_never_a_pass() {
     assert!(text.contains("No space left on device"), "{text}");
 }
 
+/// A program of the test's own.
+fn script(folder: &Path, name: &str, text: &str) -> String {
+    let program = folder.join(name);
+    std::fs::write(&program, text).unwrap();
+    std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    program.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn programs_that_cannot_be_run_are_refused_before_anything_starts() {
+    let runs = tempfile::tempdir().unwrap();
+    for (target, option, program, expected) in [
+        (
+            "raft",
+            "--binary",
+            "/etc/passwd",
+            "`/etc/passwd` can't be executed",
+        ),
+        ("raft", "--binary", "/etc", "there is no file `/etc`"),
+        (
+            "raft",
+            "--binary",
+            "no-such-program",
+            "there is no program `no-such-program`",
+        ),
+        (
+            "raft",
+            "--binary-b",
+            "/etc/passwd",
+            "`/etc/passwd` can't be executed",
+        ),
+        (
+            "raft",
+            "--binary-b",
+            "/none/such",
+            "there is no file `/none/such`",
+        ),
+        (
+            "raft",
+            "--binary-b",
+            "no-such-program",
+            "there is no program `no-such-program`",
+        ),
+        ("etcd", "--binary", "/etc/passwd", "Permission denied"),
+        ("etcd", "--binary", "no-such-program", "No such file"),
+    ] {
+        let output = run(runs.path(), &[target, option, program]);
+        let text = told(&output);
+        assert_eq!(output.status.code(), Some(254), "{text}");
+        assert!(
+            text.contains(&format!("error: {option}: ")) && text.contains(expected),
+            "expected {expected:?} in {text}"
+        );
+    }
+    assert_eq!(std::fs::read_dir(runs.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_plan_with_a_fault_after_its_end_is_neither_run_nor_replayed() {
+    let _turn = one_at_a_time();
+    let runs = tempfile::tempdir().unwrap();
+    let arguments = [
+        "--nodes",
+        "1",
+        "--nemesis",
+        "kill:one",
+        "--time-limit",
+        "3s",
+        "--seed",
+        "3",
+    ];
+    let output = run(runs.path(), &arguments);
+    assert!(
+        output.status.code().is_some_and(|code| code < 4),
+        "{}",
+        told(&output)
+    );
+    let file = runs.path().join("latest/plan.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let late = text.replacen("time_limit_ms = 3000", "time_limit_ms = 1000", 1);
+    assert_ne!(late, text);
+    std::fs::write(&file, late).unwrap();
+    let at = |output: std::process::Output| {
+        assert_eq!(output.status.code(), Some(254), "{}", told(&output));
+        told(&output)
+    };
+    let ran = at(run(runs.path(), &["--plan", file.to_str().unwrap()]));
+    let replayed = partita(&["replay"]).arg(runs.path().join("latest")).output();
+    for text in [ran, at(replayed.unwrap())] {
+        assert!(
+            text.contains("plan.toml`: the fault with the id 0, `kill:one`, would begin at 1500 ms (at_ms)"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn a_release_that_ends_after_an_upgrade_is_told_from_the_one_before() {
+    let _turn = one_at_a_time();
+    let runs = tempfile::tempdir().unwrap();
+    let other = script(
+        runs.path(),
+        "other",
+        "#!/bin/sh\necho 'what is this?' >&2\nexit 7\n",
+    );
+    let arguments = [
+        "--nodes",
+        "3",
+        "--nemesis",
+        "upgrade:one",
+        "--time-limit",
+        "6s",
+        "--seed",
+        "1",
+    ];
+    let output = run(runs.path(), &[&arguments[..], &["--binary-b", &other]].concat());
+    let text = told(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    let checks = json(&output)["checks"].to_string();
+    assert!(
+        checks.contains("exit status: 7, and it ran the other program (--binary-b); its log ends: "),
+        "{text}"
+    );
+}
+
 /// A run that goes on until it is ended.
 fn start(runs: &Path, arguments: &[&str]) -> Child {
     let mut command = partita(&[
@@ -191,6 +316,38 @@ fn an_interrupted_run_heals_checks_and_reports() {
     );
     let faults = std::fs::read_to_string(runs.path().join("latest/faults.jsonl")).unwrap();
     assert!(faults.contains(r#""phase":"healed""#), "{faults}");
+    assert!(runs.path().join("latest/report.html").exists());
+}
+
+#[test]
+fn a_run_that_is_interrupted_while_its_nodes_start_leaves_none() {
+    let _turn = one_at_a_time();
+    let runs = tempfile::tempdir().unwrap();
+    let directory = runs.path().display().to_string();
+    let slow = script(runs.path(), "slow", "#!/bin/sh\nsleep 1000\n");
+    let child = start(runs.path(), &["--binary", &slow]);
+    let deadline = Instant::now() + Duration::from_secs(60);
+    // Three nodes, and the controller.
+    while processes_with(&directory).len() < 4 {
+        assert!(Instant::now() < deadline, "nodes do not start");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    signal_group(&child, Signal::SIGINT);
+    let output = child.wait_with_output().unwrap();
+    let text = told(&output);
+    assert_eq!(output.status.code(), Some(3), "{text}");
+    assert_eq!(processes_with(&directory), [] as [i32; 0]);
+    let told = json(&output);
+    assert_eq!(
+        (told["ended"].as_str(), told["verdict"].as_str()),
+        (Some("interrupted"), Some("not-exercised"))
+    );
+    let reason = told["reason"].as_str().unwrap();
+    assert!(
+        reason.ends_with("the run was interrupted while its nodes started"),
+        "{text}"
+    );
+    assert!(!text.contains("did not start"), "{text}");
     assert!(runs.path().join("latest/report.html").exists());
 }
 

@@ -16,6 +16,7 @@ pub(super) const BIT_ROT: NodeFault = NodeFault {
     summary: "Kills nodes, flips a bit in a log or snapshot of each, and starts them; in a run it is always the same \
               minority, so that a majority keeps good copies. Healing flips the bits back.",
     shapes: SPOILING_SHAPES,
+    least_nodes: SPOILING_NODES,
     harsh: true,
     act: |hit| Box::pin(inject(hit)),
     ..NodeFault::PLAIN
@@ -36,6 +37,9 @@ pub(super) const SPOILING_SHAPES: &[Shape] = &[
         summary: "the leader, if so few nodes have been hit that a majority never was",
     },
 ];
+
+/// With fewer nodes there is no minority whose disks may be spoilt.
+pub(super) const SPOILING_NODES: usize = 3;
 
 /// How long a server may take to make up its mind about what it found.
 const VERDICT: Duration = Duration::from_secs(3);

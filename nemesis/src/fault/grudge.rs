@@ -7,8 +7,8 @@ use super::links::Cut;
 use super::{Context, roles_and_leaders, selection};
 use crate::network::{Endpoint, Link};
 
-/// What the clients are called.
-const CLIENTS: &str = "clients";
+/// What the clients are called where links are named by hand.
+pub const CLIENTS: &str = "clients";
 
 /// Is it links named by hand, or the name of a shape?
 pub(super) fn is_grudge(shape: &str) -> bool {

@@ -4,7 +4,7 @@
 //! a node to be taken back, which needs a majority that still has its disks.
 
 use super::administrator::Need;
-use super::bit_rot::{SPOILING_SHAPES, may_be_spoilt};
+use super::bit_rot::{SPOILING_NODES, SPOILING_SHAPES, may_be_spoilt};
 use super::node_fault::{Hit, NodeFault};
 use super::{Injected, kill};
 use crate::network::Evidence;
@@ -15,6 +15,7 @@ pub(super) const LOST_DISK: NodeFault = NodeFault {
     summary: "Kills nodes and takes all of their data away; in a run it is always the same minority. Healing starts them \
               again, with nothing.",
     shapes: SPOILING_SHAPES,
+    least_nodes: SPOILING_NODES,
     needs: Some(Need::EmptyDisks),
     act: |hit| Box::pin(inject(hit)),
     ..NodeFault::PLAIN

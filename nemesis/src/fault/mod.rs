@@ -59,6 +59,7 @@ use std::sync::Arc;
 use partita_history::FaultOutcome;
 
 pub use self::administrator::{Administrator, Changed, Need, Standing};
+pub use self::grudge::CLIENTS;
 pub use self::membership::restore_members;
 pub use self::sets::{SETS, Set};
 use crate::cluster::Cluster;
@@ -161,6 +162,11 @@ pub trait Fault: Sync {
 
     /// The shapes that it comes in.
     fn shapes(&self) -> &'static [Shape];
+
+    /// The fewest nodes among which there is something to do in a shape, whatever the shape means elsewhere.
+    fn least_nodes(&self, _shape: &str) -> usize {
+        1
+    }
 
     /// How long it is in force, in milliseconds: one of these ranges is drawn, then a time within it.
     fn lengths_ms(&self) -> &'static [RangeInclusive<u64>] {
@@ -321,12 +327,32 @@ impl From<Evidence> for Healed {
 
 /// The shapes of a fault that a cluster of this size, with a leader or without, can have.
 pub fn shapes(fault: &dyn Fault, nodes: usize, has_leader: bool) -> Vec<String> {
-    let possible = fault
-        .shapes()
-        .iter()
-        .filter(|shape| selection::obstacle(shape.name, nodes).is_none())
-        .filter(|shape| has_leader || !selection::needs_leader(shape.name));
+    let shapes = fault.shapes().iter();
+    let possible = shapes.filter(|shape| obstacle(fault, shape.name, nodes, has_leader).is_none());
     possible.map(|shape| shape.name.to_owned()).collect()
+}
+
+/// Why a cluster of this size, with a leader or without, can't have a shape of a fault, if it can't.
+pub fn obstacle(fault: &dyn Fault, shape: &str, nodes: usize, has_leader: bool) -> Option<String> {
+    if selection::needs_leader(shape) && !has_leader {
+        return Some(format!("{shape} needs a leader, and there is none"));
+    }
+    let least = selection::least(shape).max(fault.least_nodes(shape));
+    selection::too_few(shape, least, nodes)
+}
+
+/// Why a cluster of this size, with a leader or without, can't have a fault in any shape, if it can't.
+pub fn obstacle_to_all(fault: &dyn Fault, nodes: usize, has_leader: bool) -> Option<String> {
+    if !shapes(fault, nodes, has_leader).is_empty() {
+        return None;
+    }
+    let names = fault.shapes().iter().map(|shape| shape.name);
+    let names = names.filter(|shape| has_leader || !selection::needs_leader(shape));
+    let least = names.map(|shape| selection::least(shape).max(fault.least_nodes(shape)));
+    match least.min() {
+        Some(least) => selection::too_few("it", least, nodes),
+        None => Some("it needs a leader, and there is none".into()),
+    }
 }
 
 /// Whether the fault may be told by name which node to hit: `kill:n3`.
@@ -443,5 +469,43 @@ mod tests {
             .map(|shape| shape.name.to_owned())
             .collect();
         assert_eq!(shapes(5, true), all);
+    }
+
+    #[test]
+    fn what_may_be_planned_is_what_can_be_picked() {
+        for nodes in 1..=5 {
+            let spoilable = (nodes - 1) / 2 > 0;
+            for fault in ALL {
+                for shape in fault.shapes() {
+                    let can = match fault.name() {
+                        "partition" | "reject" => links::cut(shape.name, nodes, &[0], 1).is_ok(),
+                        "transfer" => selection::successor(shape.name, nodes, &[0], 1).is_ok(),
+                        "bit-rot" | "lost-disk" => {
+                            spoilable && selection::victims(shape.name, nodes, &[0], 1).is_ok()
+                        }
+                        _ if fault.takes_grudges() => links::traffic(shape.name, nodes, &[0], 1).is_ok(),
+                        _ => continue,
+                    };
+                    let why = obstacle(*fault, shape.name, nodes, true);
+                    let what = format!("{}:{} on {nodes} nodes: {why:?}", fault.name(), shape.name);
+                    assert_eq!(why.is_none(), can, "{what}");
+                    assert!(why.is_none_or(|why| why.contains("needs at least ")), "{what}");
+                }
+                let none = shapes(*fault, nodes, true).is_empty();
+                assert_eq!(obstacle_to_all(*fault, nodes, true).is_some(), none);
+            }
+        }
+        let of_all = |name, nodes| obstacle_to_all(find(name).unwrap(), nodes, true);
+        assert_eq!(
+            of_all("lost-disk", 2).unwrap(),
+            "it needs at least 3 nodes; there are 2"
+        );
+        assert_eq!(
+            of_all("transfer", 1).unwrap(),
+            "it needs at least 2 nodes; there are 1"
+        );
+        assert_eq!(of_all("delay", 1), None, "clients have links, too");
+        let leaderless = obstacle(find("kill").unwrap(), "leader", 5, false);
+        assert_eq!(leaderless.unwrap(), "leader needs a leader, and there is none");
     }
 }

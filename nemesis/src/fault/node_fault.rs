@@ -18,6 +18,8 @@ pub(super) struct NodeFault {
     pub(super) name: &'static str,
     pub(super) summary: &'static str,
     pub(super) shapes: &'static [Shape],
+    /// The fewest nodes among which there is something to do.
+    pub(super) least_nodes: usize,
     pub(super) lengths_ms: &'static [RangeInclusive<u64>],
     /// What its victims' disks must be able to be made to do.
     pub(super) needs_disk: Option<Reach>,
@@ -37,6 +39,7 @@ impl NodeFault {
         name: "",
         summary: "",
         shapes: selection::PROCESS_SHAPES,
+        least_nodes: 1,
         lengths_ms: LENGTHS_MS,
         needs_disk: None,
         bends_clocks: false,
@@ -61,6 +64,10 @@ impl Fault for NodeFault {
 
     fn shapes(&self) -> &'static [Shape] {
         self.shapes
+    }
+
+    fn least_nodes(&self, _: &str) -> usize {
+        self.least_nodes
     }
 
     fn lengths_ms(&self) -> &'static [RangeInclusive<u64>] {
@@ -112,6 +119,9 @@ impl Fault for NodeFault {
         seed: u64,
     ) -> BoxFuture<'a, Injected> {
         Box::pin(async move {
+            if let Some(why) = super::obstacle(self, shape, context.cluster.len(), true) {
+                return Injected::skipped(shape, why);
+            }
             let (victims, roles) = match victims(context, shape, seed).await {
                 Ok(found) => found,
                 Err(reason) => return Injected::skipped(shape, reason),

@@ -92,9 +92,9 @@ pub(super) const SNAPSHOT_SHAPES: &[Shape] = &[
     },
 ];
 
-/// Why a cluster of so many nodes can't have a shape, if it can't.
-pub(super) fn obstacle(shape: &str, nodes: usize) -> Option<String> {
-    let least = match shape {
+/// The fewest nodes that a cluster must have for a shape.
+pub(super) fn least(shape: &str) -> usize {
+    match shape {
         // Below, a minority with the leader in it is the leader alone, or every majority is everyone.
         "leader-with-minority" | "majorities-ring" | "shrink" => 5,
         "remove-one" | "remove-leader" | "leader-killed" | "replace" | "minority" | "halves" | "handover"
@@ -102,8 +102,17 @@ pub(super) fn obstacle(shape: &str, nodes: usize) -> Option<String> {
         "followers" | "isolate-one" | "isolate-leader" | "one-way-in" | "one-way-out" | "one-way"
         | "random-links" | "flapping" => 2,
         _ => 1,
-    };
-    (nodes < least).then(|| format!("{shape} needs at least {least} nodes; there are {nodes}"))
+    }
+}
+
+/// Why a cluster of so many nodes can't have a shape, if it can't.
+pub(super) fn obstacle(shape: &str, nodes: usize) -> Option<String> {
+    too_few(shape, least(shape), nodes)
+}
+
+/// That there are fewer nodes than something needs.
+pub(super) fn too_few(what: &str, least: usize, nodes: usize) -> Option<String> {
+    (nodes < least).then(|| format!("{what} needs at least {least} nodes; there are {nodes}"))
 }
 
 /// Whether a shape can't be had without a leader.

@@ -38,6 +38,11 @@ impl Fault for TrafficFault {
         links::TRAFFIC_SHAPES
     }
 
+    fn least_nodes(&self, shape: &str) -> usize {
+        // All others are links among nodes.
+        if shape == "all-clients" { 1 } else { 2 }
+    }
+
     fn networks(&self) -> &'static [NetworkKind] {
         self.networks
     }

@@ -25,6 +25,10 @@ impl Fault for Transfer {
         selection::TRANSFER_SHAPES
     }
 
+    fn least_nodes(&self, _: &str) -> usize {
+        2
+    }
+
     fn needs(&self) -> Option<Need> {
         Some(Need::Leadership)
     }

@@ -66,7 +66,9 @@ impl Host {
     }
 
     pub(crate) fn start(&self, spec: CommandSpec, mark: &Mark) -> io::Result<Option<i32>> {
-        let mut command = process::command(self.current(&spec), &self.folder, mark)?;
+        let other = self.other(&spec);
+        let is_other = other.is_some();
+        let mut command = process::command(other.unwrap_or(&spec), &self.folder, mark)?;
         self.set_command(spec);
         let watch = self.disk.get().map(|disk| disk.watch(&mut command));
         let watch = watch.transpose()?.flatten();
@@ -80,7 +82,7 @@ impl Host {
         if ahead != 0 {
             clock::boot_elsewhere(&mut command, ahead);
         }
-        let started = self.process.spawn(&self.room, command)?;
+        let started = self.process.spawn(&self.room, command, is_other)?;
         if started.is_some() {
             self.clock.booted(ahead);
             // First: whoever waits in a sync does not stop to have its clock seen to.
@@ -144,10 +146,9 @@ impl Host {
         *self.spec.lock().unwrap_or_else(PoisonError::into_inner) = Some(spec);
     }
 
-    /// The command as it is for the program that is in use.
-    fn current<'a>(&self, spec: &'a CommandSpec) -> &'a CommandSpec {
-        let other = spec.other.as_deref().filter(|_| self.on_other.load(Relaxed));
-        other.unwrap_or(spec)
+    /// The command for its other program, if that is in use.
+    fn other<'a>(&self, spec: &'a CommandSpec) -> Option<&'a CommandSpec> {
+        spec.other.as_deref().filter(|_| self.on_other.load(Relaxed))
     }
 
     /// Has it be started with its other program from now on, or with its own. False if it has no other.
@@ -189,7 +190,7 @@ impl Host {
     /// How it is started just now; `None` if it never was.
     pub(crate) fn command(&self) -> Option<CommandSpec> {
         let spec = self.spec.lock().unwrap_or_else(PoisonError::into_inner);
-        spec.as_ref().map(|spec| self.current(spec).clone())
+        spec.as_ref().map(|spec| self.other(spec).unwrap_or(spec).clone())
     }
 
     /// Starts it as it was last started. `None` if it runs, or never was started.

@@ -99,6 +99,8 @@ pub struct UnexpectedExit {
     pub pid: i32,
     /// How it ended.
     pub exit: Exit,
+    /// Was it the node's [other program](CommandSpec::other)?
+    pub is_other: bool,
     /// When this was noticed.
     pub at: Instant,
 }
@@ -135,7 +137,9 @@ impl Doom {
 struct Inner {
     /// The end that comes next is our doing.
     doom: Option<Doom>,
-    exits: Vec<(i32, Exit, Instant)>,
+    /// Does it run the node's other program?
+    is_other: bool,
+    exits: Vec<UnexpectedExit>,
     /// What was done to it that it may well end of.
     excuses: Excuses,
     /// The ends that had an excuse, in words.
@@ -147,6 +151,7 @@ impl Process {
         Arc::new(Process {
             inner: Mutex::new(Inner {
                 doom: None,
+                is_other: false,
                 exits: Vec::new(),
                 excuses: Excuses::default(),
                 excused: Vec::new(),
@@ -169,9 +174,11 @@ impl Process {
         self.state()
     }
 
-    /// The ends that we had no part in: pid, how, when.
-    pub(crate) fn unexpected_exits(&self) -> Vec<(i32, Exit, Instant)> {
-        self.lock().exits.clone()
+    /// The ends that we had no part in, told of this node.
+    pub(crate) fn unexpected_exits(&self, node: &str) -> Vec<UnexpectedExit> {
+        let mut exits = self.lock().exits.clone();
+        exits.iter_mut().for_each(|exit| node.clone_into(&mut exit.node));
+        exits
     }
 
     /// From now on the process may end by itself, if the fault did this to it.
@@ -189,8 +196,13 @@ impl Process {
         self.lock().excused.clone()
     }
 
-    /// Starts the process in the room. `None` if it runs already.
-    pub(crate) fn spawn(self: &Arc<Self>, room: &Room, command: Command) -> io::Result<Option<i32>> {
+    /// Starts the process in the room, with the node's other program or its own. `None` if it runs already.
+    pub(crate) fn spawn(
+        self: &Arc<Self>,
+        room: &Room,
+        command: Command,
+        is_other: bool,
+    ) -> io::Result<Option<i32>> {
         let mut inner = self.lock();
         if self.state().pid().is_some() {
             return Ok(None);
@@ -198,6 +210,7 @@ impl Process {
         let mut child = room.run(move || tied_to_thread(command).spawn())?;
         let pid = child.id().cast_signed();
         inner.doom = None;
+        inner.is_other = is_other;
         inner.excuses.start_anew();
         self.state.send_replace(ProcessState::Running { pid });
         let process = Arc::clone(self);
@@ -222,7 +235,14 @@ impl Process {
             inner.excused.push(text);
             self.state.send_replace(ProcessState::Exited(exit));
         } else {
-            inner.exits.push((pid, exit, Instant::now()));
+            let ended = UnexpectedExit {
+                node: String::new(),
+                pid,
+                exit,
+                is_other: inner.is_other,
+                at: Instant::now(),
+            };
+            inner.exits.push(ended);
             self.state.send_replace(ProcessState::Exited(exit));
         }
     }

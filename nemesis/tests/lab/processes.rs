@@ -4,18 +4,21 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use partita_generator::faults::{PlannedFault, When};
 use partita_history::FaultOutcome;
 use partita_nemesis::fault::{self, Injected};
 use partita_nemesis::lab::Lab;
-use partita_nemesis::schedule::clean_bill;
+use partita_nemesis::schedule::{self, clean_bill};
 use partita_nemesis::{CommandSpec, ProcessState};
 
+use crate::scenes::{conductor, planned};
 use crate::stage::{NODES, Stage, Talk};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(crate) async fn play(lab: &Lab, run_dir: &Path) {
     let stage = Stage::set(lab, run_dir).await;
+    called_off(&stage).await;
     stops(&stage).await;
     named_and_again(&stage).await;
     each_starts_its_own(&stage).await;
@@ -54,6 +57,31 @@ async fn took(stage: &Stage, name: &str, shape: &str, id: u64) -> Injected {
     let injected = stage.inject(name, shape, id, id).await;
     assert_eq!(injected.outcome, FaultOutcome::Took, "{name}:{shape}");
     injected
+}
+
+/// A fault that is called off while it waits is told with its shape, though nobody was hit.
+async fn called_off(stage: &Stage) {
+    println!("  a fault that is called off");
+    let (conductor, events) = conductor(stage);
+    let never = Some(When::Log("this line never comes".into()));
+    let schedule = [PlannedFault {
+        when: never,
+        ..planned(0, 0, 1, "kill", "all")
+    }];
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let stopping = async {
+        while events.lock().unwrap().is_empty() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        stop.send_replace(true);
+    };
+    let (result, ()) = tokio::join!(schedule::run(&conductor, &schedule, stopped), stopping);
+    result.unwrap();
+    let (_, value) = events.lock().unwrap().pop().unwrap();
+    assert_eq!(
+        (value.outcome, value.what.as_str()),
+        (Some(FaultOutcome::Skipped), "all")
+    );
 }
 
 async fn stops(stage: &Stage) {

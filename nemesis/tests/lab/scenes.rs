@@ -338,7 +338,7 @@ async fn unexpected_exits(stage: &Stage) {
     clean_bill(cluster).await.unwrap();
 }
 
-fn planned(id: u64, at_ms: u64, for_ms: u64, fault: &str, shape: &str) -> PlannedFault {
+pub(crate) fn planned(id: u64, at_ms: u64, for_ms: u64, fault: &str, shape: &str) -> PlannedFault {
     PlannedFault {
         id,
         at_ms,
@@ -350,9 +350,9 @@ fn planned(id: u64, at_ms: u64, for_ms: u64, fault: &str, shape: &str) -> Planne
     }
 }
 
-type Events = Arc<Mutex<Vec<(String, FaultValue)>>>;
+pub(crate) type Events = Arc<Mutex<Vec<(String, FaultValue)>>>;
 
-fn conductor(stage: &Stage) -> (Conductor, Events) {
+pub(crate) fn conductor(stage: &Stage) -> (Conductor, Events) {
     let events = Events::default();
     let told = Arc::clone(&events);
     let begun = Instant::now();

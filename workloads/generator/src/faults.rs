@@ -28,6 +28,12 @@ impl FaultKind {
         let range = fitting.collect::<Vec<_>>().choose(rng).copied()?.clone();
         Some(rng.random_range(range).min(left_ms))
     }
+
+    /// The shortest that it can be in force.
+    pub(crate) fn least_ms(&self) -> u64 {
+        let starts = self.lengths_ms.iter().map(|range| *range.start());
+        starts.min().unwrap_or(0)
+    }
 }
 
 /// What a fault waits for when its time has come.
@@ -83,6 +89,7 @@ impl From<When> for String {
 
 /// One fault of a schedule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct PlannedFault {
     /// Its number, from 0.
     pub id: u64,
@@ -122,6 +129,7 @@ pub fn schedule(seed: u64, kinds: &[FaultKind], load_ms: u64) -> Vec<PlannedFaul
     let mut planned: Vec<PlannedFault> = Vec::new();
     let mut at_ms = FIRST_MS;
     while let Some((kind, shape)) = rounds.next(&mut rng) {
+        let kind = &kinds[kind];
         let fault = kind.name.clone();
         if let Some(same) = planned.iter().rev().find(|planned| planned.fault == fault) {
             at_ms = at_ms.max(same.at_ms + same.for_ms + rng.random_range(QUIET_MS));
@@ -164,7 +172,8 @@ impl<'a> Rounds<'a> {
         }
     }
 
-    pub(crate) fn next(&mut self, rng: &mut crate::Random) -> Option<(&'a FaultKind, String)> {
+    /// The position of the next kind, and its shape.
+    pub(crate) fn next(&mut self, rng: &mut crate::Random) -> Option<(usize, String)> {
         if self.faults.is_empty() {
             self.faults = (0..self.kinds.len())
                 .filter(|&kind| !self.kinds[kind].shapes.is_empty())
@@ -172,7 +181,7 @@ impl<'a> Rounds<'a> {
             self.faults.shuffle(rng);
         }
         let kind = self.faults.pop()?;
-        Some((&self.kinds[kind], self.shape(kind, rng)?))
+        Some((kind, self.shape(kind, rng)?))
     }
 
     /// The next shape of this kind.
