@@ -1,5 +1,7 @@
 //! The nodes of a run, and the network between them.
 
+mod exits;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -9,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use crate::clock::{self, NodeClock};
 use crate::disk;
-use crate::host::{CommandSpec, Excuse, Host, ProcessState, Room, UnexpectedExit};
+use crate::host::{CommandSpec, Host, ProcessState, Room};
 use crate::lab::{Lab, NetworkKind};
 use crate::mark::Mark;
 use crate::network::{Endpoint, Force, Interference, Link, NODES_MAX, Netns, Network, PortRole, Proxy};
@@ -61,9 +63,6 @@ pub enum ClusterError {
 
 /// The name of the clients' end of a link; no node may bear it.
 const CLIENTS: &str = "clients";
-
-/// In the place of a fault's number, of which there are never so many.
-const OPERATOR: u64 = u64::MAX;
 
 /// How long a node that is killed may take to be gone.
 const GONE: Duration = Duration::from_secs(10);
@@ -329,14 +328,6 @@ impl Cluster {
         self.hosts[node].gone(pid, patience).await
     }
 
-    /// Every exit so far that we did not cause.
-    pub fn unexpected_exits(&self) -> Vec<UnexpectedExit> {
-        let hosts = self.hosts.iter();
-        hosts
-            .flat_map(|host| host.process.unexpected_exits(&host.name))
-            .collect()
-    }
-
     /// The last lines of a node's log; empty if there is none.
     pub fn log_tail(&self, node: usize, lines: usize) -> String {
         self.hosts[node].log_tail(lines).unwrap_or_default()
@@ -429,22 +420,6 @@ impl Cluster {
             return;
         }
         *self.last_hit.lock().unwrap_or_else(PoisonError::into_inner) = Some(nodes.to_vec());
-    }
-
-    /// From now on a node may end by itself, whoever starts it, because of what its operator did; or no more.
-    pub fn excuse(&self, node: usize, why: Option<&str>) {
-        let excuse = why.map(|why| Excuse::Lasting(why.to_owned()));
-        self.hosts[node].process.excuse(OPERATOR, excuse);
-    }
-
-    /// What ended by itself because of what a fault did to it, in words.
-    pub fn excused_exits(&self) -> Vec<String> {
-        let of_host = |host: &Host| {
-            let name = host.name.clone();
-            let excused = host.process.excused().into_iter();
-            excused.map(move |text| format!("{name} ({text})"))
-        };
-        self.hosts.iter().flat_map(of_host).collect()
     }
 
     pub(crate) fn mark(&self) -> &Mark {
