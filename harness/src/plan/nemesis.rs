@@ -247,6 +247,26 @@ mod tests {
         })
     }
 
+    #[test]
+    fn what_a_short_run_leaves_no_time_for_is_known_beforehand() {
+        let no_time = |nemesis: &str, seconds| {
+            let plan = Plan::new(Request {
+                nemesis: vec![nemesis.into()],
+                time_limit: Duration::from_secs(seconds),
+                ..request()
+            });
+            plan.unwrap().no_time()
+        };
+        let told = no_time("all", 6).unwrap();
+        assert!(
+            told.starts_with("the time limit of 6 s left no time for `"),
+            "{told}"
+        );
+        assert!(told.contains(" and `"), "{told}");
+        assert_eq!(no_time("all", 240), None);
+        assert_eq!(no_time("kill", 6), None);
+    }
+
     fn names(plan: &Plan) -> BTreeSet<String> {
         plan.faults.iter().map(|fault| fault.fault.clone()).collect()
     }
