@@ -292,6 +292,28 @@ impl Plan {
         asked.collect()
     }
 
+    /// The faults that were asked for, and for which the time limit left no time when the plan was drawn, in words.
+    pub(crate) fn no_time(&self) -> Option<String> {
+        let is_planned = |(name, shape): &(&str, Option<&str>)| {
+            self.faults
+                .iter()
+                .any(|fault| fault.fault == *name && shape.is_none_or(|shape| fault.shape == shape))
+        };
+        let mut names: Vec<String> = self
+            .asked()
+            .into_iter()
+            .filter(|asked| self.is_as_drawn() && !is_planned(asked))
+            .map(|(name, shape)| shape.map_or(format!("`{name}`"), |shape| format!("`{name}:{shape}`")))
+            .collect();
+        let last = names.pop()?;
+        let and = if names.is_empty() { "" } else { " and " };
+        Some(format!(
+            "the time limit of {} s left no time for {}{and}{last}",
+            self.time_limit_ms as f64 / 1e3,
+            names.join(", ")
+        ))
+    }
+
     /// The names of the faults that were asked for by name, not as some of a set.
     pub(crate) fn asked_by_name(&self) -> BTreeSet<&str> {
         let names = self

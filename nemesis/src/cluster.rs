@@ -1,5 +1,6 @@
 //! The nodes of a run, and the network between them.
 
+mod exits;
 mod spoilt;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,7 +13,7 @@ use std::time::{Duration, Instant};
 use self::spoilt::Spoilt;
 use crate::clock::{self, NodeClock};
 use crate::disk;
-use crate::host::{CommandSpec, Host, ProcessState, Room, UnexpectedExit};
+use crate::host::{CommandSpec, Host, ProcessState, Room};
 use crate::lab::{Lab, NetworkKind};
 use crate::mark::Mark;
 use crate::network::{Endpoint, Force, Interference, Link, NODES_MAX, Netns, Network, PortRole, Proxy};
@@ -328,14 +329,6 @@ impl Cluster {
         self.hosts[node].gone(pid, patience).await
     }
 
-    /// Every exit so far that we did not cause.
-    pub fn unexpected_exits(&self) -> Vec<UnexpectedExit> {
-        let hosts = self.hosts.iter();
-        hosts
-            .flat_map(|host| host.process.unexpected_exits(&host.name))
-            .collect()
-    }
-
     /// The last lines of a node's log; empty if there is none.
     pub fn log_tail(&self, node: usize, lines: usize) -> String {
         self.hosts[node].log_tail(lines).unwrap_or_default()
@@ -419,16 +412,6 @@ impl Cluster {
             return;
         }
         *self.last_hit.lock().unwrap_or_else(PoisonError::into_inner) = Some(nodes.to_vec());
-    }
-
-    /// What ended by itself because of what a fault did to it, in words.
-    pub fn excused_exits(&self) -> Vec<String> {
-        let of_host = |host: &Host| {
-            let name = host.name.clone();
-            let excused = host.process.excused().into_iter();
-            excused.map(move |text| format!("{name} ({text})"))
-        };
-        self.hosts.iter().flat_map(of_host).collect()
     }
 
     pub(crate) fn mark(&self) -> &Mark {

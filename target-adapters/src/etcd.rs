@@ -2,10 +2,12 @@
 //!
 //! As `etcd-leased` every key that is written hangs on a lease that is kept alive.
 
+mod administrator;
+pub(crate) mod joining;
 mod lease;
+mod members;
+mod observer;
 
-use std::collections::BTreeMap;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,15 +16,18 @@ use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use lease::Kept;
 use partita_history::Value;
 use serde::Deserialize;
 use serde_json::json;
 
+use self::administrator::EtcdAdministrator;
+use self::lease::Kept;
+use self::members::peer_url;
+use self::observer::EtcdObserver;
 use crate::http::{self, NoAnswer};
 use crate::{
-    BoxFuture, Checksum, Client, ClientError, ClientOptions, Completion, Node, Observer, Options, Program,
-    Request, Start, Status, Target,
+    Administrator, BoxFuture, Client, ClientError, ClientOptions, Completion, Matter, Node, Observer,
+    Options, Program, Request, Start, Target,
 };
 
 /// etcd.
@@ -126,31 +131,37 @@ impl Target for Etcd {
     fn command(
         &self,
         program: &Program,
-        _: &Options,
+        options: &Options,
         cluster: &[Node],
         node: &Node,
         data: &Path,
-        _: Start,
+        start: Start,
     ) -> Vec<String> {
-        let members: Vec<_> = cluster
-            .iter()
-            .map(|node| format!("{}=http://{}", node.name, node.peer))
-            .collect();
+        let data = data.join("etcd");
         let mut command = vec![program.path.display().to_string()];
         let mut option = |name: &str, value: String| command.extend([format!("--{name}"), value]);
         option("name", node.name.clone());
-        option("data-dir", data.join("etcd").display().to_string());
+        option("data-dir", data.display().to_string());
         option("listen-peer-urls", format!("http://{}", node.peer_listen));
         option("initial-advertise-peer-urls", format!("http://{}", node.peer));
         option("listen-client-urls", format!("http://{}", node.client_listen));
         option("advertise-client-urls", format!("http://{}", node.client));
-        option("initial-cluster", members.join(","));
-        option("initial-cluster-state", "new".into());
         option("initial-cluster-token", "partita".into());
         option("logger", "zap".into());
         option("heartbeat-interval", HEARTBEAT_MS.to_string());
         option("election-timeout", ELECTION_MS.to_string());
-        command
+        let members = joining::Joining {
+            nodes: cluster
+                .iter()
+                .map(|node| (node.name.clone(), peer_url(node)))
+                .collect(),
+            name: node.name.clone(),
+            data,
+        };
+        match start {
+            Start::Member => members.found(command),
+            Start::Joining => members.command(&options.own_program, command),
+        }
     }
 
     /// Grants the lease, and sees to it that it stays.
@@ -199,11 +210,25 @@ impl Target for Etcd {
         source: Option<IpAddr>,
         timeout: Duration,
     ) -> Result<Box<dyn Observer>, ClientError> {
-        Ok(Box::new(EtcdObserver {
-            http: http::client(timeout, source)?,
-            cluster: cluster.to_vec(),
-            names: Mutex::default(),
-        }))
+        let http = http::client(timeout, source)?;
+        Ok(Box::new(EtcdObserver::new(cluster, http, timeout)))
+    }
+
+    fn administers(&self) -> &'static [Matter] {
+        // A member that has lost its disk has lost its promises.
+        &[Matter::Members, Matter::Leadership, Matter::Snapshots]
+    }
+
+    fn ends_when_removed(&self) -> bool {
+        true
+    }
+
+    fn administrator(
+        &self,
+        cluster: &[Node],
+        timeout: Duration,
+    ) -> Result<Option<Box<dyn Administrator>>, ClientError> {
+        Ok(Some(Box::new(EtcdAdministrator::new(cluster, timeout)?)))
     }
 }
 
@@ -233,6 +258,21 @@ struct Answer {
     error: String,
     message: String,
 }
+
+impl Answer {
+    /// What it says of a refusal: 3.4 says it twice, later ones say it once.
+    fn refusal(&self) -> &str {
+        if self.error.is_empty() {
+            &self.message
+        } else {
+            &self.error
+        }
+    }
+}
+
+/// What etcd says of a revision that is too old to be read, or does not exist yet.
+const COMPACTED: &str = "etcdserver: mvcc: required revision has been compacted";
+const FUTURE: &str = "etcdserver: mvcc: required revision is a future revision";
 
 #[derive(Deserialize)]
 struct KeyValue {
@@ -330,11 +370,7 @@ fn complete(request: Request<'_>, answer: &Answer) -> Completion {
 }
 
 fn refuse(request: Request<'_>, status: u16, answer: &Answer) -> Completion {
-    let text = if answer.error.is_empty() {
-        &answer.message
-    } else {
-        &answer.error
-    };
+    let text = answer.refusal();
     match REFUSALS.iter().find(|(refusal, _)| text.contains(refusal)) {
         Some((_, why)) => Completion::refused(request, format!("{text} ({why})")),
         None => Completion::unknown(request, format!("HTTP {status} {text}")),
@@ -344,114 +380,6 @@ fn refuse(request: Request<'_>, status: u16, answer: &Answer) -> Completion {
 impl Client for EtcdClient {
     fn perform<'a>(&'a mut self, request: Request<'a>) -> BoxFuture<'a, Completion> {
         Box::pin(self.perform_op(request))
-    }
-}
-
-struct EtcdObserver {
-    http: reqwest::Client,
-    cluster: Vec<Node>,
-    /// The names behind etcd's member numbers, learnt from each node's own answer.
-    names: Mutex<BTreeMap<String, String>>,
-}
-
-/// 64-bit numbers are strings in protobuf's JSON.
-#[derive(Deserialize)]
-struct StatusBody {
-    header: Header,
-    #[serde(default)]
-    leader: String,
-    #[serde(default, rename = "raftTerm")]
-    raft_term: String,
-    #[serde(default, rename = "raftIndex")]
-    raft_index: String,
-    #[serde(default, rename = "raftAppliedIndex")]
-    raft_applied_index: String,
-    #[serde(default, rename = "dbSize")]
-    db_size: String,
-}
-
-#[derive(Deserialize)]
-struct Header {
-    member_id: String,
-    #[serde(default)]
-    revision: String,
-}
-
-/// All keys, with their revisions.
-#[derive(Deserialize)]
-struct Everything {
-    header: Header,
-    #[serde(default)]
-    kvs: Vec<serde_json::Value>,
-}
-
-impl EtcdObserver {
-    async fn status_of(&self, node: usize) -> Result<Status, String> {
-        let Node { name, control, .. } = &self.cluster[node];
-        let request = self
-            .http
-            .post(format!("http://{control}/v3/maintenance/status"))
-            .body("{}");
-        let body: StatusBody = http::ask(request).await?;
-        let role = match body.leader.as_str() {
-            "" | "0" => "candidate",
-            leader if leader == body.header.member_id => "leader",
-            _ => "follower",
-        };
-        let leader = {
-            let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
-            names.insert(body.header.member_id, name.clone());
-            names.get(&body.leader).cloned()
-        };
-        let number = |text: &str| text.parse().unwrap_or(0);
-        Ok(Status {
-            role: role.into(),
-            // That of the last entry applied, and so a new leader's is too low at first: two may tell of one term.
-            term: number(&body.raft_term),
-            leader,
-            commit: number(&body.raft_index),
-            applied: number(&body.raft_applied_index),
-            log_bytes: number(&body.db_size),
-            members: None,
-            snapshot_index: None,
-            snapshots_installed: None,
-            leader_silence_us: None,
-        })
-    }
-}
-
-impl EtcdObserver {
-    /// From what a read of all keys at this one node gives: the gateway of etcd 3.4 offers a sum of the whole
-    /// database file only, in which nodes may differ.
-    async fn sum_of(&self, node: usize) -> Result<Checksum, String> {
-        let address = self.cluster[node].control;
-        let all = json!({ "key": "AA==", "range_end": "AA==", "serializable": true });
-        let request = self
-            .http
-            .post(format!("http://{address}/v3/kv/range"))
-            .body(all.to_string());
-        let Everything { header, kvs } = http::ask(request).await?;
-        let mut hasher = DefaultHasher::new();
-        for key in &kvs {
-            key.to_string().hash(&mut hasher);
-        }
-        Ok(Checksum {
-            position: header
-                .revision
-                .parse()
-                .map_err(|_| "an answer without a revision".to_owned())?,
-            sum: format!("{:016x}", hasher.finish()),
-        })
-    }
-}
-
-impl Observer for EtcdObserver {
-    fn checksum(&self, node: usize) -> BoxFuture<'_, Result<Option<Checksum>, String>> {
-        Box::pin(async move { self.sum_of(node).await.map(Some) })
-    }
-
-    fn status(&self, node: usize) -> BoxFuture<'_, Result<Status, String>> {
-        Box::pin(self.status_of(node))
     }
 }
 

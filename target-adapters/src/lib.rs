@@ -21,6 +21,8 @@ use std::time::Duration;
 
 use partita_history::{Outcome, Value};
 
+pub use etcd::joining::Joining as EtcdJoining;
+
 /// A future that can be sent to another thread.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -112,6 +114,10 @@ pub trait Target: Sync {
     /// What an [`Administrator`] can change about it.
     fn administers(&self) -> &'static [Matter] {
         &[]
+    }
+    /// Does the program of a node end by itself when the node is removed from the cluster?
+    fn ends_when_removed(&self) -> bool {
+        false
     }
     /// Changes the cluster itself, by way of the control addresses; nothing where the target has no such calls
     /// that we know.
@@ -357,6 +363,11 @@ pub enum Changed {
 pub trait Administrator: Send + Sync {
     /// Makes the change, at whichever node it is for, to its end or to the timeout.
     fn change(&self, change: Change) -> BoxFuture<'_, Changed>;
+
+    /// For how long the members must have been connected before any of them lets the members be changed.
+    fn settling(&self) -> Duration {
+        Duration::ZERO
+    }
 }
 
 /// What a node says of itself.
@@ -376,7 +387,8 @@ pub struct Status {
     pub log_bytes: u64,
     /// The members of the cluster, where it says so.
     pub members: Option<Vec<String>>,
-    /// The last log position in its newest snapshot, where it says so; 0 without a snapshot.
+    /// The last log position in its newest snapshot, where it says so; 0 without a snapshot. Of etcd the revision up to
+    /// which it has dropped history: to be compared with itself alone.
     pub snapshot_index: Option<u64>,
     /// How many snapshots of other nodes took the place of its state since it started, where it says so.
     pub snapshots_installed: Option<u64>,

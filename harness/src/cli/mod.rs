@@ -5,6 +5,7 @@ mod check;
 mod clean;
 mod compare;
 mod doctor;
+mod join_etcd;
 mod list;
 mod matrix;
 mod node;
@@ -81,6 +82,9 @@ enum Verb {
     /// (internal) One of our own servers, as a process
     #[command(hide = true)]
     Node(node::Arguments),
+    /// (internal) Wait until a node of etcd was added to its cluster, and run etcd
+    #[command(hide = true)]
+    JoinEtcd(join_etcd::Arguments),
 }
 
 /// Why a command ended without a verdict.
@@ -136,6 +140,7 @@ pub(crate) fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Doctor(arguments) => doctor::main(&arguments),
         Verb::Clean(arguments) => clean::main(&arguments),
         Verb::Node(arguments) => node::main(arguments),
+        Verb::JoinEtcd(arguments) => join_etcd::main(arguments),
     };
     let (code, error) = match done {
         Ok(verdict) => return verdict.exit_code().into(),

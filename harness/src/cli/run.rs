@@ -243,6 +243,11 @@ pub(super) fn main(arguments: Arguments) -> Result<Verdict, Failure> {
         for (fault, why) in &plan.left_out {
             say(&format!("left out: {fault}: {why}"));
         }
+        if let Some(no_time) = plan.no_time() {
+            say(&format!(
+                "{no_time}: the run will count as not exercised; ask for more time, or for fewer faults by name"
+            ));
+        }
         say(&format!(
             "{}\nnetwork {}\nwriting to {}",
             summary.command,

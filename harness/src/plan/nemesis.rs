@@ -250,6 +250,26 @@ mod tests {
         })
     }
 
+    #[test]
+    fn what_a_short_run_leaves_no_time_for_is_known_beforehand() {
+        let no_time = |nemesis: &str, seconds| {
+            let plan = Plan::new(Request {
+                nemesis: vec![nemesis.into()],
+                time_limit: Duration::from_secs(seconds),
+                ..request()
+            });
+            plan.unwrap().no_time()
+        };
+        let told = no_time("all", 6).unwrap();
+        assert!(
+            told.starts_with("the time limit of 6 s left no time for `"),
+            "{told}"
+        );
+        assert!(told.contains(" and `"), "{told}");
+        assert_eq!(no_time("all", 240), None);
+        assert_eq!(no_time("kill", 6), None);
+    }
+
     fn names(plan: &Plan) -> BTreeSet<String> {
         plan.faults.iter().map(|fault| fault.fault.clone()).collect()
     }
@@ -260,7 +280,7 @@ mod tests {
 
     #[test]
     fn what_a_target_has_no_call_for_is_refused_by_name_and_left_out_of_all() {
-        for target in ["etcd", "paxos"] {
+        for target in ["nats", "paxos"] {
             for fault in [
                 "membership",
                 "membership:replace",
@@ -277,8 +297,11 @@ mod tests {
             assert!(plan.left_out["membership"].contains("has no call"));
             assert!(plan.asked().iter().all(|(name, _)| names(&plan).contains(*name)));
         }
-        let plan = ask("zab", &["all"], |_| None).unwrap();
-        assert_eq!(plan.left_out.keys().collect::<Vec<_>>(), ["lost-disk", "upgrade"]);
+        for target in ["zab", "etcd", "etcd-leased"] {
+            let plan = ask(target, &["all"], |_| None).unwrap();
+            let left_out: Vec<_> = plan.left_out.keys().collect();
+            assert_eq!(left_out, ["lost-disk", "upgrade"], "{target}");
+        }
         let plan = ask("viewstamped", &["all"], |_| None).unwrap();
         assert_eq!(plan.left_out.keys().collect::<Vec<_>>(), ["upgrade"]);
         assert_eq!(plan.asked().len(), fault::ALL.len() - 1);

@@ -1,9 +1,10 @@
 //! What faults may ask of an operator, carried out on the target.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -17,6 +18,8 @@ use super::directory;
 const CHANGE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a stopped node may take to be gone.
 const GONE: Duration = Duration::from_secs(2);
+/// How long a disk may take to forget for good what was taken away from it.
+const SYNCED: Duration = Duration::from_secs(2);
 /// How often a node is stopped that others start again at the same time.
 const ATTEMPTS: usize = 10;
 
@@ -93,6 +96,8 @@ pub(crate) struct Operator {
     administrator: Box<dyn targets::Administrator>,
     cluster: Arc<Cluster>,
     starter: Starter,
+    /// The nodes that may have been removed since they were last started anew.
+    perhaps_removed: Mutex<BTreeSet<usize>>,
 }
 
 impl Operator {
@@ -109,6 +114,7 @@ impl Operator {
             administrator,
             cluster: Arc::clone(cluster),
             starter,
+            perhaps_removed: Mutex::default(),
         }))
     }
 
@@ -122,10 +128,33 @@ impl Operator {
         })
     }
 
-    fn lose(&self, node: usize) -> anyhow::Result<usize> {
+    /// Removes a node, whose program may then end by itself, if that is what it does.
+    async fn dismiss(&self, node: usize) -> Changed {
+        if self.starter.target.ends_when_removed() {
+            self.cluster.excuse(node, Some("it was removed from the cluster"));
+        }
+        let changed = self.change(Change::Remove(node)).await;
+        match changed {
+            Changed::Done | Changed::Unknown(_) => drop(self.perhaps_removed().insert(node)),
+            // Unless what was asked for before may yet happen.
+            Changed::Rejected(_) if !self.perhaps_removed().contains(&node) => {
+                self.cluster.excuse(node, None)
+            }
+            Changed::Rejected(_) => {}
+        }
+        changed
+    }
+
+    fn perhaps_removed(&self) -> MutexGuard<'_, BTreeSet<usize>> {
+        self.perhaps_removed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn lose(&self, node: usize) -> anyhow::Result<usize> {
         let data = self.starter.data(node);
         let files = files(&data)?;
-        wipe(&data)?;
+        wipe(data).await?;
         self.starter.prepare(node)?;
         Ok(files)
     }
@@ -140,10 +169,13 @@ impl Operator {
             {
                 bail!("pid {pid} is not gone after {} s", GONE.as_secs());
             }
-            wipe(&self.starter.data(node)).context("its data can't be taken away")?;
+            let wiped = wipe(self.starter.data(node)).await;
+            wiped.context("its data can't be taken away")?;
             self.starter.prepare(node)?;
             // One that somebody else has started meanwhile may have read what was there.
             if let Some(pid) = self.cluster.start(node, command.clone())? {
+                self.perhaps_removed().remove(&node);
+                self.cluster.excuse(node, None);
                 return Ok(pid);
             }
         }
@@ -157,7 +189,11 @@ impl Administrator for Operator {
     }
 
     fn remove(&self, node: usize) -> BoxFuture<'_, Changed> {
-        self.change(Change::Remove(node))
+        Box::pin(self.dismiss(node))
+    }
+
+    fn settling(&self) -> Duration {
+        self.administrator.settling()
     }
 
     fn transfer(&self, to: Option<usize>) -> BoxFuture<'_, Changed> {
@@ -169,7 +205,7 @@ impl Administrator for Operator {
     }
 
     fn wipe(&self, node: usize) -> BoxFuture<'_, Result<usize, String>> {
-        Box::pin(async move { self.lose(node).map_err(|error| format!("{error:#}")) })
+        Box::pin(async move { self.lose(node).await.map_err(|error| format!("{error:#}")) })
     }
 
     fn start_anew(&self, node: usize) -> BoxFuture<'_, Result<i32, String>> {
@@ -191,8 +227,20 @@ fn files(directory: &Path) -> io::Result<usize> {
     Ok(files)
 }
 
+/// Leaves an empty directory, for good: a power cut must not bring back what was in it. Where the disk holds that up
+/// for too long, the error says so.
+async fn wipe(data: PathBuf) -> io::Result<()> {
+    empty(&data)?;
+    // By a thread of its own, as it may be held up; what is left of it then does no harm later.
+    let synced = tokio::task::spawn_blocking(move || fs::File::open(&data)?.sync_all());
+    match tokio::time::timeout(SYNCED, synced).await {
+        Ok(synced) => synced.unwrap_or_else(|panic| Err(io::Error::other(panic))),
+        Err(_) => Err(io::ErrorKind::TimedOut.into()),
+    }
+}
+
 /// Leaves an empty directory.
-fn wipe(data: &Path) -> io::Result<()> {
+fn empty(data: &Path) -> io::Result<()> {
     match fs::remove_dir_all(data) {
         // It is emptied before it is removed, which it can't be while a disk of ours is mounted there.
         Err(error) if error.kind() == io::ErrorKind::ResourceBusy => Ok(()),
@@ -205,15 +253,15 @@ fn wipe(data: &Path) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_wiped_directory_is_there_and_empty() {
+    #[tokio::test]
+    async fn a_wiped_directory_is_there_and_empty() {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
-        wipe(&data).unwrap();
+        wipe(data.clone()).await.unwrap();
         fs::create_dir(data.join("wal")).unwrap();
         fs::write(data.join("wal/segment"), "promises").unwrap();
         assert_eq!(files(&data).unwrap(), 1);
-        wipe(&data).unwrap();
+        wipe(data.clone()).await.unwrap();
         assert_eq!(fs::read_dir(&data).unwrap().count(), 0);
     }
 }

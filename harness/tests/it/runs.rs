@@ -184,6 +184,56 @@ fn etcd_survives_partitions_and_kills() {
 }
 
 #[test]
+fn etcd_survives_changes_of_members_and_of_the_leader_and_compactions() {
+    let _turn = one_at_a_time();
+    let there = std::process::Command::new("etcd")
+        .arg("--version")
+        .output()
+        .is_ok();
+    if skip_without("etcd (apt-get install etcd-server)", there) {
+        return;
+    }
+    let runs = tempfile::tempdir().unwrap();
+    let network = if has_netns() { "netns" } else { "proxy" };
+    // Members must have been connected for 5 s before they can be changed.
+    let mut command = partita(&["run", "etcd", "--json", "--nodes", "3", "--network", network]);
+    command.args(["--time-limit", "20s", "--seed", "3", "--rate", "100", "--nemesis"]);
+    command.args(["membership:replace,transfer:one,snapshot:all", "--runs-dir"]);
+    let output = command.arg(runs.path()).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+    let told = json(&output);
+    for fault in ["membership", "transfer", "snapshot"] {
+        assert!(told["faults"][fault]["took"].as_u64() >= Some(1), "{told}");
+    }
+    let members = &told["faults"]["membership"];
+    assert_eq!(members["took"], members["healed"], "{told}");
+    // One that was removed ends, which is no finding.
+    let ended = told["facts"]["ended because of a fault"]
+        .as_str()
+        .unwrap_or_default();
+    assert!(
+        ended.is_empty() || ended.contains("it was removed from the cluster"),
+        "{told}"
+    );
+
+    // The word of the nodes themselves, and that of their logs.
+    let directory = Path::new(told["run_dir"].as_str().unwrap());
+    let faults = std::fs::read_to_string(directory.join("faults.jsonl")).unwrap();
+    assert!(
+        faults.contains("was stopped and wiped, and waits as pid")
+            && faults.contains("n1, n2, n3 say that the members are n1, n2, n3"),
+        "{faults}"
+    );
+    let joined = (1..=3).any(|node| {
+        let log = directory.join(format!("nodes/n{node}/node.log"));
+        std::fs::read_to_string(log)
+            .unwrap()
+            .contains("partita join-etcd: was added; the members are n1, n2, n3")
+    });
+    assert!(joined, "no log tells of a node that joined");
+}
+
+#[test]
 fn zookeeper_is_a_target() {
     let _turn = one_at_a_time();
     let there = ["/usr/share/java/zookeeper.jar", "/usr/bin/java"];

@@ -22,8 +22,12 @@ fn unknown_names_are_answered_with_the_valid_ones() {
             "target `paxos` has no call that we know of by which its members can be changed",
         ),
         (
-            &["etcd", "--nemesis", "kill,transfer:any"],
-            "target `etcd` has no call that we know of by which its leader can be told to hand over",
+            &["etcd", "--nemesis", "lost-disk"],
+            "target `etcd` has no call that we know of by which its members are taken back when they have lost their disks",
+        ),
+        (
+            &["nats", "--nemesis", "kill,transfer:any"],
+            "target `nats` has no call that we know of by which its leader can be told to hand over",
         ),
         (
             &["etcd", "--snapshot-entries", "100"],
@@ -50,6 +54,46 @@ fn unknown_names_are_answered_with_the_valid_ones() {
         std::fs::read_dir(runs.path()).unwrap().count(),
         0,
         "something was written"
+    );
+}
+
+#[test]
+fn a_node_that_waits_to_join_says_what_it_lacks() {
+    let joins = |arguments: &[&str]| {
+        partita(&["join-etcd", "--name", "n1"])
+            .args(arguments)
+            .output()
+            .unwrap()
+    };
+    for (arguments, expected) in [
+        (
+            &["--data", "d", "--node", "n1", "--", "etcd"][..],
+            "expected NAME=URL",
+        ),
+        (&["--data", "d", "--node", "n1=http://a:1"], "<ETCD>"),
+    ] {
+        let output = joins(arguments);
+        assert_eq!(output.status.code(), Some(254), "{}", told(&output));
+        assert!(told(&output).contains(expected), "{}", told(&output));
+    }
+    // One that has a log does not wait.
+    let data = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(data.path().join("member/wal")).unwrap();
+    std::fs::write(data.path().join("member/wal/0.wal"), "").unwrap();
+    let data = data.path().to_str().unwrap();
+    let output = joins(&[
+        "--data",
+        data,
+        "--node",
+        "n1=http://a:1",
+        "--",
+        "/there/is/no/etcd",
+    ]);
+    assert_eq!(output.status.code(), Some(255), "{}", told(&output));
+    assert!(
+        told(&output).contains("`/there/is/no/etcd` can't be started"),
+        "{}",
+        told(&output)
     );
 }
 

@@ -1,5 +1,7 @@
 //! What faults ask of the operator of a cluster: changes of its members, of its leader, of its snapshots.
 
+use std::time::Duration;
+
 use super::BoxFuture;
 
 /// What a fault can't do without.
@@ -35,6 +37,9 @@ pub trait Administrator: Send + Sync {
     /// Has a node be a member no more.
     fn remove(&self, node: usize) -> BoxFuture<'_, Changed>;
 
+    /// For how long the members must have been connected before they can be changed.
+    fn settling(&self) -> Duration;
+
     /// Has the leader hand over: to this node, or to whichever it likes.
     fn transfer(&self, to: Option<usize>) -> BoxFuture<'_, Changed>;
 
@@ -58,7 +63,7 @@ pub struct Standing {
     pub term: u64,
     /// The highest log position that it has applied.
     pub applied: u64,
-    /// The last log position in its newest snapshot, where it says so.
+    /// The last log position in its newest snapshot, or what grows with its snapshots, where it says so.
     pub snapshot_index: Option<u64>,
     /// The members of the cluster, in order of name, where it says so.
     pub members: Option<Vec<String>>,

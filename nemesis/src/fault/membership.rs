@@ -42,7 +42,8 @@ impl Fault for Membership {
     }
 }
 
-/// How long a change is asked for when the fault is injected. Without a quorum it can't be had.
+/// How long a change is asked for when the fault is injected, beside the time for which the members must have been
+/// connected. Without a quorum it can't be had.
 const PATIENCE: Duration = Duration::from_secs(4);
 /// How long the nodes may take to say that a change is made.
 const KNOWN: Duration = Duration::from_secs(2);
@@ -65,6 +66,10 @@ async fn inject(context: &Context, shape: &str, seed: u64) -> Injected {
     let Some(administrator) = context.administrator.as_deref() else {
         return Injected::skipped(shape, "the target has no call for it");
     };
+    if shape == "leader-killed" {
+        // A change that is refused has no middle in which a leader could be killed.
+        tokio::time::sleep(administrator.settling()).await;
+    }
     let cluster = &context.cluster;
     let (roles, leaders) = roles_and_leaders(context, selection::needs_leader(shape)).await;
     let victims = match selection::leaving(shape, cluster.len(), &leaders, seed) {
@@ -89,7 +94,15 @@ async fn inject(context: &Context, shape: &str, seed: u64) -> Injected {
             break;
         }
         expect_members(context, &absent, Instant::now() + KNOWN, &mut story).await;
-        start_anew(context, administrator, &mut absent, node, &mut story).await;
+        start_anew(
+            context,
+            administrator,
+            &mut absent,
+            node,
+            Instant::now() + KNOWN,
+            &mut story,
+        )
+        .await;
     }
     if absent.is_empty() {
         return Injected::skipped(shape, story.told());
@@ -100,7 +113,7 @@ async fn inject(context: &Context, shape: &str, seed: u64) -> Injected {
         .map(|(node, _)| cluster.name(*node).to_owned())
         .collect();
     if shape == "replace" {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + PATIENCE + administrator.settling();
         come_back(context, administrator, &mut absent, deadline, &mut story).await;
     }
     Injected {
@@ -236,7 +249,8 @@ async fn remove(
 ) -> Option<Absence> {
     let name = context.cluster.name(node);
     let began = Instant::now();
-    match ask(began + PATIENCE, || administrator.remove(node)).await {
+    let deadline = began + PATIENCE + administrator.settling();
+    match ask(deadline, || administrator.remove(node)).await {
         Asked::Done => {
             story.add(format!(
                 "{name} was removed within {} ms",
@@ -305,30 +319,34 @@ async fn expect_members(
     }
 }
 
-/// Stops a node that was removed, and starts it with nothing.
+/// Stops a node that was removed, and starts it with nothing; until the time is over, as its disk may be in trouble.
 async fn start_anew(
     context: &Context,
     administrator: &dyn Administrator,
     absent: &mut [(usize, Absence)],
     node: usize,
+    deadline: Instant,
     story: &mut Story,
 ) -> bool {
     let name = context.cluster.name(node);
-    match administrator.start_anew(node).await {
-        Ok(pid) => {
-            for (absent, absence) in absent {
-                if *absent == node {
-                    *absence = Absence::Anew;
+    loop {
+        match administrator.start_anew(node).await {
+            Ok(pid) => {
+                for (absent, absence) in absent {
+                    if *absent == node {
+                        *absence = Absence::Anew;
+                    }
                 }
+                story.add(format!(
+                    "{name} was stopped and wiped, and waits as pid {pid} to be added"
+                ));
+                return true;
             }
-            story.add(format!(
-                "{name} was stopped and wiped, and waits as pid {pid} to be added"
-            ));
-            true
-        }
-        Err(why) => {
-            story.doubt(format!("{name} could not be started anew: {why}"));
-            false
+            Err(why) if Instant::now() + ASK_EVERY >= deadline => {
+                story.doubt(format!("{name} could not be started anew: {why}"));
+                return false;
+            }
+            Err(_) => tokio::time::sleep(ASK_EVERY).await,
         }
     }
 }
@@ -354,7 +372,9 @@ async fn come_back(
                 }
             }
         }
-        if absence != Absence::Anew && !start_anew(context, administrator, absent, node, story).await {
+        if absence != Absence::Anew
+            && !start_anew(context, administrator, absent, node, deadline, story).await
+        {
             continue;
         }
         let began = Instant::now();

@@ -30,6 +30,7 @@ pub(crate) async fn play(lab: &Lab, run_dir: &Path) {
     upgrades(&stage, run_dir).await;
     freezes(&stage).await;
     without_an_operator(&stage).await;
+    excused_by_an_operator(&stage).await;
     assert!(stage.cluster().unexpected_exits().is_empty());
     clean_bill(stage.cluster()).await.unwrap();
     let left = stage.cluster().stop_all(Duration::from_secs(2)).await;
@@ -370,4 +371,33 @@ async fn without_an_operator(stage: &Stage) {
         let skipped = stage.inject(fault, "one", 90, 1).await;
         assert_eq!(skipped.outcome, FaultOutcome::Skipped);
     }
+}
+
+/// What its operator did to it lets a node end by itself, however often it is started, until that is taken back.
+async fn excused_by_an_operator(stage: &Stage) {
+    println!("  excused by an operator");
+    let cluster = stage.cluster();
+    let before = cluster.excused_exits().len();
+    cluster.excuse(0, Some("it was dismissed"));
+    for _ in 0..2 {
+        let pid = cluster.status(0).pid().expect("it runs");
+        // Not through the cluster, which would know that it was killed.
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL).unwrap();
+        assert!(matches!(
+            cluster.gone(0, pid, PATIENCE).await,
+            Some(ProcessState::Exited(_))
+        ));
+        assert!(cluster.restart(0).unwrap().is_some());
+    }
+    cluster.excuse(0, None);
+    assert!(cluster.unexpected_exits().is_empty());
+    let excused = cluster.excused_exits();
+    assert_eq!(excused.len(), before + 2, "{excused:?}");
+    assert!(
+        excused
+            .iter()
+            .filter(|told| told.contains("it was dismissed"))
+            .count()
+            == 2
+    );
 }
