@@ -48,8 +48,8 @@ pub(super) fn draw(seed: u64, asked: &[String], ground: &Ground<'_>, load_ms: u6
 }
 
 impl Ground<'_> {
-    /// Why a fault can't be had, if it can't.
-    fn lacks(&self, fault: &dyn Fault) -> Option<String> {
+    /// Why a fault can't be had, if it can't. A shape that is asked for is looked at by itself.
+    fn lacks(&self, fault: &dyn Fault, shape: Option<&str>) -> Option<String> {
         let name = self.target.name();
         let call = match fault.needs().map(matter) {
             Some(matter) if !self.target.administers().contains(&matter) => Some(match matter {
@@ -74,8 +74,11 @@ impl Ground<'_> {
         if fault.needs_other_program() && !self.has_other_program {
             return Some("it needs another program for the nodes: --binary-b".into());
         }
-        fault::obstacle_to_all(fault, self.nodes.len(), self.target.has_leader())
-            .or_else(|| (self.obstacle)(fault))
+        let of_all_shapes = match shape {
+            None => fault::obstacle_to_all(fault, self.nodes.len(), self.target.has_leader()),
+            Some(_) => None,
+        };
+        of_all_shapes.or_else(|| (self.obstacle)(fault))
     }
 
     /// The faults asked for, each once, in the shapes that these nodes, with a leader or without, can have; and what
@@ -108,7 +111,7 @@ impl Ground<'_> {
             let before = before.replace(asked.as_str());
             if let Some(set) = Set::find(asked) {
                 for fault in set.faults() {
-                    match self.lacks(fault) {
+                    match self.lacks(fault, None) {
                         Some(why) => drop(left_out.insert(fault.name().to_owned(), why)),
                         None => kinds.push(Asked {
                             kind: self.kind(fault, None)?,
@@ -120,7 +123,7 @@ impl Ground<'_> {
             }
             let (name, shape) = named(asked);
             let fault = fault::find(name).with_context(|| self.no_fault(name, before))?;
-            if let Some(why) = self.lacks(fault) {
+            if let Some(why) = self.lacks(fault, shape) {
                 bail!("fault `{name}` can't be had here: {why}; or leave it out");
             }
             kinds.push(Asked {
@@ -405,14 +408,14 @@ mod tests {
                 "raft",
                 1,
                 "transfer:any",
-                "it needs at least 2 nodes; there are 1",
+                "any needs at least 2 nodes; there are 1",
             ),
             ("raft", 2, "bit-rot", "it needs at least 3 nodes; there are 2"),
             (
                 "viewstamped",
                 2,
                 "lost-disk:one",
-                "it needs at least 3 nodes; there are 2",
+                "one needs at least 3 nodes; there are 2",
             ),
             ("raft", 2, "membership", "it needs at least 3 nodes; there are 2"),
             (
@@ -429,6 +432,8 @@ mod tests {
                 "{fault}: {error}"
             );
         }
+        let asked_for = on("raft", 2, "bit-rot:n1").unwrap();
+        assert_eq!(asked_for.faults[0].shape, "n1", "who names a node has to know");
         let of_one = on("raft", 1, "all").unwrap();
         for fault in ["transfer", "bit-rot", "membership"] {
             let why = &of_one.left_out[fault];

@@ -154,8 +154,10 @@ impl Operator {
     async fn lose(&self, node: usize) -> anyhow::Result<usize> {
         let data = self.starter.data(node);
         let files = files(&data)?;
-        wipe(data).await?;
+        let wiped = wipe(data).await;
+        // It may be empty all the same, and is going to be started again.
         self.starter.prepare(node)?;
+        wiped?;
         Ok(files)
     }
 

@@ -172,6 +172,12 @@ impl Damage {
         Ok(read == bytes.len() && bytes == self.after)
     }
 
+    /// Whether nothing is left of the harm once the node has written where it was done: what was cut off or lost is
+    /// gone for good, as the node wrote what follows without it.
+    pub(crate) fn is_undone_by_writing(&self) -> bool {
+        self.kind == Kind::Flip
+    }
+
     /// Undoes it, if the file is still there and that part of it has not been written since; says whether.
     pub(crate) fn restore(&self, folder: &Path) -> io::Result<bool> {
         match self.is_there(folder) {

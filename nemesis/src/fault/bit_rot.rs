@@ -237,17 +237,28 @@ async fn heal(context: Context, id: u64, victims: Vec<usize>, damaged: Vec<(usiz
         .collect();
     for (node, damage) in damaged {
         let (name, file) = (cluster.name(node), damage.file.display());
-        match damage.restore(&cluster.data(node)) {
-            Ok(true) => words.push(format!("{name}: {file} is as it was")),
-            Ok(false) => words.push(format!(
-                "{name} has written where {file} was damaged, or removed it"
-            )),
+        let undone = match damage.restore(&cluster.data(node)) {
+            Ok(true) => {
+                words.push(format!("{name}: {file} is as it was"));
+                true
+            }
+            Ok(false) => {
+                words.push(format!(
+                    "{name} has written where {file} was damaged, or removed it"
+                ));
+                damage.is_undone_by_writing()
+            }
             Err(error) => {
                 certain = false;
                 words.push(format!("{name}: {error}"));
+                false
             }
+        };
+        if undone {
+            cluster.host(node).process.excuse(id, None);
+        } else {
+            words.push(format!("{name} may still end by itself of what it has lost"));
         }
-        cluster.host(node).process.excuse(id, None);
     }
     let restarted = kill::restart(context.clone(), victims).await;
     certain &= restarted.outcome == FaultOutcome::Took;

@@ -33,6 +33,8 @@ const BY_MS: Setting = Setting {
 };
 const A_YEAR_MS: i64 = 365 * 24 * 3_600 * 1_000;
 const MS: i64 = 1_000_000;
+/// Less than a probe can be sure of on a busy machine.
+const LEAST_SEEN_MS: i64 = 10;
 
 /// Below an election timeout, in nanoseconds.
 const LEAST: f64 = 1e8;
@@ -46,10 +48,11 @@ fn go_together(settings: &Settings) -> Result<(), String> {
     let Some(by) = settings.whole::<i64>(BY_MS.name) else {
         return Ok(());
     };
-    if by == 0 {
-        return Err(
-            "by_ms = 0: the clock would be as it was; set it to another number, or leave it out".into(),
-        );
+    if by.abs() < LEAST_SEEN_MS {
+        return Err(format!(
+            "by_ms = {by}: so little can't be told from a clock that is right; set it to {LEAST_SEEN_MS} or more, \
+             forward or back, or leave it out"
+        ));
     }
     let most = MOST_MONOTONIC as i64 / MS;
     if settings.text(CLOCK.name) == Some(WALL) || (1..=most).contains(&by) {

@@ -39,7 +39,7 @@ async fn inject(hit: Hit<'_>) -> Injected {
         certain &= wiped.is_ok() && kill::is_kept_down(context, node);
         words.push(match wiped {
             Ok(files) => format!("{name} has lost {files} files"),
-            Err(why) => format!("the data of {name} can't be taken away: {why}"),
+            Err(why) => format!("the data of {name} could not be taken away for good: {why}"),
         });
     }
     let hit_now = victims.clone();

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::administrator::{Changed, Need, Standing};
 use super::node_fault::{Hit, NodeFault};
-use super::{Injected, selection};
+use super::{Context, Injected, selection};
 use crate::network::Evidence;
 
 /// See the module's text.
@@ -23,6 +23,8 @@ pub(super) const SNAPSHOT: NodeFault = NodeFault {
 
 /// How long a node may take until its status tells of the snapshot.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// How long nodes have to tell of the snapshots that they have before.
+const FIRST_LOOK: Duration = Duration::from_secs(1);
 const ASK_EVERY: Duration = Duration::from_millis(50);
 
 async fn inject(hit: Hit<'_>) -> Injected {
@@ -31,7 +33,7 @@ async fn inject(hit: Hit<'_>) -> Injected {
         return hit.skipped("the target has no call for it");
     };
     let cluster = &context.cluster;
-    let before = context.observer.look().await;
+    let before = tells_of_all(context, &hit.victims).await;
     let is_empty = |node: &usize| matches!(before.get(*node), Some(Some(standing)) if standing.applied == 0);
     let (empty, victims): (Vec<usize>, Vec<usize>) = hit.victims.iter().partition(|node| is_empty(node));
     let asked = victims.iter().map(|&node| administrator.snapshot(node));
@@ -78,6 +80,20 @@ async fn inject(hit: Hit<'_>) -> Injected {
     }
     let evidence = Evidence::new(certain, words.join("; "));
     hit.injected(&nodes, evidence, super::nothing_to_undo())
+}
+
+/// What all nodes say, once these tell of their snapshots: what is not known before can't be seen to grow. Not every
+/// target tells.
+async fn tells_of_all(context: &Context, nodes: &[usize]) -> Vec<Option<Standing>> {
+    let deadline = Instant::now() + FIRST_LOOK;
+    loop {
+        let told = context.observer.look().await;
+        let tells = |node: &usize| matches!(told.get(*node), Some(Some(standing)) if standing.snapshot_index.is_some());
+        if nodes.iter().all(tells) || Instant::now() >= deadline {
+            return told;
+        }
+        tokio::time::sleep(ASK_EVERY).await;
+    }
 }
 
 /// What shows that a node has a snapshot of now: its index grew, or was that of the last applied entry.

@@ -11,6 +11,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
+use nix::sys::signal::{Signal, raise};
+use tokio::signal::unix::{SignalKind, signal};
+
 use super::members::{Member, member_at};
 use crate::http;
 
@@ -62,23 +65,39 @@ impl Joining {
             return Err(process(&with_members(command, all, "existing")).exec());
         }
         let http = http::client(PATIENCE, None).map_err(io::Error::other)?;
+        // Who is asked to end while etcd runs waits for etcd's end, which is asked to, too, and is the node's.
+        let mut asked_to_end = signal(SignalKind::terminate())?;
         loop {
             say("waiting to be added");
-            let members = loop {
-                if let Some(members) = self.members(&self.ask(&http).await) {
-                    break members;
-                }
-                tokio::time::sleep(ASK_EVERY).await;
+            let members = tokio::select! {
+                members = self.wait(&http) => members,
+                _ = asked_to_end.recv() => return Ok(code(ExitStatus::from_raw(Signal::SIGTERM as i32))),
             };
             let names: Vec<&str> = members.iter().map(|(name, _)| name.as_str()).collect();
             say(&format!("was added; the members are {}", names.join(", ")));
             let command = with_members(command.clone(), members.into_iter(), "existing");
             let ended = process(&command).status()?;
             if self.is_member() {
+                if let Some(signal) = ended.signal().and_then(|signal| Signal::try_from(signal).ok()) {
+                    // By which signal a node ended matters: a kernel without memory kills. Rust's runtime catches
+                    // some when they come for the first time.
+                    let _ = (raise(signal), raise(signal));
+                }
                 return Ok(code(ended));
             }
             // It asks the others, too, who may have been cut off since.
             say(&format!("etcd did not become a member: {ended}"));
+            tokio::time::sleep(ASK_EVERY).await;
+        }
+    }
+
+    /// Waits until the node was added; the members then.
+    async fn wait(&self, http: &reqwest::Client) -> Vec<&(String, String)> {
+        loop {
+            if let Some(members) = self.members(&self.ask(http).await) {
+                return members;
+            }
+            tokio::time::sleep(ASK_EVERY).await;
         }
     }
 
@@ -274,10 +293,10 @@ mod tests {
             name: "n2".into(),
             data: folder.path().join("etcd"),
         };
-        // It fails once, then gets a log, and ends.
+        // It fails once, then gets a log, and ends; that whoever waits for it is asked to end as well changes nothing.
         let script = format!(
             "cd {}; echo \"$@\" >> told; [ $(wc -l < told) = 2 ] || exit 1; mkdir -p etcd/member/wal; \
-             touch etcd/member/wal/0.wal; exit 7",
+             touch etcd/member/wal/0.wal; kill -TERM $PPID; exit 7",
             folder.path().display()
         );
         let command = ["sh", "-c", &script, "etcd"].map(str::to_owned);

@@ -89,7 +89,7 @@ fn settings_that_cannot_be_are_refused_with_their_table_and_what_there_is() {
         (
             "\"clock-jump\"",
             "by_ms = 0, clock = \"wall\"",
-            "by_ms = 0: the clock would be as it was",
+            "by_ms = 0: so little can't be told",
         ),
         (
             "\"clock-skew\"",
